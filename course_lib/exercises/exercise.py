@@ -1,0 +1,81 @@
+"""What an exercise is: its reference, its cases, and the mistakes that students make in it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input of an exercise.
+
+    `make(generator)` returns the tuple of positional arguments; the same generator seed gives the
+    same arguments. A case that draws its numbers from `generator` is also used with other seeds for
+    grading; a hand-made one, which ignores it, is marked `fixed` and only shown to students.
+    """
+
+    name: str
+    make: Callable[[torch.Generator], tuple]
+    fixed: bool = False
+
+    def arguments(self, seed: int) -> tuple:
+        """The arguments for a seed."""
+        return self.make(torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong implementation such as students write, and what to tell its author."""
+
+    name: str
+    wrong: Any
+    message: str
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Numbers agree if |got - expected| <= absolute + relative * |expected|."""
+
+    relative: float = 1e-4
+    absolute: float = 1e-5
+
+
+def call_directly(candidate: Callable, *arguments: Any) -> Any:
+    """The default way to run a candidate: call it."""
+    return candidate(*arguments)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An entry of the catalogue.
+
+    `reference` is the library's own function or class (then `name` is its name), or, for a question,
+    the right value. `call(candidate, *arguments)` says how a candidate is run on a case, where
+    calling it is not enough (a class to build first, say). With `gradients` the derivatives of the
+    summed output with respect to every floating-point argument count too. `starter` replaces the
+    generated stub where students need more than a signature. `choices` turns a question into a
+    multiple choice: letter -> text.
+    """
+
+    number: str
+    name: str
+    reference: Any
+    cases: tuple[Case, ...] = ()
+    misconceptions: tuple[Misconception, ...] = ()
+    hints: tuple[str, ...] = ()
+    points: int = 1
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    gradients: bool = False
+    seconds: float = 10.0
+    call: Callable = call_directly
+    starter: str | None = None
+    choices: dict[str, str] | None = None
+    explanation: str = ""
+
+    @property
+    def is_question(self) -> bool:
+        """True for a value or a choice, False for a function or class to write."""
+        return not (inspect.isfunction(self.reference) or inspect.isclass(self.reference))
