@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from html import escape
 
 
@@ -58,7 +59,9 @@ class Budget:
         return min(1.0, max(self.done / self.steps, self.elapsed / self.seconds))
 
     def _line(self, ending: str) -> str:
-        return f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}{ending}".rstrip()
+        return (
+            f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}{ending}".rstrip()
+        )
 
 
 @contextmanager
@@ -95,3 +98,13 @@ class _Bar:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
+
+
+def asset(name: str) -> Path:
+    """The path of a shipped file, such as `asset("scene/transforms_train.json")`."""
+    path = Path(__file__).parent.parent / "assets" / name
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing; make it with: python -m course_lib assets {name.split('/')[0]}"
+        )
+    return path

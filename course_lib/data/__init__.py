@@ -1,0 +1,1 @@
+"""Data sets: radiance-field scenes, single-view reconstruction."""
