@@ -1,0 +1,206 @@
+"""Volume rendering: where to sample a ray, and how samples become a pixel (NeRF, Mildenhall 2020).
+
+A ray is o + t d with |d| = 1, so that distances t are lengths of the scene. Densities σ are per
+unit of length, colours in [0, 1]. Half precision is computed in single and handed back in half.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+OPAQUE = (
+    1e4  # optical depths are cut here: exp(-1e4) is 0 in every float type, and inf - inf is not
+)
+
+
+class Composite(NamedTuple):
+    """What a ray shows: colour (..., c), mean distance (...) of what it met, and opacity (...)."""
+
+    color: Tensor
+    depth: Tensor
+    opacity: Tensor
+
+
+def positional_encoding(
+    x: Float[Tensor, "*batch d"], n_frequencies: int
+) -> Float[Tensor, "*batch features"]:
+    """Fourier features γ(x) = (sin 2⁰πx, cos 2⁰πx, …, sin 2ᴸ⁻¹πx, cos 2ᴸ⁻¹πx), NeRF eq. 4.
+
+    L is `n_frequencies`, features = 2·L·d. Layout: for each frequency first the sines of all d
+    coordinates, then their cosines. The input itself is not included. Made for x in [-1, 1].
+
+    >>> positional_encoding(torch.tensor([0.5]), 2).round(decimals=4).abs()
+    tensor([1., 0., 0., 1.])
+    """
+    if n_frequencies < 0:
+        raise ValueError(f"expected n_frequencies >= 0, got {n_frequencies}")
+    frequencies = math.pi * 2.0 ** torch.arange(n_frequencies, device=x.device)
+    angles = _at_least_single(x)[..., None, :] * frequencies[:, None]  # (..., L, d)
+    features = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (..., L, 2d)
+    return features.flatten(-2).to(x.dtype)
+
+
+def stratified_positions(
+    near: Float[Tensor, "..."], far: Float[Tensor, "..."], u: Float[Tensor, "n s"]
+) -> Float[Tensor, "n s"]:
+    """One position in each of s equal bins: tᵢ = near + (far - near)(i + uᵢ)/s, NeRF eq. 2.
+
+    u in [0, 1) says where in its bin each sample lies; near and far are single or one per ray (n,).
+
+    >>> stratified_positions(torch.tensor(2.0), torch.tensor(6.0), torch.tensor([[0.0, 0.5]]))
+    tensor([[2., 5.]])
+    """
+    s = u.shape[-1]
+    fraction = (torch.arange(s, device=u.device) + u) / s  # (n, s)
+    return near[..., None] + (far - near)[..., None] * fraction
+
+
+def stratified_samples(
+    near: float | Float[Tensor, "..."],
+    far: float | Float[Tensor, "..."],
+    n_rays: int,
+    n_samples: int,
+    *,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "n_rays n_samples"]:
+    """Random distances, sorted along each ray, one in each of n_samples equal bins (NeRF eq. 2).
+
+    near and far are numbers or tensors (n_rays,); the result is on their device, for numbers on the
+    generator's.
+
+    >>> t = stratified_samples(2.0, 6.0, n_rays=3, n_samples=4)
+    >>> t.shape, (t[:, 1] >= 3).all().item(), (t[:, 1] <= 4).all().item()
+    (torch.Size([3, 4]), True, True)
+    """
+    if n_samples < 1:
+        raise ValueError(f"expected n_samples >= 1, got {n_samples}")
+    device = generator.device if generator is not None else torch.device("cpu")
+    for end in (near, far):
+        device = end.device if isinstance(end, Tensor) else device
+    near = torch.as_tensor(near, dtype=torch.get_default_dtype(), device=device)
+    far = torch.as_tensor(far, dtype=torch.get_default_dtype(), device=device)
+    if bool((far <= near).any()):
+        raise ValueError(f"expected near < far, got near {near.max():g} and far {far.min():g}")
+    u = torch.rand(n_rays, n_samples, generator=generator, device=device)
+    return stratified_positions(near, far, u)
+
+
+def compositing_weights(
+    sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]
+) -> Float[Tensor, "*batch s"]:
+    """The share of each sample in its pixel, NeRF eq. 3.
+
+    wᵢ = Tᵢ (1 - exp(-σᵢδᵢ)) with the transmittance Tᵢ = exp(-Σ_{j<i} σⱼδⱼ).
+    sigma: densities >= 0; deltas: lengths of the intervals (the last may be 1e10 or inf, "as far as
+    the ray goes"). The weights are >= 0 and sum to the ray's opacity 1 - exp(-Σσδ) <= 1.
+
+    >>> compositing_weights(torch.full((2,), math.log(2)), torch.ones(2))
+    tensor([0.5000, 0.2500])
+    """
+    if sigma.shape != deltas.shape:
+        raise ValueError(f"expected equal shapes, got {(*sigma.shape,)} and {(*deltas.shape,)}")
+    if bool((sigma < 0).any()):
+        raise ValueError(f"expected densities >= 0, got {sigma.min():g}; use relu or softplus")
+    tau = optical_depth(sigma, deltas)
+    before = torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)  # what lies in front of sample i
+    weights = torch.exp(-before) * -torch.expm1(-tau)
+    return weights.to(sigma.dtype)
+
+
+def composite(
+    weights: Float[Tensor, "*batch s"],
+    colors: Float[Tensor, "*batch s c"],
+    t: Float[Tensor, "*batch s"],
+    *,
+    background: float | Float[Tensor, "..."] | None = None,
+) -> Composite:
+    """Blend the samples of a ray: Ĉ = Σ wᵢcᵢ + (1 - Σwᵢ) c_background, NeRF eq. 3.
+
+    background: a number, a colour (c,) or one per ray (*batch, c); None is black. The depth is the
+    mean distance Σwᵢtᵢ / Σwᵢ of what the ray met, 0 where it met nothing; opacity is Σwᵢ.
+
+    >>> w, c = torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> composite(w, c, torch.tensor([2.0, 5.0]), background=1.0)
+    Composite(color=tensor([0.7500, 0.5000]), depth=tensor(3.), opacity=tensor(0.7500))
+    """
+    w = _at_least_single(weights)
+    opacity = w.sum(-1)
+    color = (w[..., None] * colors).sum(-2)
+    if background is not None:
+        color = color + (1 - opacity)[..., None] * background
+    seen = opacity > torch.finfo(weights.dtype).eps
+    depth = (w * t).sum(-1) / torch.where(seen, opacity, torch.ones_like(opacity))
+    return Composite(*(x.to(weights.dtype) for x in (color, depth, opacity)))
+
+
+def inverse_cdf(
+    bins: Float[Tensor, "*batch edges"],
+    weights: Float[Tensor, "*batch s"],
+    u: Float[Tensor, "*batch m"],
+) -> Float[Tensor, "*batch m"]:
+    """Where the cumulative distribution of a histogram reaches u (NeRF section 5.2).
+
+    So the weights of coarse samples place fine ones. bins: s + 1 ascending edges; weights >= 0, not
+    necessarily summing to one (all zero: uniform); u in [0, 1). Inside a bin the density is
+    constant, so the position is linear in u; a bin of weight zero is never chosen.
+
+    >>> bins, weights = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([3.0, 1.0])
+    >>> inverse_cdf(bins, weights, torch.tensor([0.375, 0.875]))
+    tensor([0.5000, 1.5000])
+    """
+    if bins.shape[-1] != weights.shape[-1] + 1:
+        raise ValueError(
+            f"expected one edge more than weights, got {bins.shape[-1]} and {weights.shape[-1]}"
+        )
+    mass = _at_least_single(weights)
+    mass = torch.where(mass.sum(-1, keepdim=True) > 0, mass, torch.ones_like(mass))
+    cdf = torch.cumsum(mass, dim=-1)
+    cdf = torch.cat([torch.zeros_like(cdf[..., :1]), cdf / cdf[..., -1:]], dim=-1)  # (..., s + 1)
+    right = torch.searchsorted(cdf.detach().contiguous(), u.to(cdf.dtype).contiguous(), right=True)
+    right = right.clamp(1, weights.shape[-1])  # cdf[right - 1] <= u < cdf[right]
+    below, above = cdf.gather(-1, right - 1), cdf.gather(-1, right)
+    start, end = bins.gather(-1, right - 1), bins.gather(-1, right)
+    width = above - below
+    inside = (u - below) / torch.where(width > 0, width, torch.ones_like(width))
+    return (start + inside * (end - start)).to(bins.dtype)
+
+
+def sample_pdf(
+    bins: Float[Tensor, "*batch edges"],
+    weights: Float[Tensor, "*batch s"],
+    n_samples: int,
+    *,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "*batch m"]:
+    """n_samples random positions, distributed as the weights of the bins say, and sorted.
+
+    The random numbers are stratified, one in each n_samples-th of [0, 1). No gradient flows to the
+    weights, as in the paper. See `inverse_cdf`.
+
+    >>> sample_pdf(torch.tensor([0., 1., 2.]), torch.tensor([0., 1.]), 5).min().item() >= 1
+    True
+    """
+    if n_samples < 1:
+        raise ValueError(f"expected n_samples >= 1, got {n_samples}")
+    shape = (*weights.shape[:-1], n_samples)
+    u = torch.rand(shape, generator=generator, device=weights.device)
+    u = (torch.arange(n_samples, device=u.device) + u) / n_samples
+    return inverse_cdf(bins, weights.detach(), u.clamp(max=1 - torch.finfo(u.dtype).eps))
+
+
+def optical_depth(
+    sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]
+) -> Float[Tensor, "*batch s"]:
+    """τ = σδ in single precision at least; finite, like its gradients, for any σ, δ >= 0."""
+    largest = min(1e10, torch.finfo(sigma.dtype).max / 16)
+    sigma = _at_least_single(sigma).clamp(max=largest)
+    deltas = _at_least_single(deltas).clamp(max=largest)
+    return (sigma * deltas).clamp(max=OPAQUE)
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
