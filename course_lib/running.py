@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from html import escape
+from pathlib import Path
 
 
 def is_fast() -> bool:

@@ -1,0 +1,104 @@
+"""What a student calls in a notebook: `check`, `hint`, `solution` and `progress`."""
+
+from typing import Any
+
+from course_lib.checking.diagnose import State, examine
+from course_lib.checking.render import Message, report_message
+from course_lib.checking.sources import solution_source
+from course_lib.exercises import find
+from course_lib.exercises.exercise import Exercise
+
+__all__ = ["check", "hint", "progress", "solution"]
+
+# The standing of this session (one kernel, one student): name -> last state, and hints given.
+_states: dict[str, State] = {}
+_hints_given: dict[str, int] = {}
+
+
+def check(candidate: Any, name: str | None = None) -> Any:
+    """Check an answer, say what was found, and return what the notebook should go on with.
+
+    `candidate` is the student's function or class, found in the catalogue by its name, or the answer
+    to the question called `name`. Returns the candidate if it is correct, else the reference, so
+    that a notebook always runs to its end. Raises ValueError for a name that is not in the course.
+    """
+    exercise = find(name or getattr(candidate, "__name__", None) or _unnamed(candidate))
+    if _is_stale(exercise, candidate):
+        _show(_stale_message(exercise))
+        return candidate
+    report = examine(exercise, candidate)
+    _states[exercise.name] = report.state
+    _show(report_message(report))
+    return candidate if report.state is State.CORRECT else exercise.reference
+
+
+def hint(name: Any) -> None:
+    """Show the next hint for an exercise, from a nudge to nearly the answer."""
+    exercise = _by_name(name)
+    given = _hints_given.get(exercise.name, 0)
+    if not exercise.hints:
+        _show(Message(State.NOT_ATTEMPTED, f"{exercise.number} {exercise.name} has no hints"))
+        return
+    index = min(given, len(exercise.hints) - 1)
+    _hints_given[exercise.name] = given + 1
+    title = f"{exercise.number} {exercise.name}: hint {index + 1} of {len(exercise.hints)}"
+    _show(Message(State.NOT_ATTEMPTED, title, (exercise.hints[index],)))
+
+
+def solution(name: Any) -> None:
+    """Show the reference solution of an exercise."""
+    exercise = _by_name(name)
+    extra = f"\n\n{exercise.explanation}" if exercise.explanation else ""
+    title = f"{exercise.number} {exercise.name}: the reference solution"
+    _show(Message(State.NOT_ATTEMPTED, title, (solution_source(exercise) + extra,)))
+
+
+def progress() -> None:
+    """Show which exercises of this session are correct, incorrect or not attempted, with points."""
+    exercises = [find(name) for name in _states]
+    done = [e for e in exercises if _states[e.name] is State.CORRECT]
+    points, total = sum(e.points for e in done), sum(e.points for e in exercises)
+    lines = tuple(f"{e.number}  {e.name}: {_states[e.name].value}" for e in exercises)
+    state = State.CORRECT if exercises and len(done) == len(exercises) else State.NOT_ATTEMPTED
+    title = f"{len(done)} of {len(exercises)} exercises correct, {points} of {total} points"
+    _show(Message(state, title, lines))
+
+
+def _by_name(name: Any) -> Exercise:
+    return find(name if isinstance(name, str) else getattr(name, "__name__", str(name)))
+
+
+def _unnamed(candidate: Any) -> str:
+    raise ValueError(
+        f'expected a function with the exercise\'s name, or check(answer, "name"); got {candidate!r:.60}'
+    )
+
+
+def _is_stale(exercise: Exercise, candidate: Any) -> bool:
+    """True if a check cell is run again with the reference that its last run put in place."""
+    wrong_before = _states.get(exercise.name, State.CORRECT) is not State.CORRECT
+    return (
+        wrong_before and candidate is exercise.reference and not exercise.is_question and _jupyter()
+    )
+
+
+def _stale_message(exercise: Exercise) -> Message:
+    line = "The name now stands for the reference. Run your own cell again, then this one."
+    return Message(
+        _states[exercise.name], f"{exercise.number} {exercise.name}: run your cell first", (line,)
+    )
+
+
+def _jupyter() -> bool:
+    from IPython import get_ipython
+
+    return get_ipython() is not None
+
+
+def _show(message: Message) -> None:
+    if _jupyter():
+        from IPython.display import display
+
+        display(message)
+    else:
+        print(message)

@@ -1,0 +1,35 @@
+"""The catalogue of exercises: one module per notebook, named nb*.py, each with EXERCISES."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from course_lib.exercises.exercise import Exercise
+
+
+@cache
+def catalogue() -> dict[str, Exercise]:
+    """All exercises of the course by name, in the order of the notebooks.
+
+    Raises ValueError if two exercises share a name.
+    """
+    exercises: dict[str, Exercise] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        if not module.startswith("nb"):
+            continue
+        for exercise in importlib.import_module(f"{__name__}.{module}").EXERCISES:
+            if exercise.name in exercises:
+                raise ValueError(f"two exercises are called {exercise.name}")
+            exercises[exercise.name] = exercise
+    return exercises
+
+
+def find(name: str) -> Exercise:
+    """The exercise of that name. Raises ValueError with near names if there is none."""
+    if name in catalogue():
+        return catalogue()[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, catalogue(), n=3)
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    raise ValueError(f"there is no exercise called {name!r}{hint}")

@@ -1,0 +1,30 @@
+"""What all tests share: shapes enforced, no network, the same seed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Shapes and types in course_lib's signatures are enforced while the tests run.
+install_import_hook("course_lib", "beartype.beartype")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network():
+    """Sockets to the outside are closed; the same file closes them in the notebooks' kernels."""
+    import runpy
+
+    runpy.run_path(str(Path(__file__).parent / "closed_network" / "sitecustomize.py"))
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")

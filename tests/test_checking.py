@@ -1,0 +1,221 @@
+"""The exercise engine, on a toy exercise of its own."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.checking.compare import difference
+from course_lib.checking.diagnose import State, examine
+from course_lib.checking.outcome import Outcome, run_arguments, run_case
+from course_lib.checking.render import report_message
+from course_lib.checking.sources import solution_source, stub_source
+from course_lib.exercises.exercise import Case, Exercise, Misconception, Tolerance
+
+
+def mean_square(x):
+    """Mean of the squares. x: (n,) -> ()"""
+    return (x * x).mean()
+
+
+def cases():
+    return (
+        Case("two numbers", lambda g: (torch.tensor([1.0, 3.0]),), fixed=True),
+        Case("random numbers", lambda g: (torch.randn(5, generator=g),)),
+        Case("more random numbers", lambda g: (torch.randn(7, generator=g),)),
+    )
+
+
+EXERCISE = Exercise(
+    "0.1",
+    "mean_square",
+    mean_square,
+    cases(),
+    misconceptions=(
+        Misconception("sum", lambda x: (x * x).sum(), "You summed instead of averaging."),
+        Misconception("square of mean", lambda x: x.mean() ** 2, "You squared the mean."),
+    ),
+    gradients=True,
+    seconds=1.0,
+)
+
+
+def first_difference(candidate):
+    report = examine(EXERCISE, candidate)
+    assert report.state is State.INCORRECT
+    return report.difference
+
+
+def test_the_three_states():
+    def stub(x):
+        raise NotImplementedError
+
+    assert examine(EXERCISE, stub).state is State.NOT_ATTEMPTED
+    assert examine(EXERCISE, lambda x: x.mean()).state is State.INCORRECT
+    assert examine(EXERCISE, lambda x: (x**2).sum() / len(x)).state is State.CORRECT
+
+
+def test_a_misconception_is_named_before_the_failing_case():
+    report = examine(EXERCISE, lambda x: torch.dot(x, x))
+    assert report.misconception.name == "sum"
+    assert report_message(report).lines[0] == "You summed instead of averaging."
+
+
+def test_unknown_mistakes_show_the_first_failing_case_with_expected_and_got():
+    text = repr(report_message(examine(EXERCISE, lambda x: x.sum())))
+    assert "two numbers" in text and "expected: 5" in text and "got: 4" in text
+
+
+@pytest.mark.parametrize(
+    ("candidate", "kind"),
+    [
+        (lambda x: None, "none"),
+        (lambda x: (x * x).mean().reshape(1), "shape"),
+        (lambda x: (x * x).mean().half(), "dtype"),
+        (lambda x: (x * x).mean().long(), "dtype"),
+        (lambda x: np.array(1.0), "type"),
+        (lambda x: "5", "type"),
+        (lambda x: (x * x).mean() * torch.nan, "value"),
+        (lambda x: (x * x).mean().item(), "gradient"),
+        (lambda x: (x * x).detach().mean(), "gradient"),
+        (lambda x: x.mul_(x).mean(), "exception"),
+        (lambda x: object(), "exception"),
+        (lambda x, y: x, "exception"),
+        (lambda x: exit(), "exception"),
+    ],
+)
+def test_each_way_to_be_wrong_has_its_kind(candidate, kind):
+    assert first_difference(candidate).kind == kind
+
+
+def test_changed_inputs_are_noticed():
+    def wrong(x):
+        result = mean_square(x)
+        x.data.zero_()
+        return result
+
+    assert first_difference(wrong).kind == "mutation"
+
+
+def test_a_result_that_claims_to_equal_everything_is_not_believed():
+    class Liar:
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    assert examine(EXERCISE, lambda x: Liar()).state is State.INCORRECT
+
+
+def test_an_endless_loop_ends_at_the_time_limit():
+    def endless(x):
+        while True:
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pass
+
+    start = time.perf_counter()
+    outcome = run_case(EXERCISE, endless, EXERCISE.cases[0])
+    assert outcome.failure.kind == "TimeLimitReached"
+    assert time.perf_counter() - start < 5.0
+
+
+def test_an_exception_is_shown_with_the_students_own_line():
+    def broken(x):
+        return x @ x.reshape(2, -1, 3)  # my line
+
+    failure = run_case(EXERCISE, broken, EXERCISE.cases[0]).failure
+    assert failure.kind == "RuntimeError" and "my line" in failure.line
+
+
+def test_a_constant_factor_is_pointed_out():
+    assert "2 times" in first_difference(lambda x: 2 * mean_square(x)).text
+    assert "opposite sign" in first_difference(lambda x: -mean_square(x)).text
+
+
+def test_double_precision_may_stand_for_single_but_not_half():
+    assert examine(EXERCISE, lambda x: (x.double() ** 2).mean()).state is State.CORRECT
+
+
+def test_what_a_student_prints_is_kept_out_of_the_notebook_and_shown_on_failure(capsys):
+    def chatty(x):
+        print("debug")
+        return x.sum()
+
+    report = examine(EXERCISE, chatty)
+    assert capsys.readouterr().out == ""
+    assert "debug" in repr(report_message(report))
+
+
+def test_outcomes_survive_json():
+    value = {"a": torch.tensor([[1.0, float("nan")]]), "b": (1, True, "x", None, [torch.ones(2) > 0])}
+    outcome = run_arguments(
+        Exercise("0.2", "f", mean_square), lambda x: value, (torch.zeros(1),)
+    )
+    back = Outcome.from_json(outcome.to_json())
+    assert difference(outcome, back, Tolerance(0.0, 0.0)) is None
+    assert back.value["b"][:4] == (1, True, "x", None)
+
+
+@pytest.mark.parametrize("data", [{}, {"value": object()}, {"value": [1]}, {"value": {"x": 1}}])
+def test_foreign_data_is_no_outcome(data):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Outcome.from_json(data)
+
+
+def test_stub_and_solution_come_from_the_reference():
+    assert stub_source(EXERCISE) == (
+        'def mean_square(x):\n    """Mean of the squares. x: (n,) -> ()"""\n    raise NotImplementedError'
+    )
+    assert "return (x * x).mean()" in solution_source(EXERCISE)
+
+
+QUESTION = Exercise(
+    "0.3",
+    "which_mean",
+    "B",
+    choices={"A": "arithmetic", "B": "quadratic"},
+    misconceptions=(Misconception("A", "A", "That mean is linear."),),
+    explanation="It squares.",
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (..., State.NOT_ATTEMPTED),
+        (None, State.NOT_ATTEMPTED),
+        ("B", State.CORRECT),
+        (" b) ", State.CORRECT),
+        ("A", State.INCORRECT),
+        ("C", State.INCORRECT),
+        (2, State.INCORRECT),
+        (torch.ones(3), State.INCORRECT),
+    ],
+)
+def test_a_choice_is_judged_by_its_letter(answer, state):
+    assert examine(QUESTION, answer).state is state
+
+
+def test_a_wrong_choice_has_its_own_message():
+    assert "linear" in repr(report_message(examine(QUESTION, "A")))
+    assert "letters A, B" in repr(report_message(examine(QUESTION, "Z")))
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [(0.5, State.CORRECT), (0.50000001, State.CORRECT), ("x", State.INCORRECT)]
+)
+def test_a_number_is_judged_within_the_tolerance(answer, state):
+    question = Exercise("0.4", "half", 0.5)
+    assert examine(question, answer).state is state
+    assert examine(question, torch.tensor(0.5)).state is State.CORRECT
+
+
+def test_html_is_escaped():
+    def hostile(x):
+        raise ValueError("<script>alert(1)</script>")
+
+    html = report_message(examine(EXERCISE, hostile))._repr_html_()
+    assert "<script>" not in html and "&lt;script&gt;" in html
