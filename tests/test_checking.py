@@ -1,5 +1,6 @@
 """The exercise engine, on a toy exercise of its own."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -111,10 +112,8 @@ def test_a_result_that_claims_to_equal_everything_is_not_believed():
 def test_an_endless_loop_ends_at_the_time_limit():
     def endless(x):
         while True:
-            try:
+            with contextlib.suppress(Exception):
                 time.sleep(0.01)
-            except Exception:
-                pass
 
     start = time.perf_counter()
     outcome = run_case(EXERCISE, endless, EXERCISE.cases[0])
@@ -150,10 +149,11 @@ def test_what_a_student_prints_is_kept_out_of_the_notebook_and_shown_on_failure(
 
 
 def test_outcomes_survive_json():
-    value = {"a": torch.tensor([[1.0, float("nan")]]), "b": (1, True, "x", None, [torch.ones(2) > 0])}
-    outcome = run_arguments(
-        Exercise("0.2", "f", mean_square), lambda x: value, (torch.zeros(1),)
-    )
+    value = {
+        "a": torch.tensor([[1.0, float("nan")]]),
+        "b": (1, True, "x", None, [torch.ones(2) > 0]),
+    }
+    outcome = run_arguments(Exercise("0.2", "f", mean_square), lambda x: value, (torch.zeros(1),))
     back = Outcome.from_json(outcome.to_json())
     assert difference(outcome, back, Tolerance(0.0, 0.0)) is None
     assert back.value["b"][:4] == (1, True, "x", None)
@@ -166,9 +166,8 @@ def test_foreign_data_is_no_outcome(data):
 
 
 def test_stub_and_solution_come_from_the_reference():
-    assert stub_source(EXERCISE) == (
-        'def mean_square(x):\n    """Mean of the squares. x: (n,) -> ()"""\n    raise NotImplementedError'
-    )
+    stub = stub_source(EXERCISE).splitlines()
+    assert stub[0] == "def mean_square(x):" and stub[-1].strip() == "raise NotImplementedError"
     assert "return (x * x).mean()" in solution_source(EXERCISE)
 
 

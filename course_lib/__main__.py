@@ -1,0 +1,35 @@
+"""The commands of the course: python -m course_lib {build, solve, grade, release, doctor, assets}."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "build": ("course_lib.authoring.build", "run the notebooks' sources into notebooks"),
+    "solve": ("course_lib.authoring.solve", "write a notebook with all exercises solved"),
+    "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
+    "release": ("course_lib.authoring.release", "make the package for students"),
+    "doctor": ("course_lib.authoring.doctor", "say what works on this machine"),
+    "assets": ("course_lib.authoring.assets", "remake generated data and check its hashes"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m course_lib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    given = sys.argv[1:] if arguments is None else arguments
+    for name, (module_name, text) in COMMANDS.items():
+        own = commands.add_parser(
+            name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if given[:1] == [name]:  # import only the command that is called
+            module = importlib.import_module(module_name)
+            own.description = module.__doc__
+            module.configure(own)
+    options = parser.parse_args(given)
+    return module.run(options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

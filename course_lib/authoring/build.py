@@ -1,0 +1,92 @@
+"""Run notebooks and write them: `python -m course_lib build [NN ...]`."""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from course_lib.authoring.notebook import NOTEBOOKS, assemble, built_path, sources
+
+TIMEOUT = 1800
+"""Seconds a single cell may take while building."""
+
+
+def execute(notebook: NotebookNode, folder: Path = NOTEBOOKS) -> NotebookNode:
+    """Run all cells in a fresh kernel in `folder`. Raises CellExecutionError if one fails."""
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        store_widget_state=False,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    _tidy(notebook)
+    return notebook
+
+
+def build(source: Path) -> Path:
+    """Assemble, run and write one notebook; returns its path."""
+    notebook = execute(assemble(source))
+    path = built_path(source)
+    nbformat.write(notebook, path)
+    return path
+
+
+def stale(source: Path) -> str:
+    """Why the built notebook does not belong to its source any more; empty if it does."""
+    path = built_path(source)
+    if not path.exists():
+        return f"{path.name} was never built"
+    built, expected = nbformat.read(path, as_version=4), assemble(source)
+    if [cell.id for cell in built.cells] != [cell.id for cell in expected.cells]:
+        return f"{path.name} has other cells than its source: python -m course_lib build"
+    for old, new in zip(built.cells, expected.cells, strict=True):
+        if old.source != new.source:
+            return (
+                f"{path.name}, cell {new.id}, differs from its source: python -m course_lib build"
+            )
+    return ""
+
+
+def _tidy(notebook: NotebookNode) -> None:
+    """Drop what differs from run to run or from machine to machine."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.language_info = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/plain" in data:
+                data["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", data["text/plain"])
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m course_lib build`."""
+    parser.add_argument("numbers", nargs="*", help="notebooks to build, such as 04; all if none")
+    parser.add_argument("--stale", action="store_true", help="only those whose source has changed")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build the chosen notebooks; 1 if there is none."""
+    os.environ.pop("COURSE_FAST", None)
+    chosen = [s for s in sources() if not options.numbers or s.stem[:2] in options.numbers]
+    if options.stale:
+        chosen = [source for source in chosen if stale(source)]
+    elif not chosen:
+        print(f"no notebook has the number {', '.join(options.numbers)}", file=sys.stderr)
+        return 1
+    for source in chosen:
+        start = time.perf_counter()
+        path = build(source)
+        seconds, size = time.perf_counter() - start, path.stat().st_size / 1000
+        print(f"{path.name}: {seconds:.0f} s, {size:.0f} kB", flush=True)
+    return 0
