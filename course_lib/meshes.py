@@ -5,6 +5,7 @@ outside, so its normal (b − a) × (c − a) points outwards.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -12,6 +13,8 @@ from os import PathLike
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+Number = float | int
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ class Mesh:
 
     @staticmethod
     def load(path: str | PathLike) -> "Mesh":
-        """Read an OBJ, OFF, PLY or STL file; ValueError names the file and what is wrong with it."""
+        """Read an OBJ, OFF, PLY or STL file; ValueError names the file and what is wrong in it."""
         from course_lib import mesh_files
 
         return mesh_files.load_mesh(path)
@@ -157,7 +160,7 @@ def sample_surface(
     return points, face_normals(mesh)[chosen]
 
 
-def icosphere(subdivisions: int = 3, radius: float = 1.0) -> Mesh:
+def icosphere(subdivisions: int = 3, radius: Number = 1.0) -> Mesh:
     """A sphere of 20·4ˢ almost equal faces: an icosahedron, subdivided and pushed outwards s times.
 
     >>> icosphere(1).faces.shape
@@ -173,7 +176,7 @@ def icosphere(subdivisions: int = 3, radius: float = 1.0) -> Mesh:
     return Mesh((mesh.vertices * radius).float(), mesh.faces)
 
 
-def box(size: float | tuple[float, float, float] = 1.0) -> Mesh:
+def box(size: Number | Sequence[Number] = 1.0) -> Mesh:
     """A box with full edge lengths `size` (one number for a cube) about the origin: 12 faces.
 
     >>> float(box((1.0, 2.0, 3.0)).volume()), float(box(1.0).area())
@@ -204,7 +207,7 @@ def tetrahedron() -> Mesh:
     return Mesh(torch.tensor(corners), torch.tensor(faces))
 
 
-def torus(radius: float = 0.6, tube: float = 0.2, segments: int = 48, sides: int = 24) -> Mesh:
+def torus(radius: Number = 0.6, tube: Number = 0.2, segments: int = 48, sides: int = 24) -> Mesh:
     """A ring about the y axis: `radius` to the middle of the tube, `tube` the tube's own radius.
 
     >>> torus().euler_characteristic
@@ -221,7 +224,7 @@ def torus(radius: float = 0.6, tube: float = 0.2, segments: int = 48, sides: int
     return Mesh(vertices.reshape(-1, 3).float(), _grid_faces(segments, sides, wrap=True))
 
 
-def sheet(size: float = 2.0, cells: int = 8) -> Mesh:
+def sheet(size: Number = 2.0, cells: int = 8) -> Mesh:
     """A flat square in the plane y = 0 that faces up, of `cells` × `cells` squares: an open mesh.
 
     >>> sheet(2.0, 4).euler_characteristic, float(sheet(2.0, 4).area())
@@ -302,7 +305,7 @@ def _grid_faces(rows: int, columns: int, *, wrap: bool) -> Int[Tensor, "f 3"]:
     return torch.stack([a, b, c, a, c, d], dim=-1).reshape(-1, 3)
 
 
-def _check_positive(**values: float) -> None:
+def _check_positive(**values: Number) -> None:
     for name, value in values.items():
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"expected a positive {name}, got {value}")

@@ -13,10 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 Sdf = Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]]
-Triple = Sequence[float]
+Number = float | int
+Triple = Sequence[float | int]
 
 
-def sphere(radius: float = 0.8, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
+def sphere(radius: Number = 0.8, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     """A ball: |p − c| − r, exact everywhere.
 
     >>> sphere(0.5)(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.1, 0.0]]))
@@ -30,7 +31,7 @@ def sphere(radius: float = 0.8, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     return sdf
 
 
-def box(size: float | Triple = 1.0, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
+def box(size: Number | Triple = 1.0, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     """A box with full edge lengths `size` (one number for a cube), exact everywhere.
 
     With q = |p − c| − size/2:  |max(q, 0)| + min(max(q_x, q_y, q_z), 0).
@@ -49,7 +50,7 @@ def box(size: float | Triple = 1.0, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
 
 
 def rounded_box(
-    size: float | Triple = 1.0, radius: float = 0.1, center: Triple = (0.0, 0.0, 0.0)
+    size: Number | Triple = 1.0, radius: Number = 0.1, center: Triple = (0.0, 0.0, 0.0)
 ) -> Sdf:
     """A box of full edge lengths `size` whose edges and corners are rounded with `radius`.
 
@@ -68,7 +69,7 @@ def rounded_box(
     return sdf
 
 
-def torus(radius: float = 0.6, tube: float = 0.2, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
+def torus(radius: Number = 0.6, tube: Number = 0.2, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     """A ring about the y axis: `radius` to the middle of the tube, `tube` the tube's own radius.
 
     √((√(x² + z²) − R)² + y²) − r, exact everywhere.
@@ -86,7 +87,7 @@ def torus(radius: float = 0.6, tube: float = 0.2, center: Triple = (0.0, 0.0, 0.
 
 
 def cylinder(
-    radius: float = 0.5, height: float = 1.0, center: Triple = (0.0, 0.0, 0.0), axis: int = 1
+    radius: Number = 0.5, height: Number = 1.0, center: Triple = (0.0, 0.0, 0.0), axis: int = 1
 ) -> Sdf:
     """A capped cylinder of full `height` along `axis` (0 x, 1 y, 2 z), exact everywhere.
 
@@ -105,7 +106,7 @@ def cylinder(
 
 
 def capsule(
-    start: Triple = (0.0, -0.5, 0.0), end: Triple = (0.0, 0.5, 0.0), radius: float = 0.2
+    start: Triple = (0.0, -0.5, 0.0), end: Triple = (0.0, 0.5, 0.0), radius: Number = 0.2
 ) -> Sdf:
     """All points within `radius` of the segment from `start` to `end`, exact everywhere.
 
@@ -157,7 +158,7 @@ def difference(a: Sdf, b: Sdf) -> Sdf:
     return sdf
 
 
-def smooth_union(a: Sdf, b: Sdf, blend: float = 0.1) -> Sdf:
+def smooth_union(a: Sdf, b: Sdf, blend: Number = 0.1) -> Sdf:
     """The union with a fillet of about the width `blend` where the surfaces meet.
 
     min(a, b) − h²·blend/4 with h = max(blend − |a − b|, 0)/blend (the quadratic smooth minimum).
@@ -189,7 +190,7 @@ def translate(sdf: Sdf, offset: Triple) -> Sdf:
     return moved
 
 
-def rotate(sdf: Sdf, axis: int, degrees: float) -> Sdf:
+def rotate(sdf: Sdf, axis: int, degrees: Number) -> Sdf:
     """The shape turned about the x, y or z axis (0, 1, 2), counter-clockwise for positive angles.
 
     >>> long = box((2.0, 0.2, 0.2))
@@ -211,7 +212,7 @@ def rotate(sdf: Sdf, axis: int, degrees: float) -> Sdf:
     return turned
 
 
-def scale(sdf: Sdf, factor: float) -> Sdf:
+def scale(sdf: Sdf, factor: Number) -> Sdf:
     """The shape enlarged by `factor` about the origin; distances grow with it.
 
     >>> scale(sphere(1.0), 0.5)(torch.tensor([[1.0, 0.0, 0.0]]))
@@ -225,7 +226,7 @@ def scale(sdf: Sdf, factor: float) -> Sdf:
     return scaled
 
 
-def offset(sdf: Sdf, distance: float) -> Sdf:
+def offset(sdf: Sdf, distance: Number) -> Sdf:
     """The shape grown by `distance` (shrunk if negative), which rounds its edges.
 
     >>> offset(sphere(0.5), 0.25)(torch.tensor([[1.0, 0.0, 0.0]]))
@@ -238,7 +239,7 @@ def offset(sdf: Sdf, distance: float) -> Sdf:
     return grown
 
 
-def shell(sdf: Sdf, thickness: float) -> Sdf:
+def shell(sdf: Sdf, thickness: Number) -> Sdf:
     """The surface alone, as a wall of `thickness` with its middle on the surface.
 
     >>> shell(sphere(1.0), 0.2)(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
@@ -307,7 +308,7 @@ def _fold(operation: Callable[[Tensor, Tensor], Tensor], sdfs: tuple[Sdf, ...]) 
     return sdf
 
 
-def _triple(values: float | Triple) -> list[float]:
+def _triple(values: Number | Triple) -> list[float]:
     """One number for all three axes, or three numbers."""
     if isinstance(values, int | float):
         return [float(values)] * 3
@@ -316,7 +317,7 @@ def _triple(values: float | Triple) -> list[float]:
     return [float(v) for v in values]
 
 
-def _check_positive(**values: float) -> None:
+def _check_positive(**values: Number) -> None:
     for name, value in values.items():
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"expected a positive {name}, got {value}")
