@@ -1,0 +1,144 @@
+"""What works on this machine, one line each with the remedy: `python -m course_lib doctor`."""
+
+import argparse
+import importlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: is it well, what was looked at, what was found, and the remedy."""
+
+    well: bool
+    subject: str
+    found: str
+    remedy: str = ""
+    needed: bool = True
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.well else ("FAIL" if self.needed else "note")
+        return f"{mark}  {self.subject}: {self.found}" + (
+            f" → {self.remedy}" if self.remedy else ""
+        )
+
+
+def findings() -> Iterator[Finding]:
+    """Everything that is looked at, in order."""
+    for look in LOOKS:
+        yield look()
+
+
+def python() -> Finding:
+    """Is Python new enough?"""
+    well = sys.version_info >= (3, 11)
+    return Finding(
+        well, "Python", platform.python_version(), "" if well else "install 3.11 or newer"
+    )
+
+
+def packages() -> Finding:
+    """Is every package of requirements.txt there, and new enough?"""
+    wrong = []
+    for text in requires("course-lib") or []:
+        requirement = Requirement(text)
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} {installed} is not {requirement.specifier}")
+    remedy = "pip install -r requirements.txt" if wrong else ""
+    return Finding(not wrong, "packages", "; ".join(wrong) or "all as required", remedy)
+
+
+def torch() -> Finding:
+    """Does torch compute?"""
+    try:
+        module = importlib.import_module("torch")
+        well = float(module.ones(3).sum()) == 3.0
+    except (ImportError, OSError, RuntimeError) as error:
+        return Finding(False, "torch", str(error)[:120], "reinstall torch")
+    return Finding(well, "torch", f"{module.__version__}, {module.get_num_threads()} threads")
+
+
+def gpu() -> Finding:
+    """Is there a GPU? The course runs without one."""
+    module = importlib.import_module("torch")
+    if not module.cuda.is_available():
+        text = "none: training cells take their CPU minutes"
+        return Finding(True, "GPU", text, needed=False)
+    return Finding(True, "GPU", module.cuda.get_device_name(0), needed=False)
+
+
+def widgets() -> Finding:
+    """Can 3D views be made, and does JupyterLab know how to show them?"""
+    try:
+        importlib.import_module("k3d").plot()
+    except Exception as error:
+        return Finding(False, "widgets", str(error)[:120], "pip install k3d ipywidgets")
+    if "google.colab" in sys.modules:
+        return Finding(True, "widgets", "k3d, in Colab")
+    shared = os.path.join(sys.prefix, "share", "jupyter", "labextensions")
+    missing = [n for n in ("k3d", "@jupyter-widgets") if not os.path.isdir(os.path.join(shared, n))]
+    remedy = "reinstall k3d and ipywidgets in JupyterLab's environment" if missing else ""
+    found = f"JupyterLab lacks {', '.join(missing)}" if missing else f"k3d {version('k3d')}"
+    return Finding(not missing, "widgets", found, remedy)
+
+
+def language_model() -> Finding:
+    """Is the language model of notebook 01 at hand?"""
+    from course_lib.tabular import llm_is_cached
+
+    well = llm_is_cached()
+    text = "cached" if well else "not cached: notebook 01 fetches it, or runs on stored scores"
+    return Finding(well, "language model", text, needed=False)
+
+
+def sandbox() -> Finding:
+    """Can instructors grade safely here?"""
+    well = shutil.which("bwrap") is not None
+    remedy = "" if well else "Linux: install bubblewrap (only instructors need it)"
+    found = "bubblewrap" if well else "no bubblewrap: grading needs --unsandboxed"
+    return Finding(well, "sandbox", found, remedy, needed=False)
+
+
+def browser() -> Finding:
+    """Can the browser tests run here?"""
+    well = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    remedy = "" if well else "install chromium (only tests need it)"
+    found = "chromium" if well else "none: browser tests are skipped"
+    return Finding(well, "browser", found, remedy, needed=False)
+
+
+LOOKS: tuple[Callable[[], Finding], ...] = (
+    python,
+    packages,
+    torch,
+    gpu,
+    widgets,
+    language_model,
+    sandbox,
+    browser,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """`doctor` has no options."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; 1 if something that the course needs fails."""
+    sick = False
+    for finding in findings():
+        print(finding)
+        sick |= finding.needed and not finding.well
+    return int(sick)

@@ -1,0 +1,68 @@
+"""The structure: no module imports upwards, and files and functions stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LAYERS = (
+    ("shapes", "meshes", "cameras", "neighbors", "running"),
+    ("voxels", "points", "implicit", "views"),
+    ("losses", "metrics"),
+    ("rasterize", "volume"),
+    ("tabular", "reconstruction", "nerf", "data"),
+    ("viz", "widgets"),
+    ("exercises", "checking"),
+    ("grading", "authoring", "__main__"),
+)
+PACKAGE = Path(__file__).parent.parent / "course_lib"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def place(module: str) -> int:
+    """The number of a module's layer, 0 for the ground."""
+    return next(number for number, names in enumerate(LAYERS) if module in names)
+
+
+def top(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "course_lib":
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {n.name.split(".")[1] for n in node.names if n.name.startswith("course_lib.")}
+    return found
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_a_module_imports_only_from_its_own_layer_or_below(path):
+    if top(path) == "__init__":
+        return
+    upwards = [name for name in imported(path) if place(name) > place(top(path))]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_and_functions_stay_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            doc = ast.get_docstring(node, clean=False)
+            lines = node.end_lineno - node.lineno + 1 - (len(doc.splitlines()) if doc else 0)
+            assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_importing_the_package_imports_nothing_else():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]

@@ -1,0 +1,109 @@
+"""Every notebook: built from its source, and run by nbval as shipped and solved."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib.authoring.build import stale
+from course_lib.authoring.notebook import built_path, sources
+from course_lib.authoring.solve import solve
+from course_lib.exercises import catalogue, find
+
+SOURCES = sources()
+HERE = Path(__file__).parent
+MAX_BYTES, MAX_LINES = 1_500_000, 25
+
+each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+
+
+def built(source):
+    return nbformat.read(built_path(source), as_version=4)
+
+
+def code_cells(source):
+    return [cell for cell in built(source).cells if cell.cell_type == "code"]
+
+
+def nbval(notebook: Path) -> subprocess.CompletedProcess:
+    """Run a notebook under nbval: any error fails, and so does a check that says something else."""
+    environment = os.environ | {
+        "COURSE_FAST": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(HERE / "closed_network"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=300", "-q"]
+    quiet = ["-c", os.devnull, "--rootdir", str(notebook.parent), "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, *quiet, str(notebook)], env=environment, capture_output=True, text=True
+    )
+
+
+@each_notebook
+def test_a_notebook_is_built_from_its_source(source):
+    assert stale(source) == ""
+
+
+@each_notebook
+def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source):
+    result = nbval(built_path(source))
+    assert result.returncode == 0, result.stdout[-4000:]
+
+
+@each_notebook
+def test_a_solved_notebook_runs_and_its_checks_say_correct(source, tmp_path):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    path = folder / built_path(source).name
+    nbformat.write(solve(built(source)), path)
+    result = nbval(path)
+    assert result.returncode == 0, result.stdout[-4000:]
+
+
+@each_notebook
+def test_a_notebook_ships_with_clean_outputs(source):
+    cells = code_cells(source)
+    outputs = [(cell.id, output) for cell in cells for output in cell.outputs]
+    assert [
+        name for name, o in outputs if o.output_type == "error" or o.get("name") == "stderr"
+    ] == []
+    assert [cell.id for cell in cells if cell.execution_count is None] == []
+    assert "widgets" not in built(source).metadata
+    assert built_path(source).stat().st_size < MAX_BYTES
+
+
+@each_notebook
+def test_code_cells_are_short(source):
+    long = {c.id: n for c in code_cells(source) if (n := len(c.source.splitlines())) > MAX_LINES}
+    exercises = {f"ex-{name}" for name in catalogue()}
+    assert {name: n for name, n in long.items() if name not in exercises} == {}
+
+
+@each_notebook
+def test_every_picture_has_a_text_alternative(source):
+    without = []
+    for cell in code_cells(source):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+                if len(alt) < 10:
+                    without.append(cell.id)
+    assert without == []
+
+
+@each_notebook
+def test_shipped_checks_say_not_attempted(source):
+    for cell in code_cells(source):
+        if cell.id.startswith("check-"):
+            text = json.dumps(cell.outputs, ensure_ascii=False)
+            assert f"{find(cell.id.removeprefix('check-')).name}: not attempted" in text
+
+
+def test_every_exercise_stands_in_exactly_one_notebook():
+    placed = [c.id for source in SOURCES for c in built(source).cells if c.id.startswith("ex-")]
+    assert sorted(placed) == sorted(f"ex-{name}" for name in catalogue())
