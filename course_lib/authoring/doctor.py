@@ -2,13 +2,13 @@
 
 import argparse
 import importlib
-import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -87,11 +87,13 @@ def widgets() -> Finding:
         return Finding(False, "widgets", str(error)[:120], "pip install k3d ipywidgets")
     if "google.colab" in sys.modules:
         return Finding(True, "widgets", "k3d, in Colab")
-    shared = os.path.join(sys.prefix, "share", "jupyter", "labextensions")
-    missing = [n for n in ("k3d", "@jupyter-widgets") if not os.path.isdir(os.path.join(shared, n))]
-    remedy = "reinstall k3d and ipywidgets in JupyterLab's environment" if missing else ""
-    found = f"JupyterLab lacks {', '.join(missing)}" if missing else f"k3d {version('k3d')}"
-    return Finding(not missing, "widgets", found, remedy)
+    # k3d 3 draws through anywidget, earlier ones bring an extension of their own
+    folder = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
+    drawn = any((folder / name).is_dir() for name in ("anywidget", "k3d"))
+    if drawn and (folder / "@jupyter-widgets").is_dir():
+        return Finding(True, "widgets", f"k3d {version('k3d')}")
+    remedy = "install k3d and ipywidgets in JupyterLab's environment"
+    return Finding(False, "widgets", "JupyterLab lacks their extensions", remedy)
 
 
 def language_model() -> Finding:

@@ -16,7 +16,8 @@ def stub_source(exercise: Exercise) -> str:
     if exercise.starter is not None:
         return exercise.starter.strip()
     if exercise.is_question:
-        return f"{exercise.name} = ..."
+        choices = [f"# {letter}: {text}" for letter, text in (exercise.choices or {}).items()]
+        return "\n".join([*choices, f"{exercise.name} = ..."])
     tree = _definition(exercise.reference)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):

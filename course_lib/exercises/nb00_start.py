@@ -1,0 +1,74 @@
+"""Notebook 00: one exercise to learn how exercises work."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+
+
+def centroid(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b 3"]:
+    """The centre of each cloud of a batch: the mean of its points. points: (b, n, 3) -> (b, 3)
+
+    >>> centroid(torch.tensor([[[0.0, 0.0, 0.0], [2.0, 4.0, 6.0]]]))
+    tensor([[1., 2., 3.]])
+    """
+    return points.mean(dim=1)
+
+
+CENTROID = Exercise(
+    number="0.1",
+    name="centroid",
+    reference=centroid,
+    cases=(
+        Case(
+            "two points of one cloud",
+            lambda g: (torch.tensor([[[0.0, 0.0, 0.0], [2.0, 4.0, 6.0]]]),),
+            fixed=True,
+        ),
+        Case("one cloud", lambda g: (torch.randn(1, 5, 3, generator=g),)),
+        Case("a batch of clouds", lambda g: (torch.randn(4, 7, 3, generator=g),)),
+    ),
+    misconceptions=(
+        Misconception(
+            "sum",
+            lambda points: points.sum(dim=1),
+            "You added the points up: a mean is the sum divided by their number n.",
+        ),
+        Misconception(
+            "over the batch",
+            lambda points: points.mean(dim=0),
+            "You averaged over the clouds of the batch (axis 0). The points of a cloud lie along axis 1.",
+        ),
+        Misconception(
+            "over the coordinates",
+            lambda points: points.mean(dim=2),
+            "You averaged x, y and z of each point (axis 2). Average over the points, axis 1.",
+        ),
+        Misconception(
+            "over everything",
+            lambda points: points.mean(),
+            "You averaged all numbers into one. Say along which axis: `points.mean(dim=...)`.",
+        ),
+    ),
+    hints=(
+        "The axes of `points` are: cloud, point, coordinate. Which of them should disappear?",
+        "`points.mean(dim=1)` averages along the axis of the points.",
+    ),
+    gradients=True,
+)
+
+UP = Exercise(
+    number="0.2",
+    name="axis_that_points_up",
+    reference="B",
+    choices={"A": "x", "B": "y", "C": "z"},
+    misconceptions=(
+        Misconception("z", "C", "z is up in CAD and robotics; here z points towards the viewer."),
+        Misconception("x", "A", "x points to the right."),
+    ),
+    hints=("Look at the picture of the axes above.",),
+    explanation="y is up, x is right, and z points at you: a right-handed frame.",
+)
+
+EXERCISES = (CENTROID, UP)
