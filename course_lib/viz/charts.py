@@ -1,0 +1,244 @@
+"""Line, bar and scatter charts: plotly to point at, and the same drawn by matplotlib as a picture."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from course_lib.viz.colors import MARKERS, cycle
+from course_lib.viz.figure import Figure, described, in_colab, in_notebook, show
+
+Series = Mapping[str, tuple[Any, Any]]
+DASHES = ("solid", "dash", "dot", "dashdot")
+_PYPLOT_DASHES = ("-", "--", ":", "-.")
+_PYPLOT_MARKERS = ("o", "s", "D", "^", "x", "+", "*", "v")
+INK, PAPER, GRID = "#222222", "#ffffff", "#dddddd"
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The names and scales of a chart's axes."""
+
+    x: str
+    y: str
+    log_x: bool = False
+    log_y: bool = False
+    title: str = ""
+
+
+def line_chart(
+    series: Series,
+    *,
+    x: str,
+    y: str,
+    alt: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    title: str = "",
+) -> Figure:
+    """Show lines: {label: (x values, y values)}, with axis names x and y, described by `alt`.
+
+    Lines differ in colour, dash and marker. NaN leaves a gap. `ValueError` for nothing to draw,
+    lengths that differ, or values ≤ 0 on a logarithmic axis.
+
+    >>> line_chart({"x²": ([1, 2], [1, 4])}, x="x", y="x²", alt="A parabola.").alt
+    'A parabola. x² against x. x²: from 1 at x = 1 to 4 at x = 2.'
+    """
+    axes = Axes(x, y, log_x, log_y, title)
+    return _chart("line", _numbers(series, axes), axes, alt)
+
+
+def scatter_chart(
+    series: Series,
+    *,
+    x: str,
+    y: str,
+    alt: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    title: str = "",
+) -> Figure:
+    """Show points: {label: (x values, y values)}; otherwise as `line_chart`."""
+    axes = Axes(x, y, log_x, log_y, title)
+    return _chart("scatter", _numbers(series, axes), axes, alt)
+
+
+def bar_chart(
+    bars: Mapping[str, Any],
+    *,
+    y: str,
+    alt: str,
+    x: str = "",
+    log_y: bool = False,
+    title: str = "",
+) -> Figure:
+    """Show bars: {name: height}, or groups of bars {label: {name: height}} with one colour per label.
+
+    >>> bar_chart({"a": 1.0, "b": 2.5}, y="height", alt="Two bars.").alt
+    'Two bars. height: a 1, b 2.5.'
+    """
+    if not bars:
+        raise ValueError("expected at least one bar, got none")
+    groups = bars if isinstance(next(iter(bars.values())), Mapping) else {"": bars}
+    series = {
+        label: (list(group), _column(label, list(group.values()), "y", log_y))
+        for label, group in groups.items()
+    }
+    return _chart("bar", series, Axes(x, y, False, log_y, title), alt)
+
+
+def _chart(kind: str, series: dict, axes: Axes, alt: str) -> Figure:
+    words = f"{described(alt)} {_summary(kind, series, axes)}"
+    picture = draw_static(kind, series, axes)
+    spec = _plotly(kind, series, axes)
+    if in_colab() and in_notebook():
+        import plotly.graph_objects
+
+        plotly.graph_objects.Figure(spec).show(renderer="colab")
+    return show(Figure(words, picture, {"application/vnd.plotly.v1+json": spec}))
+
+
+def _numbers(series: Series, axes: Axes) -> dict[str, tuple[list, list]]:
+    if not series:
+        raise ValueError("expected at least one series {label: (x, y)}, got none")
+    checked = {}
+    for label, pair in series.items():
+        if pair is None or len(pair) != 2:
+            raise ValueError(f"expected (x values, y values) for {label!r}, got {pair!r}")
+        xs = _column(label, pair[0], "x", axes.log_x)
+        ys = _column(label, pair[1], "y", axes.log_y)
+        if len(xs) != len(ys):
+            raise ValueError(f"expected as many x as y for {label!r}, got {len(xs)} and {len(ys)}")
+        checked[str(label)] = (xs, ys)
+    return checked
+
+
+def _column(label: str, values: Any, name: str, log: bool) -> list[float]:
+    if values is None:
+        raise ValueError(f"expected {name} values for {label!r}, got None")
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    numbers = np.asarray([float(value) for value in values])
+    finite = numbers[np.isfinite(numbers)]
+    if len(finite) == 0:
+        raise ValueError(f"expected at least one finite {name} value for {label!r}, got {numbers}")
+    if log and (finite <= 0).any():
+        raise ValueError(f"expected {name} values > 0 for {label!r} on a logarithmic axis")
+    return [float(f"{n:.6g}") if np.isfinite(n) else None for n in numbers]
+
+
+def _summary(kind: str, series: dict, axes: Axes) -> str:
+    """The ends of each line or the heights of all bars, in words."""
+    if kind == "bar":
+        parts = []
+        for label, (names, values) in series.items():
+            heights = (f"{n} {_say(v)}" for n, v in zip(names, values, strict=True))
+            parts.append(f"{label or axes.y}: {', '.join(heights)}.")
+        return " ".join(parts)
+    parts = [f"{axes.y} against {axes.x}."]
+    for label, (xs, ys) in series.items():
+        known = [(a, b) for a, b in zip(xs, ys, strict=True) if a is not None and b is not None]
+        if kind == "line" and known:
+            (x0, y0), (x1, y1) = known[0], known[-1]
+            parts.append(
+                f"{label}: from {_say(y0)} at x = {_say(x0)} to {_say(y1)} at x = {_say(x1)}."
+            )
+        else:
+            parts.append(f"{label}: {len(known)} points.")
+    return " ".join(parts)
+
+
+def _say(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _plotly(kind: str, series: dict, axes: Axes) -> dict[str, Any]:
+    """The chart in plotly's JSON, which versions 5 to 7 read alike."""
+    traces = []
+    for index, (label, (xs, ys)) in enumerate(series.items()):
+        trace: dict[str, Any] = {"name": label, "x": xs, "y": ys, "showlegend": len(series) > 1}
+        color = cycle(index)
+        if kind == "bar":
+            trace |= {"type": "bar", "marker": {"color": color}}
+        else:
+            few = len(xs) <= 40
+            mode = "markers" if kind == "scatter" else ("lines+markers" if few else "lines")
+            marker = {"color": color, "symbol": MARKERS[index % len(MARKERS)], "size": 7}
+            line = {"color": color, "dash": DASHES[index % len(DASHES)], "width": 2}
+            trace |= {"type": "scatter", "mode": mode, "marker": marker, "line": line}
+        traces.append(trace)
+    layout = {
+        "title": {"text": axes.title},
+        "xaxis": _plotly_axis(axes.x, axes.log_x, kind == "bar"),
+        "yaxis": _plotly_axis(axes.y, axes.log_y, False),
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "font": {"color": INK},
+        "height": 380,
+        "margin": {"l": 70, "r": 20, "t": 50 if axes.title else 20, "b": 55},
+        "barmode": "group",
+    }
+    return json.loads(json.dumps({"data": traces, "layout": layout}))
+
+
+def _plotly_axis(name: str, log: bool, categories: bool) -> dict[str, Any]:
+    kind = "category" if categories else ("log" if log else "linear")
+    return {
+        "title": {"text": name},
+        "type": kind,
+        "gridcolor": GRID,
+        "linecolor": INK,
+        "zeroline": False,
+        "automargin": True,
+    }
+
+
+def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
+    """The chart as a picture (h, w, 3), by matplotlib without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=(6.4, 3.8), dpi=100, facecolor=PAPER, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    plot = figure.add_subplot(facecolor=PAPER)
+    for index, (label, (xs, ys)) in enumerate(series.items()):
+        ys = [np.nan if value is None else value for value in ys]
+        if kind == "bar":
+            width = 0.8 / len(series)
+            names = list(dict.fromkeys(name for names, _ in series.values() for name in names))
+            place = np.array([names.index(name) for name in xs])
+            plot.bar(
+                place - 0.4 + width * (index + 0.5), ys, width, color=cycle(index), label=label
+            )
+            plot.set_xticks(range(len(names)), names, rotation=20 if len(names) > 5 else 0)
+        else:
+            _draw_series(plot, kind, index, label, xs, ys)
+    _label(plot, axes, len(series) > 1)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_series(plot: Any, kind: str, index: int, label: str, xs: list, ys: Sequence) -> None:
+    xs = [np.nan if value is None else value for value in xs]
+    marker = _PYPLOT_MARKERS[index % len(_PYPLOT_MARKERS)]
+    if kind == "scatter":
+        plot.plot(xs, ys, marker, color=cycle(index), markersize=5, label=label)
+        return
+    marker = marker if len(xs) <= 40 else None
+    dash = _PYPLOT_DASHES[index % len(_PYPLOT_DASHES)]
+    plot.plot(xs, ys, dash, color=cycle(index), marker=marker, markersize=4, label=label)
+
+
+def _label(plot: Any, axes: Axes, legend: bool) -> None:
+    plot.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
+    if axes.log_x:
+        plot.set_xscale("log")
+    if axes.log_y:
+        plot.set_yscale("log")
+    plot.grid(color=GRID, linewidth=0.8)
+    plot.set_axisbelow(True)
+    plot.spines[["top", "right"]].set_visible(False)
+    if legend:
+        plot.legend(frameon=False)
