@@ -220,9 +220,8 @@ def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
 def _turned(edge: Tensor, to_corner: Tensor) -> tuple[Tensor, Tensor]:
     """The unit vector along edge × to_corner, and whether it is more than rounding error."""
     turned = torch.linalg.cross(edge, to_corner, dim=-1)
-    with torch.no_grad():
-        lengths = [torch.linalg.vector_norm(vector, dim=-1) for vector in (turned, edge, to_corner)]
-        has_area = lengths[0] > 8 * torch.finfo(edge.dtype).eps * lengths[1] * lengths[2]
+    sizes = [vector.detach().abs().amax(dim=-1) for vector in (turned, edge, to_corner)]
+    has_area = sizes[0] > 8 * torch.finfo(edge.dtype).eps * sizes[1] * sizes[2]
     return unit(torch.where(has_area[..., None], turned, 0)), has_area
 
 
