@@ -102,9 +102,11 @@ class _Bar:
 
 def asset(name: str) -> Path:
     """The path of a shipped file, such as `asset("scene/transforms_train.json")`."""
-    path = Path(__file__).parent.parent / "assets" / name
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing; make it with: python -m course_lib assets {name.split('/')[0]}"
-        )
-    return path
+    here = Path(__file__).parent  # in a checkout assets lie beside the package, installed inside it
+    for folder in (here.parent / "assets", here / "assets"):
+        if (folder / name).exists():
+            return folder / name
+    kind = name.split("/")[0]
+    raise FileNotFoundError(
+        f"assets/{name} is missing; make it with: python -m course_lib assets {kind}"
+    )

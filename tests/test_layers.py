@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = (
-    ("shapes", "meshes", "cameras", "neighbors", "running"),
+    ("shapes", "meshes", "cameras", "neighbors", "running", "sealing"),
     ("voxels", "points", "implicit", "views"),
     ("losses", "metrics"),
     ("rasterize", "volume"),

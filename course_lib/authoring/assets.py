@@ -8,7 +8,9 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "assets"
 MANIFEST = FOLDER / "manifest.json"
-MAKERS: dict[str, str] = {}
+MAKERS: dict[str, str] = {
+    "scene": "course_lib.data.make_scene:make_scene",
+}
 """name of a folder in assets -> "module:function", a function that takes that folder and fills it."""
 
 

@@ -48,9 +48,12 @@ def hint(name: Any) -> None:
 def solution(name: Any) -> None:
     """Show the reference solution of an exercise."""
     exercise = _by_name(name)
-    extra = f"\n\n{exercise.explanation}" if exercise.explanation else ""
     title = f"{exercise.number} {exercise.name}: the reference solution"
-    _show(Message(State.NOT_ATTEMPTED, title, (solution_source(exercise) + extra,)))
+    try:
+        lines = (solution_source(exercise), exercise.explanation)
+    except OSError:  # a release without solutions has no source to show
+        lines = ("Withheld by your instructor.",)
+    _show(Message(State.NOT_ATTEMPTED, title, tuple(line for line in lines if line)))
 
 
 def progress() -> None:

@@ -1,0 +1,85 @@
+"""The student package: readdressed, complete, and without solutions where they are withheld."""
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from course_lib.__main__ import main
+from course_lib.exercises import catalogue
+
+WRITTEN = [exercise for exercise in catalogue().values() if not exercise.is_question]
+
+
+@pytest.fixture(scope="module")
+def withheld(tmp_path_factory):
+    out = tmp_path_factory.mktemp("release") / "package"
+    assert (
+        main(
+            ["release", "--repository", "ada/course", "--out", str(out), "--withhold", "solutions"]
+        )
+        == 0
+    )
+    return out
+
+
+def body(reference) -> list[str]:
+    """The statements of a reference, without its docstring."""
+    lines = textwrap.dedent(inspect.getsource(reference)).splitlines()
+    node = ast.parse("\n".join(lines)).body[0]
+    first = node.body[1] if ast.get_docstring(node) else node.body[0]
+    return "\n".join(line.strip() for line in lines[first.lineno - 1 :])
+
+
+def test_no_reference_body_is_left(withheld):
+    files = [
+        path for path in withheld.rglob("*") if path.suffix in (".py", ".ipynb", ".md", ".json")
+    ]
+    texts = [
+        "\n".join(l.strip() for l in p.read_text(encoding="utf-8").splitlines()) for p in files
+    ]
+    left = [e.name for e in WRITTEN if any(body(e.reference) in text for text in texts)]
+    assert left == []
+
+
+def test_checks_and_references_work_without_their_text(withheld):
+    code = """
+import course_lib.checking as c
+from course_lib.exercises import catalogue
+from course_lib.checking.diagnose import State, examine
+assert "package" in c.__file__, c.__file__
+for exercise in catalogue().values():
+    assert examine(exercise, exercise.reference).state is State.CORRECT, exercise.name
+c.solution("centroid")
+c.hint("centroid")
+"""
+    environment = os.environ | {"PYTHONPATH": str(withheld)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=withheld
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "Withheld" in result.stdout
+
+
+def test_links_and_set_up_point_to_the_new_repository(withheld):
+    notebooks = sorted((withheld / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        text = path.read_text(encoding="utf-8")
+        assert "github/ada/course/blob" in text and "OWNER/NAME" not in text
+    assert "github.com/ada/course" in (withheld / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_not_empty_is_refused(withheld, capsys):
+    assert main(["release", "--repository", "ada/course", "--out", str(withheld)]) == 1
+    assert "not empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["course", "a/b/c", "https://x/y", ""])
+def test_an_address_that_is_no_repository_is_refused(address, tmp_path, capsys):
+    assert main(["release", "--repository", address, "--out", str(tmp_path / "x")]) == 1
+    assert "OWNER/NAME" in capsys.readouterr().out

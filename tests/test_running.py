@@ -1,0 +1,66 @@
+"""Time budgets, progress and assets."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from course_lib.running import Budget, asset, budget, is_fast
+
+
+def test_a_budget_stops_after_its_steps(capsys):
+    assert list(Budget(3, seconds=60.0, label="fit")) == [0, 1, 2]
+    assert "fit: 3 steps" in capsys.readouterr().out
+
+
+def test_a_budget_stops_after_its_seconds():
+    start, steps = time.perf_counter(), 0
+    for _ in Budget(10_000, seconds=0.2):
+        time.sleep(0.01)
+        steps += 1
+    assert 1 <= steps <= 25 and time.perf_counter() - start < 5.0
+
+
+def test_an_interrupt_ends_the_loop_and_nothing_else(capsys):
+    before = signal.getsignal(signal.SIGINT)
+    steps = []
+    for step in Budget(100, seconds=60.0):
+        steps.append(step)
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert len(steps) in (5, 6)
+    assert "interrupted" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_leaving_a_loop_early_gives_the_interrupt_back():
+    before = signal.getsignal(signal.SIGINT)
+    for _ in Budget(100, seconds=60.0):
+        break
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_is_said_stands_beside_the_bar(capsys):
+    progress = Budget(1, seconds=1.0)
+    for _ in progress:
+        progress.say("loss 0.5")
+    assert "loss 0.5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("steps", "seconds"), [(0, 1.0), (1, 0.0), (-1, 1.0)])
+def test_an_impossible_budget_is_refused(steps, seconds):
+    with pytest.raises(ValueError, match="expected steps"):
+        Budget(steps, seconds=seconds)
+
+
+def test_fast_mode_chooses_the_small_budget(monkeypatch):
+    monkeypatch.setenv("COURSE_FAST", "1")
+    assert is_fast() and budget(60, 2) == 2
+    monkeypatch.delenv("COURSE_FAST")
+    assert not is_fast() and budget(60, 2) == 60
+
+
+def test_a_missing_asset_says_how_to_make_it():
+    with pytest.raises(FileNotFoundError, match="course_lib assets nothing"):
+        asset("nothing/at/all")
