@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from importlib import import_module
 
 import pytest
 import torch
@@ -160,5 +161,9 @@ def test_sampling_runs_on_the_gpu():
     assert points.device.type == normals.device.type == "cuda"
 
 
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(meshes).failed == 0
+@pytest.mark.parametrize(
+    "part", ("mesh", "primitives", "sampling", "marching", "topology", "operators")
+)
+def test_the_examples_in_the_docstrings_hold(part):
+    module = import_module(f"course_lib.meshes.{part}")
+    assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0

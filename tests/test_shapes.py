@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from importlib import import_module
 
 import pytest
 import torch
@@ -129,5 +130,7 @@ def test_impossible_parameters_are_refused(make):
         make()
 
 
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(shapes).failed == 0
+@pytest.mark.parametrize("part", ("primitives", "csg", "families"))
+def test_the_examples_in_the_docstrings_hold(part):
+    module = import_module(f"course_lib.shapes.{part}")
+    assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib.meshes import Mesh
+from course_lib.meshes.mesh import Mesh
 
 MAX_QUOTE = 60  # characters of a bad line that a message repeats
 

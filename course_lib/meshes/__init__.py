@@ -1,0 +1,60 @@
+"""Triangle meshes: the type, simple surfaces, sampling, topology, Laplacians, files.
+
+Conventions: right-handed axes with y up; the corners of a face run counter-clockwise seen from
+outside, so its normal (b − a) × (c − a) points outwards.
+"""
+
+from course_lib.meshes.marching import grid_to_mesh, lattice
+from course_lib.meshes.mesh import (
+    Mesh,
+    concatenate,
+    directed_edges,
+    face_areas,
+    face_normals,
+    subdivide,
+    undirected_edges,
+    vertex_normals,
+)
+from course_lib.meshes.operators import (
+    cotangent_laplacian,
+    graph_convolution,
+    uniform_laplacian,
+    vertex_areas,
+)
+from course_lib.meshes.primitives import box, icosphere, sheet, tetrahedron, torus
+from course_lib.meshes.sampling import sample_surface
+from course_lib.meshes.topology import (
+    angle_defect,
+    boundary_loops,
+    component_count,
+    genus,
+    is_watertight,
+)
+
+__all__ = [
+    "Mesh",
+    "angle_defect",
+    "boundary_loops",
+    "box",
+    "component_count",
+    "concatenate",
+    "cotangent_laplacian",
+    "directed_edges",
+    "face_areas",
+    "face_normals",
+    "genus",
+    "graph_convolution",
+    "grid_to_mesh",
+    "icosphere",
+    "is_watertight",
+    "lattice",
+    "sample_surface",
+    "sheet",
+    "subdivide",
+    "tetrahedron",
+    "torus",
+    "undirected_edges",
+    "uniform_laplacian",
+    "vertex_areas",
+    "vertex_normals",
+]
