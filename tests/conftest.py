@@ -7,7 +7,7 @@ import torch
 from jaxtyping import install_import_hook
 
 # Shapes and types in course_lib's signatures are enforced while the tests run.
-install_import_hook("course_lib", "beartype.beartype")
+install_import_hook("course_lib", "typecheck.checker")
 
 ROOT = Path(__file__).parent.parent
 
