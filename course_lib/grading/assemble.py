@@ -1,0 +1,152 @@
+"""Grading notebooks: a student's cell, then one cell per hidden case that prints what it gives.
+
+The outputs stored in such a notebook are the reference's; the cells print values, never verdicts, and
+the kernel sees only their source.
+"""
+
+import ast
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from nbval.plugin import comment_markers
+
+from course_lib.exercises import catalogue, find
+from course_lib.exercises.exercise import Exercise
+from course_lib.grading.inside import MIME
+from course_lib.grading.library import catalogue_module
+
+FEWEST_HIDDEN, FEWEST_DRAWS = 6, 2
+
+
+@dataclass(frozen=True)
+class HiddenCase:
+    """A case with a secret seed: the exercise's own case number `index`, or the expression `make`."""
+
+    name: str
+    seed: int
+    index: int = 0
+    make: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an exercise is graded in one run: its points and its hidden cases."""
+
+    exercise: str
+    points: float
+    cases: tuple[HiddenCase, ...]
+
+    def to_json(self) -> dict:
+        """As plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict) -> "Plan":
+        """The inverse of `to_json`."""
+        cases = tuple(HiddenCase(**case) for case in data["cases"])
+        return cls(data["exercise"], data["points"], cases)
+
+
+def make_plan(exercise: Exercise, seed: str, extra: dict | None = None) -> Plan:
+    """The hidden cases of a run: every generated case several times, and the instructor's.
+
+    `extra` is the exercise's table in the instructor's file (see `instructor`).
+    """
+    extra = extra or {}
+    points = extra.get("points", exercise.points)
+    if exercise.is_question:
+        return Plan(exercise.name, points, (HiddenCase("answer", 0),))
+    generated = [i for i, case in enumerate(exercise.cases) if not case.fixed]
+    generated = generated or list(range(len(exercise.cases)))
+    fewest = math.ceil(FEWEST_HIDDEN / max(1, len(generated)))
+    draws = extra.get("draws", max(FEWEST_DRAWS, fewest))
+    sources = [(exercise.cases[i].name, i, None) for i in generated]
+    sources += [(case["name"], 0, case["arguments"]) for case in extra.get("cases", ())]
+    cases = [
+        HiddenCase(name, _secret(seed, exercise.name, name, draw), index, make)
+        for name, index, make in sources
+        for draw in range(draws)
+    ]
+    return Plan(exercise.name, points, tuple(cases))
+
+
+def _secret(*parts: object) -> int:
+    """A seed of 62 bits that nobody can guess without the run's own."""
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 2
+
+
+def notebook(plan: Plan, source: str, imports: str = "", expected: list[str] | None = None) -> str:
+    """The grading notebook as text. Without `expected` it has no reference outputs: it records them."""
+    exercise = find(plan.exercise)
+    cells = [_code("set-up", _setup(exercise, source))]
+    if imports:
+        cells.append(_code("imports", imports))
+    cells.append(_code("submission", without_markers(source)))
+    for number, case in enumerate(plan.cases):
+        cell = _code("case", _call(exercise, case), number)
+        if expected is not None:
+            data = {MIME: expected[number]}
+            cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+            cell["execution_count"] = 1
+        cells.append(cell)
+    metadata = {
+        "course": {"exercise": plan.exercise},
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+    }
+    book = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(book, indent=1)
+
+
+def _code(role: str, source: str, number: int = 0) -> dict:
+    return {
+        "cell_type": "code",
+        "id": f"{role}-{number}",
+        "metadata": {"course": {"role": role, "number": number}},
+        "execution_count": None,
+        "outputs": [],
+        "source": source,
+    }
+
+
+def _setup(exercise: Exercise, source: str) -> str:
+    """The notebook's names, and the other exercises that the student's cell uses."""
+    lines = ["from course_lib.grading.inside import *"]
+    used = names_used(source)
+    for name, other in catalogue().items():
+        if name in used and name != exercise.name and not other.is_question:
+            lines.append(f"from {other.reference.__module__} import {other.reference.__name__}")
+    return "\n".join(lines)
+
+
+def _call(exercise: Exercise, case: HiddenCase) -> str:
+    module = catalogue_module(exercise)
+    make = f", make=lambda g: {case.make}" if case.make else ""
+    return (
+        "from course_lib.grading.inside import show\n\n"
+        f"# {case.name}\n"
+        f'show("{exercise.name}", "{module}", case={case.index}, seed={case.seed}{make})'
+    )
+
+
+def names_used(source: str) -> set[str]:
+    """Every name in Python text; empty where it does not parse (a magic, say)."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def without_markers(source: str) -> str:
+    """The text without comments that would change what nbval does with the cell."""
+    lines = source.splitlines()
+    kept = ["#" if _is_marker(line) else line for line in lines]
+    return "\n".join(kept)
+
+
+def _is_marker(line: str) -> bool:
+    line = line.strip()
+    return line.startswith("#") and line.lstrip("#").strip() in comment_markers
