@@ -20,7 +20,16 @@ def withheld(tmp_path_factory):
     out = tmp_path_factory.mktemp("release") / "package"
     assert (
         main(
-            ["release", "--repository", "ada/course", "--out", str(out), "--withhold", "solutions"]
+            [
+                "release",
+                "--repository",
+                "ada/course",
+                "--out",
+                str(out),
+                "--withhold",
+                "solutions",
+                "--unproved",
+            ]
         )
         == 0
     )

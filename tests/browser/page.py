@@ -1,0 +1,155 @@
+"""Driving a notebook in JupyterLab with a real browser: open, run, look, press keys."""
+
+import contextlib
+import io
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from browser.lab import TOKEN, Lab
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+# Remembers every WebGL canvas, so that the live ones can be counted.
+COUNT_CONTEXTS = """
+window.webglCanvases = new Set();
+const original = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  const context = original.call(this, kind, ...rest);
+  if (context && String(kind).startsWith('webgl')) window.webglCanvases.add(this);
+  return context;
+};
+"""
+STATUS = """() => [...document.querySelectorAll('#jp-main-statusbar .jp-StatusBar-TextItem')]
+  .map(e => e.textContent).some(t => t.includes('| Idle') && !t.includes('No Kernel'))"""
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+PROMPTS = f"""() => [...document.querySelectorAll('{PANEL} .jp-CodeCell .jp-InputPrompt')]
+  .map(e => e.textContent.trim())"""
+# The browser's own remarks that say nothing about a notebook.
+HARMLESS = (
+    "favicon",
+    "ResizeObserver loop",
+    "Source map",
+    "GL Driver Message",
+    "GroupMarkerNotSet",
+)
+
+
+class Notebook:
+    """An open notebook, and all that the browser complained about since it was opened."""
+
+    def __init__(self, page: Page, lab: Lab):
+        self.page, self.lab = page, lab
+        self.complaints: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)[:300]))
+
+    def _on_console(self, message) -> None:
+        if message.type == "error" and not any(word in message.text for word in HARMLESS):
+            self.complaints.append(message.text[:300])
+
+    def open(self, name: str, *, kernel: bool = True) -> None:
+        """Open a notebook of the lab and wait until it is drawn and, if wanted, its kernel is idle."""
+        self.page.goto(
+            f"{self.lab.url}/lab/tree/{name}?token={TOKEN}&reset", wait_until="domcontentloaded"
+        )
+        self.page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
+        if kernel:
+            self.page.wait_for_function(STATUS, timeout=120_000, polling=100)
+
+    def run_all(self, seconds: float) -> None:
+        """Run All Cells, and wait until every code cell has its number."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        time.sleep(1.0)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            prompts = self.page.evaluate(PROMPTS)
+            if prompts and all(text.strip("[]:").isdigit() for text in prompts):
+                return
+            time.sleep(0.3)
+        raise TimeoutError(f"cells still waiting after {seconds:g} s: {prompts}")
+
+    def save(self) -> None:
+        """Save the notebook as it stands."""
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Control+s")
+        time.sleep(1.5)
+
+    def all(self, selector: str) -> list[Locator]:
+        """All places of the notebook that match a CSS selector."""
+        return self.page.locator(f"{PANEL} {selector}").all()
+
+    def live_contexts(self) -> int:
+        """How many WebGL canvases are in the page."""
+        return self.page.evaluate(
+            "() => [...window.webglCanvases].filter(c => c.isConnected).length"
+        )
+
+
+@contextlib.contextmanager
+def browser(profile: Path) -> Iterator[Page]:
+    """A headless Chromium with an empty profile that lets nothing out of this machine."""
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(profile),
+            executable_path=CHROMIUM,
+            args=list(FLAGS),
+            viewport={"width": 1200, "height": 1000},
+        )
+        context.add_init_script(COUNT_CONTEXTS)
+        yield context.new_page()
+        context.close()
+
+
+def keep_inside(notebook: Notebook) -> None:
+    """Abort and record every request that leaves this machine."""
+
+    def route(route):
+        url = route.request.url
+        if url.startswith(("http://127.0.0.1", "data:", "blob:", "file:")):
+            route.continue_()
+        else:
+            notebook.outside.append(url)
+            route.abort()
+
+    notebook.page.route("**/*", route)
+
+
+def picture(place: Locator) -> np.ndarray:
+    """A screenshot of a place, taken when two in a row are the same (at most 20 s)."""
+    place.evaluate("e => e.scrollIntoView({block: 'center'})")
+    before, end = None, time.monotonic() + 20.0
+    while True:
+        now = np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB")).astype(int)
+        if before is not None and now.shape == before.shape and (now == before).all():
+            return now
+        if time.monotonic() > end:
+            return now
+        before = now
+        time.sleep(0.25)
+
+
+def is_empty(image: np.ndarray) -> bool:
+    """True if nearly all pixels have one colour."""
+    pixels = image.reshape(-1, 3)
+    background = np.median(pixels, axis=0)
+    return bool((np.abs(pixels - background).max(axis=1) > 12).mean() < 0.002)

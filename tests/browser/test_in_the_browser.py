@@ -1,0 +1,99 @@
+"""Every notebook in JupyterLab, in a real browser: it runs, shows something, and obeys the keyboard."""
+
+import time
+
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests need playwright")
+
+from browser.lab import running_lab
+from browser.page import CHROMIUM, Notebook, browser, is_empty, keep_inside, picture
+from course_lib.authoring.notebook import NOTEBOOKS
+
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+SECONDS, MAX_CONTEXTS = 420.0, 12
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="browser tests need chromium"),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def notebook(request, lab, page):
+    """A notebook after Run All."""
+    notebook = Notebook(page, lab)
+    keep_inside(notebook)
+    notebook.open(request.param)
+    notebook.run_all(SECONDS)
+    yield notebook
+    page.unroute_all()
+    lab.kernels_off()
+
+
+def test_no_cell_ends_in_an_error_or_a_warning(notebook):
+    errors = notebook.all('[data-mime-type="application/vnd.jupyter.error"]')
+    warnings = notebook.all('[data-mime-type="application/vnd.jupyter.stderr"]')
+    assert [place.inner_text()[:300] for place in errors + warnings] == []
+
+
+def test_views_and_charts_are_not_empty(notebook):
+    places = notebook.all(".k3d-target canvas") + notebook.all(".js-plotly-plot")
+    places = [place for place in places if place.is_visible()]
+    assert [index for index, place in enumerate(places) if is_empty(picture(place))] == []
+
+
+def test_few_webgl_contexts_are_alive(notebook):
+    assert notebook.live_contexts() <= MAX_CONTEXTS
+
+
+def test_every_widget_answers_to_the_keyboard(notebook):
+    cells = notebook.all(".jp-CodeCell:has(.widget-slider, .widget-dropdown)")
+    deaf = [index for index, cell in enumerate(cells) if not _answers(cell)]
+    assert deaf == []
+
+
+def _answers(cell) -> bool:
+    """Does the cell's output change when one of its first controls is moved by a key?"""
+    output = cell.locator(".jp-Cell-outputWrapper")
+    before = picture(output)
+    for handle in cell.locator(".noUi-handle").all()[:2]:
+        if not handle.is_visible():
+            continue
+        for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
+            handle.focus()
+            handle.press(key)
+        if _changes(output, before):
+            return True
+    for box in cell.locator(".widget-dropdown select").all()[:1]:
+        box.focus()
+        box.press("ArrowDown")
+        return _changes(output, before)
+    return False
+
+
+def _changes(output, before, seconds: float = 15.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        now = picture(output)
+        if now.shape != before.shape or (abs(now - before).max(axis=-1) > 12).sum() > 50:
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_the_browser_has_nothing_to_complain_of_and_nothing_leaves_the_machine(notebook):
+    assert notebook.complaints == []
+    assert notebook.outside == []
