@@ -1,5 +1,7 @@
 """The zero set of a function on a lattice as a mesh: marching cubes, by scikit-image."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -28,10 +30,11 @@ def grid_to_mesh(values: Float[Tensor, "m m m"], bound: float = 1.0) -> Mesh:
     from skimage.measure import marching_cubes
 
     field = values.detach().float().cpu()
-    if not bool(torch.isfinite(field).all()):
+    low, high = (float(extreme) for extreme in field.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):  # NaN passes through both
         raise ValueError("expected finite values, got NaN or infinity")
-    if not bool((field < 0).any() and (field > 0).any()):
-        side = "inside" if bool((field < 0).any()) else "outside"
+    if not low < 0 < high:
+        side = "inside" if low < 0 else "outside"
         raise ValueError(f"expected values of both signs, got a lattice that is all {side}")
     step = 2 * bound / (len(field) - 1)
     corners, faces, _, _ = marching_cubes(field.numpy(), level=0.0, allow_degenerate=False)
