@@ -49,7 +49,7 @@ def render(
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1 or samples < 1:
         raise ValueError(f"expected size >= 1 and samples >= 1, got {size} and {samples}")
-    camera = _frame(scene, view, bounds, width / height) if camera is None else plain(camera)
+    camera = frame_camera(scene, view, bounds, width / height) if camera is None else plain(camera)
     height, width = height * samples, width * samples
     focal = height / (2 * math.tan(FIELD / 2))
     image = torch.ones(height, width, 3)
@@ -111,8 +111,17 @@ def frame_bounds(*what: Any) -> Tensor:
     return torch.stack([points.amin(dim=0), points.amax(dim=0)])
 
 
-def _frame(scene: Scene, view: tuple[Number, Number], bounds: Any, aspect: float) -> Tensor:
-    """A camera in direction `view`, as near as it can be with all points (or the box) in view."""
+def frame_camera(
+    scene: Scene,
+    view: tuple[Number, Number] = (30.0, 20.0),
+    bounds: Any = None,
+    aspect: float = 1.0,
+) -> Tensor:
+    """A camera (4, 4) in direction `view`, as near as it can be with all points (or the box) in view.
+
+    >>> frame_camera(Scene(torch.eye(3)), (0, 0))[:3, 0].tolist()
+    [1.0, 0.0, 0.0]
+    """
     if bounds is None:
         points = torch.cat([item.points for item in scene.items])
         box = torch.stack([points.amin(dim=0), points.amax(dim=0)])

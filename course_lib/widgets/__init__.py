@@ -1,0 +1,15 @@
+"""Interactive views with labelled controls, and a static twin for those without a kernel.
+
+widgets.view3d(mesh, points, alt="A torus and 2,000 points on it.")
+
+def update(level, shape):
+    return [viz.Scene(march(shape, level), title="mesh"), viz.render_voxels(grid(shape, level))]
+
+widgets.explore(update, {"level": (2, 6, 4), "shape": ["torus", "box"]},
+                alt="A shape as a mesh and as voxels at 2ˡᵉᵛᵉˡ cells per side.")
+"""
+
+from course_lib.widgets.controls import log_slider
+from course_lib.widgets.explorer import Explorer, explore, view3d
+
+__all__ = ["Explorer", "explore", "log_slider", "view3d"]

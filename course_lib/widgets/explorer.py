@@ -1,0 +1,246 @@
+"""Views that answer to sliders: each change calls a Python function and shows what it returns."""
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from course_lib.viz.figure import Figure, as_picture, collecting, described, in_colab, in_notebook
+from course_lib.viz.gallery import arrange
+from course_lib.viz.pictures import Number, render
+from course_lib.viz.scene import Item, Scene
+from course_lib.widgets.controls import describe, make_controls
+from course_lib.widgets.live import LiveScene, has_k3d
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Explorer:
+    """What `explore` and `view3d` hand back, for tests and for cells that move a slider themselves.
+
+    `controls`: name → widget; set `.value` to move it. `shown`: the figures and scenes of the last
+    update. `scenes`: the live k3d views. `picture`: everything shown, as one picture (h, w, 3).
+    """
+
+    def __init__(self, update: Callable[..., Any], controls: dict[str, Any], **look: Any):
+        self.alt = look.pop("alt")
+        self.look = look
+        self.update = update
+        self.controls = controls
+        self.shown: list[Figure | Scene] = []
+        self.scenes: list[LiveScene] = []
+        self._panels: list[Any] = []
+
+    @property
+    def picture(self) -> np.ndarray:
+        """All that is shown now, side by side: the static twin."""
+        pictures, titles = [], []
+        for one in self.shown:
+            if isinstance(one, Scene):
+                options = {"view": self.look["view"], "bounds": self.look["bounds"]}
+                pictures.append(render(one, size=self.look["size"], **options))
+                titles.append(one.title)
+            elif one.picture is not None:
+                pictures.append(one.picture)
+                titles.append("")
+        if not pictures:
+            return np.full((8, 8, 3), 255, dtype=np.uint8)
+        if len({picture.shape[0] for picture in pictures}) == 1:
+            return arrange(pictures, titles)
+        return _stack([arrange([p], [t]) for p, t in zip(pictures, titles, strict=True)])
+
+    @property
+    def text(self) -> str:
+        """What is shown, in words, with the state of the controls."""
+        parts = [one.alt for one in self.shown if isinstance(one, Figure) and one.alt]
+        controls = "; ".join(describe(name, c) for name, c in self.controls.items())
+        words = f"{self.alt} Controls: {controls}." if controls else self.alt
+        return "\n".join([words, *parts])
+
+    def refresh(self) -> None:
+        """Call the update function with the controls' values and show its answer."""
+        values = {name: control.value for name, control in self.controls.items()}
+        with collecting() as collected:
+            answer = self.update(**values)
+        self.shown = [*collected, *_things(answer, self.alt)]
+        if not self.shown:
+            raise ValueError("expected the update function to return or show something, got None")
+
+    def build(self, play: str | None = None) -> Any:
+        """The widget: the controls over the panels."""
+        import ipywidgets
+
+        self.refresh()
+        self._row = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
+        self._fill()
+        for control in self.controls.values():
+            control.observe(self._changed, names="value")
+        head = list(self.controls.values())
+        if play is not None:
+            head.insert(0, _player(self.controls[play]))
+        return ipywidgets.VBox([*head, self._row])
+
+    def _changed(self, change: Any) -> None:
+        try:
+            self.refresh()
+        except Exception as error:  # a callback's traceback would be shown nowhere
+            text = f"{type(error).__name__}: {error}"
+            self.shown = [Figure(text, html=f'<pre role="alert">{escape(text)}</pre>')]
+        self._fill()
+
+    def _fill(self) -> None:
+        """Bring the panels up to date, keeping those that are there already."""
+        import ipywidgets
+
+        scenes, others, children = iter(self.scenes), iter(self._panels), []
+        for one in self.shown:
+            if isinstance(one, Scene) and has_k3d():
+                live = next(scenes, None)
+                if live is None:
+                    live = LiveScene(one, **self._k3d_look())
+                    self.scenes.append(live)
+                else:
+                    live.update(one)
+                children.append(live.box)
+                continue
+            panel = next(others, None)
+            if panel is None:
+                panel = ipywidgets.HTML()
+                self._panels.append(panel)
+            panel.value = one.as_html() if isinstance(one, Figure) else self._static(one).as_html()
+            children.append(panel)
+        if children != list(self._row.children):
+            self._row.children = children
+
+    def _k3d_look(self) -> dict[str, Any]:
+        size = self.look["size"]
+        height = size if isinstance(size, int) else size[0]
+        return {"view": self.look["view"], "bounds": self.look["bounds"], "height": height + 60}
+
+    def _static(self, scene: Scene) -> Figure:
+        picture = render(scene, size=self.look["size"], view=self.look["view"])
+        return Figure(scene.title or self.alt, picture)
+
+    def _ipython_display_(self) -> None:
+        """Nothing: it was displayed when it was made."""
+
+
+def explore(
+    update: Callable[..., Any],
+    controls: dict[str, Any],
+    *,
+    alt: str,
+    size: int | tuple[int, int] = 300,
+    view: tuple[Number, Number] = (30.0, 20.0),
+    bounds: Any = None,
+    play: str | None = None,
+) -> Explorer:
+    """Show labelled controls and, below, what `update(**values)` returns; each change calls it again.
+
+    controls: {name: description}, a description being (low, high, value[, step]) for a slider, a list
+    or {label: value} for a menu, True/False for a box to tick, a text, `log_slider(…)`, or a widget.
+    update returns one thing or a list: a picture (h, w, 3), a `viz.Scene` or `Item` or Mesh (drawn by
+    k3d and changed in place), a text; or it calls `viz.line_chart(…)`, `viz.table(…)` and so on, which
+    then appear here. Several pictures or scenes make linked views. `play` names the whole-number
+    slider that gets a play button. `bounds` keeps the framing of 3D views still.
+
+    The stored output holds a static twin of the first state, with `alt` and the controls in words.
+    Returns an `Explorer`: set `explorer.controls["level"].value = 3` and look at `explorer.shown`.
+
+    >>> import numpy as np
+    >>> explorer = explore(lambda grey: np.full((4, 4), grey), {"grey": (0.0, 1.0, 0.5)}, alt="Grey.")
+    >>> explorer.controls["grey"].value = 1.0
+    >>> explorer.shown[0].picture.max()
+    np.uint8(255)
+    """
+    if play is not None and play not in controls:
+        raise ValueError(f"expected play= to name one of {sorted(controls)}, got {play!r}")
+    look = {"alt": described(alt), "size": size, "view": view, "bounds": bounds}
+    explorer = Explorer(update, make_controls(controls), **look)
+    _display(explorer.build(play), explorer)
+    return explorer
+
+
+def view3d(
+    *what: Any,
+    alt: str,
+    size: int | tuple[int, int] = 340,
+    view: tuple[Number, Number] = (30.0, 20.0),
+    bounds: Any = None,
+) -> Explorer:
+    """Show meshes, clouds (n, 3), segments (n, 2, 3), voxel grids, `viz.Item`s in 3D, to be turned.
+
+    Several `viz.Scene`s are shown side by side, each in its own view. The stored output holds a
+    picture from our own renderer and `alt`. A browser keeps about 16 such views alive: use at most
+    12 in a notebook.
+
+    >>> import torch
+    >>> view = view3d(torch.rand(20, 3), alt="Twenty points.")
+    >>> view.scenes[0].objects[0].positions.shape
+    (20, 3)
+    """
+    scenes = list(what) if what and all(isinstance(one, Scene) for one in what) else [Scene(*what)]
+    look = {"alt": described(alt), "size": size, "view": view, "bounds": bounds}
+    explorer = Explorer(lambda: scenes, {}, **look)
+    _display(explorer.build(), explorer)
+    return explorer
+
+
+def _things(answer: Any, alt: str) -> list[Figure | Scene]:
+    """What an update function returned, as figures and scenes."""
+    if answer is None:
+        return []
+    if isinstance(answer, list | tuple):
+        return [thing for one in answer for thing in _things(one, alt)]
+    if isinstance(answer, Figure | Scene):
+        return [answer]
+    if isinstance(answer, Item) or hasattr(answer, "vertices"):
+        return [Scene(answer)]
+    if isinstance(answer, str):
+        return [Figure(answer, html=f"<div><p>{escape(answer)}</p></div>")]
+    return [_bare_picture(as_picture(answer), alt)]
+
+
+def _bare_picture(picture: np.ndarray, alt: str) -> Figure:
+    """A picture described by the view's own words, which are therefore not repeated in its text."""
+    figure = Figure("", picture)
+    figure.html = Figure(alt, picture).as_html()
+    return figure
+
+
+def _player(slider: Any) -> Any:
+    """A play button that runs through the slider's values, in the browser."""
+    import ipywidgets
+
+    ends = {"min": slider.min, "max": slider.max, "step": slider.step, "value": slider.value}
+    play = ipywidgets.Play(**ends, interval=150, description=f"play {slider.description}")
+    play._link_to_slider = ipywidgets.jslink((play, "value"), (slider, "value"))
+    return play
+
+
+def _stack(pictures: list[np.ndarray]) -> np.ndarray:
+    width = max(picture.shape[1] for picture in pictures)
+    pad = [((0, 0), (0, width - picture.shape[1]), (0, 0)) for picture in pictures]
+    return np.concatenate(
+        [np.pad(p, w, constant_values=255) for p, w in zip(pictures, pad, strict=True)]
+    )
+
+
+def _display(widget: Any, explorer: Explorer) -> None:
+    """The live widget and its static twin in one bundle, then the words for all to read."""
+    if not in_notebook():
+        return
+    from IPython.display import display
+
+    if in_colab():
+        from google.colab import output
+
+        output.enable_custom_widget_manager()
+    static = Figure(explorer.text, explorer.picture)
+    if all(isinstance(one, Figure) and one.picture is None for one in explorer.shown):
+        html = "".join(one.as_html() for one in explorer.shown)
+        static = Figure(explorer.text, html=f"<p>{escape(explorer.alt)}</p>{html}")
+    data, metadata = static.bundle()
+    model = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    display({**data, VIEW: model}, metadata=metadata, raw=True)

@@ -1,0 +1,147 @@
+"""A k3d view of a scene that can be changed in place."""
+
+import importlib.util
+from html import escape
+from typing import Any
+
+import numpy as np
+import torch
+
+from course_lib.viz.colors import hexadecimal
+from course_lib.viz.faces import exposed_faces
+from course_lib.viz.pictures import FIELD, Number, frame_camera
+from course_lib.viz.scene import Item, Scene, occupied, plain
+
+FLAT_UP_TO = 400  # faces: such meshes are drawn with flat faces, finer ones smoothly
+
+
+def has_k3d() -> bool:
+    """Whether interactive 3D views can be shown; without k3d the static picture takes their place."""
+    return importlib.util.find_spec("k3d") is not None
+
+
+class LiveScene:
+    """A k3d view that shows a scene and follows changes.
+
+    `plot` is the k3d widget, `objects` what it draws, one per item, `box` the plot under its title.
+    """
+
+    def __init__(self, scene: Scene, *, view: tuple[Number, Number], bounds: Any, height: int):
+        import ipywidgets
+        import k3d
+
+        self.plot = k3d.plot(
+            height=height,
+            grid_visible=False,
+            menu_visibility=False,
+            camera_auto_fit=False,
+            axes_helper=0,
+            camera_fov=float(np.degrees(FIELD)),
+        )
+        self.plot.layout.width = "100%"
+        self._title = ipywidgets.HTML()
+        layout = ipywidgets.Layout(flex="1 1 300px", min_width="260px")
+        self.box = ipywidgets.VBox([self._title, self.plot], layout=layout)
+        self.objects: list[Any] = []
+        self._kinds: list[str] = []
+        camera = frame_camera(scene, view, bounds)
+        eye, back = camera[:3, 3], camera[:3, 2]
+        target = eye - eye.norm().clamp(min=1.0) * back
+        self.plot.camera = [*eye.tolist(), *target.tolist(), *camera[:3, 1].tolist()]
+        self.update(scene)
+
+    def update(self, scene: Scene) -> None:
+        """Show `scene`: the objects are changed in place where their kinds stay the same."""
+        self._title.value = f"<b>{escape(scene.title)}</b>" if scene.title else ""
+        kinds = [item.kind for item in scene.items]
+        if kinds != self._kinds:
+            for old in self.objects:
+                self.plot -= old
+            self.objects, self._kinds = [], kinds
+            for index, item in enumerate(scene.items):
+                new = _make(item, hexadecimal(scene.color(index)))
+                self.objects.append(new)
+                self.plot += new
+            return
+        for index, (item, live) in enumerate(zip(scene.items, self.objects, strict=True)):
+            _change(live, item, hexadecimal(scene.color(index)))
+
+
+def _make(item: Item, color: int) -> Any:
+    import k3d
+
+    data = _data(item)
+    if item.kind == "points":
+        return k3d.points(color=color, shader="3d", **data)
+    if item.kind == "segments":
+        return k3d.lines(color=color, indices_type="segment", shader="mesh", **data)
+    flat = item.kind == "voxels" or len(data["indices"]) <= FLAT_UP_TO
+    opacity = float(item.opacity)
+    return k3d.mesh(color=color, opacity=opacity, flat_shading=flat, side="double", **data)
+
+
+def _data(item: Item) -> dict[str, Any]:
+    """The arrays and sizes of an item under k3d's names."""
+    if item.kind == "points":
+        points = _floats(item.what)
+        size = item.size or 2.6 / np.sqrt(len(points) + 60) * max(_extent(points), 1e-2)
+        return {"positions": points, "point_size": float(size), "colors": _packed(item.colors)}
+    if item.kind == "segments":
+        ends = _floats(item.what).reshape(-1, 3)
+        indices = np.arange(len(ends), dtype=np.uint32).reshape(-1, 2)
+        width = item.size or 0.06 * max(_extent(ends), 1e-2)
+        colors = _packed(item.colors, repeat=2)
+        return {"vertices": ends, "indices": indices, "width": float(width), "colors": colors}
+    if item.kind == "voxels":
+        vertices, faces = exposed_faces(occupied(item.what))
+        return {"vertices": _floats(vertices), "indices": _whole(faces), "colors": _packed(None)}
+    vertices, faces = plain(item.what.vertices), torch.as_tensor(item.what.faces).cpu()
+    if item.colors is not None and len(item.colors) == len(faces) != len(vertices):
+        vertices, faces = vertices[faces.reshape(-1)], torch.arange(3 * len(faces)).reshape(-1, 3)
+        return {
+            "vertices": _floats(vertices),
+            "indices": _whole(faces),
+            "colors": _packed(item.colors, repeat=3),
+        }
+    return {
+        "vertices": _floats(vertices),
+        "indices": _whole(faces),
+        "colors": _packed(item.colors),
+    }
+
+
+def _change(live: Any, item: Item, color: int) -> None:
+    """Write new arrays into a live object, in an order in which indices are never out of range."""
+    data = _data(item)
+    live.color = color
+    live.colors = np.zeros(0, dtype=np.uint32)  # colours of another length would not fit meanwhile
+    if item.kind == "points":
+        live.positions, live.point_size = data["positions"], data["point_size"]
+    else:
+        growing = len(data["vertices"]) >= len(live.vertices)
+        for name in ("vertices", "indices") if growing else ("indices", "vertices"):
+            setattr(live, name, data[name])
+    if item.kind == "mesh":
+        live.opacity = float(item.opacity)
+    if len(data["colors"]):
+        live.colors = data["colors"]
+
+
+def _extent(points: np.ndarray) -> float:
+    return float(np.ptp(points, axis=0).max()) / 4
+
+
+def _floats(data: Any) -> np.ndarray:
+    return np.ascontiguousarray(plain(data).numpy(), dtype=np.float32)
+
+
+def _whole(faces: Any) -> np.ndarray:
+    return np.ascontiguousarray(faces.numpy(), dtype=np.uint32)
+
+
+def _packed(colors: Any, repeat: int = 1) -> np.ndarray:
+    if colors is None:
+        return np.zeros(0, dtype=np.uint32)
+    channels = (plain(colors) * 255 + 0.5).long()
+    packed = channels[:, 0] << 16 | channels[:, 1] << 8 | channels[:, 2]
+    return packed.repeat_interleave(repeat).numpy().astype(np.uint32)
