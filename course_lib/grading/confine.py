@@ -14,7 +14,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
 """Mounts, host name, shared memory, processes, network."""
 
-READ_ONLY, NO_SUID, NO_DEVICES, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 32, 4096, 1 << 14, 1 << 18
+READ_ONLY, NO_SUID, NO_DEVICES, REMOUNT, BIND, RECURSIVE, PRIVATE = (
+    1,
+    2,
+    4,
+    32,
+    4096,
+    1 << 14,
+    1 << 18,
+)
 
 _PDEATHSIG, _DUMPABLE, _SECCOMP, _DROP_BOUND, _NO_NEW_PRIVILEGES, _AMBIENT = 1, 4, 22, 24, 38, 47
 
@@ -22,21 +30,13 @@ _PDEATHSIG, _DUMPABLE, _SECCOMP, _DROP_BOUND, _NO_NEW_PRIVILEGES, _AMBIENT = 1, 
 # counts (memfd_create, shmget, msgget, memfd_secret), new namespaces and mounts, and rarely used
 # parts of the kernel that have often held errors.
 _NEWER = (425, 428, 429, 430, 431, 432, 433, 442, 447)
+_X86 = (29, 68, 101, 155, 163, 165, 166, 167, 169, 175, 179, 246, 248, 249, 250, 272, 298, 304)
+_X86_ON = (308, 310, 311, 313, 319, 321, 323)
+_ARM = (39, 40, 41, 60, 89, 97, 104, 105, 117, 142, 186, 194, 217, 218, 219, 224, 241, 265, 268)
+_ARM_ON = (270, 271, 273, 279, 280, 282)
 _CALLS = {
-    "x86_64": (
-        0xC000003E,
-        56,
-        435,
-        (29, 68, 101, 155, 163, 165, 166, 167, 169, 175, 179, 246, 248, 249, 250, 272, 298, 304)
-        + (308, 310, 311, 313, 319, 321, 323, *_NEWER),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        220,
-        435,
-        (39, 40, 41, 60, 89, 97, 104, 105, 117, 142, 186, 194, 217, 218, 219, 224, 241, 265, 268)
-        + (270, 271, 273, 279, 280, 282, *_NEWER),
-    ),
+    "x86_64": (0xC000003E, 56, 435, (*_X86, *_X86_ON, *_NEWER)),
+    "aarch64": (0xC00000B7, 220, 435, (*_ARM, *_ARM_ON, *_NEWER)),
 }
 
 

@@ -111,7 +111,9 @@ def _source(cell: dict) -> str | None:
     return source.encode("utf-8", "replace").decode()
 
 
-def _choose(name: str, marked: list[str | None], others: list[tuple[str, ast.Module]]) -> Cell | None:
+def _choose(
+    name: str, marked: list[str | None], others: list[tuple[str, ast.Module]]
+) -> Cell | None:
     """Which text counts, and whether a human should look at it.
 
     Of several cells with the exercise's id the last one that was worked on counts, as it does in the
@@ -178,7 +180,9 @@ def _is_empty(node: ast.FunctionDef | ast.ClassDef) -> bool:
     if isinstance(node, ast.ClassDef):
         methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
         return all(_is_empty(method) for method in methods)
-    body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    body = [
+        n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    ]
     return all(isinstance(n, ast.Pass) or "NotImplementedError" in _raised(n) for n in body)
 
 

@@ -18,8 +18,17 @@ from course_lib.exercises.exercise import Exercise
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 CHECKING = ("outcome.py", "values.py", "limits.py")
-KEPT_KEYWORDS = {"number", "name", "reference", "cases", "tolerance", "gradients", "seconds", "call"}
-REMOVED = "the course's own solution is not available while this exercise is graded"
+KEPT_KEYWORDS = {
+    "number",
+    "name",
+    "reference",
+    "cases",
+    "tolerance",
+    "gradients",
+    "seconds",
+    "call",
+}
+REMOVED = "the course's solution is not here while the exercise is graded"
 INERT_CHECKING = '''"""What notebooks import; while grading, these do nothing."""
 
 
@@ -100,7 +109,7 @@ def without_body(text: str, name: str) -> str:
 
     >>> print(without_body("def f(x):\\n    return x + 1", "f"))
     def f(x):
-        raise NotImplementedError("the course's own solution is not available while this exercise is graded")
+        raise NotImplementedError("the course's solution is not here while the exercise is graded")
     """
     tree = ast.parse(text)
     for node in ast.walk(tree):

@@ -34,6 +34,7 @@ from course_lib.grading.inside import MIME  # noqa: E402
 
 BYTES_PER_CELL = 8_000_000
 OUTPUT_LAG_SECONDS = 10
+START_SECONDS, LONGEST_SECONDS = 60, 600
 LOST = pytest.StashKey[str]()
 RECORDS = pytest.StashKey[list]()
 
@@ -120,22 +121,14 @@ class GradingKernel(RunningKernel):
 
 
 class _Specs(KernelSpecManager):
-    """One kernel: the sandbox (or, where that was chosen, a plain one)."""
+    """Knows one kernel only."""
 
     def __init__(self, library: str, limits: dict):
         super().__init__()
-        self._library, self._limits = library, limits
+        self._spec = sandbox.kernel_spec(library, limits)
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        config = {"library": self._library, "limits": json.dumps(self._limits)}
-        stanza = {"provisioner_name": sandbox.NAME, "config": config}
-        return KernelSpec(
-            argv=[],
-            display_name="Grading",
-            language="python",
-            interrupt_mode="message",
-            metadata={"kernel_provisioner": stanza},
-        )
+        return self._spec
 
 
 class GradingFile(nbval.plugin.IPyNbFile):
@@ -153,7 +146,8 @@ class GradingFile(nbval.plugin.IPyNbFile):
         if name is None:
             raise pytest.UsageError(f"{self.path} is not a grading notebook")
         sandbox.library_for(find(name))
-        seconds = int(self.config.option.nbval_cell_timeout)
+        self.seconds_left = min(self.config.option.nbval_cell_timeout, LONGEST_SECONDS)
+        seconds = int(self.seconds_left) + START_SECONDS
         self.kernel = GradingKernel(name, {"seconds": seconds})
 
     def get_kernel_message(self, timeout: float | None = None, stream: str = "iopub") -> dict:
@@ -189,13 +183,7 @@ class GradingCell(nbval.plugin.IPyNbCell):
             pytest.fail("the kernel was lost in an earlier cell", pytrace=False)
         self.options.update(skip=False, check=True, check_exception=False)
         self.parent.output_deadline = float("inf")
-        reply = self.parent.kernel.await_reply
-
-        def then_hurry(*arguments: Any, **named: Any) -> None:
-            reply(*arguments, **named)
-            self.parent.output_deadline = time.monotonic() + OUTPUT_LAG_SECONDS
-
-        self.parent.kernel.await_reply = then_hurry
+        self.parent.kernel.await_reply = self._await_in_time
         try:
             super().runtest()
         except KernelLost as lost:
@@ -203,7 +191,17 @@ class GradingCell(nbval.plugin.IPyNbCell):
             self.found = Difference(f"lost: {lost}", "")
             raise
         finally:
-            self.parent.kernel.await_reply = reply
+            del self.parent.kernel.await_reply
+
+    def _await_in_time(self, msg_id: str, timeout: float | None = None) -> None:
+        """Wait for the cell's end within what is left of the notebook's time (ours comes extra)."""
+        mine = self.course.get("role") == "set-up"
+        left = START_SECONDS if mine else self.parent.seconds_left
+        start = time.monotonic()
+        type(self.parent.kernel).await_reply(self.parent.kernel, msg_id, max(left, 0.1))
+        now = time.monotonic()
+        self.parent.seconds_left -= 0 if mine else now - start
+        self.parent.output_deadline = now + OUTPUT_LAG_SECONDS
 
     def compare_outputs(self, test: list, ref: list, skip_compare: Any = None) -> bool:
         """For a case: decode both outcomes and compare them with the exercise's tolerance."""
@@ -211,7 +209,9 @@ class GradingCell(nbval.plugin.IPyNbCell):
             return super().compare_outputs(test, ref, skip_compare)
         self.comparison_traceback = ["the outcome differs from the reference's"]
         self.got = _printed_outcome(test)
-        self.found = compare(find(self.parent.nb.metadata.course.exercise), _printed_outcome(ref), self.got)
+        self.found = compare(
+            find(self.parent.nb.metadata.course.exercise), _printed_outcome(ref), self.got
+        )
         return self.found is None
 
 
@@ -228,7 +228,9 @@ def decode(text: str | None) -> Outcome | None:
         outcome = Outcome.from_json(json.loads(text))
     except Exception:  # hostile text: whatever it does, it is no outcome
         return None
-    plain = outcome.failure is None or all(isinstance(v, str) for v in vars(outcome.failure).values())
+    plain = outcome.failure is None or all(
+        isinstance(v, str) for v in vars(outcome.failure).values()
+    )
     return outcome if plain and isinstance(outcome.gradients, tuple) else None
 
 

@@ -6,26 +6,34 @@ nothing of the user's files. Each kernel is forked from it into namespaces and l
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import shutil
+import site
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.provisioning import KernelProvisionerBase, KernelProvisionerFactory
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.provisioning import (
+    KernelProvisionerBase,
+    KernelProvisionerFactory,
+    LocalProvisioner,
+)
 from traitlets import Unicode
 
 import course_lib
 from course_lib.exercises.exercise import Exercise
 from course_lib.grading.library import make_library
 
-NAME = "course-sandbox"
+NAME, OPEN = "course-sandbox", "course-open"
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -131,7 +139,9 @@ class Sandbox:
                 command += ["--ro-bind", folder, folder]
         for path in ("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/ssl/openssl.cnf"):
             command += ["--ro-bind-try", path, path]
-        for prefix in dict.fromkeys([os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix]):
+        for prefix in dict.fromkeys(
+            [os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix]
+        ):
             for parent in reversed(Path(prefix).parents[:-1]):
                 command += ["--perms", "0755", "--dir", str(parent)]
             command += ["--ro-bind", prefix, prefix]
@@ -158,13 +168,13 @@ class Sandbox:
 
 
 def _hidden_folders() -> list[str]:
-    """Folders with the course's own text that a mounted folder would show: the installed package."""
-    package = Path(course_lib.__file__).resolve().parent
-    shown = [Path(os.path.realpath(p)) for p in (*SYSTEM, sys.prefix, sys.base_prefix)]
-    repository = package.parent
-    is_checkout = (repository / "pyproject.toml").exists()
-    folders = [repository] if is_checkout else [package]
-    return [str(f) for f in folders if any(f.is_relative_to(s) for s in shown)]
+    """Folders with the course's own text that a mounted folder would show: installed packages."""
+    places = [Path(place) for place in (*sys.path, *site.getsitepackages())]
+    packages = {Path(course_lib.__file__).resolve().parent}
+    packages |= {(place / "course_lib").resolve() for place in places}
+    folders = {p.parent if (p.parent / "pyproject.toml").exists() else p for p in packages}
+    shown = [Path(os.path.realpath(path)) for path in (*SYSTEM, sys.prefix, sys.base_prefix)]
+    return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(s) for s in shown)]
 
 
 class SandboxProvisioner(KernelProvisionerBase):
@@ -255,11 +265,55 @@ class SandboxProvisioner(KernelProvisionerBase):
             self._line = None
 
 
+class OpenProvisioner(LocalProvisioner):
+    """A plain local kernel, for machines without bubblewrap, if the instructor insists."""
+
+    library = Unicode("full")
+    limits = Unicode("{}")
+    ended = ""
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """An empty folder to work in, and the exercise's copy of the library."""
+        kwargs = await super().pre_launch(**kwargs)
+        self._home = tempfile.mkdtemp(prefix="course-kernel-")
+        library = str(Sandbox.current.libraries / self.library)
+        environment = {**os.environ, **ENVIRONMENT, "PATH": os.environ["PATH"]}
+        environment |= {"PYTHONPATH": library, "HOME": self._home, "TMPDIR": self._home}
+        kwargs |= {"cwd": self._home, "env": environment}
+        return kwargs
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Remove the folder."""
+        await super().cleanup(restart)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+def unsandboxed() -> bool:
+    """True where the instructor chose to grade without a sandbox (an environment variable, so that
+    pytest by hand can choose it too)."""
+    return os.environ.get("COURSE_UNSANDBOXED") == "1"
+
+
+def kernel_spec(library: str, limits: dict) -> KernelSpec:
+    """The kernel that grading notebooks get, whatever kernel they name."""
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    config = {"library": library, "limits": json.dumps(limits)}
+    name = OPEN if unsandboxed() else NAME
+    return KernelSpec(
+        argv=command if unsandboxed() else [],
+        display_name="Grading",
+        language="python",
+        interrupt_mode="message",
+        metadata={"kernel_provisioner": {"provisioner_name": name, "config": config}},
+    )
+
+
 def register() -> None:
     """Make the provisioner known to jupyter_client, also where the package is not installed."""
     group = KernelProvisionerFactory.GROUP_NAME
-    entry = EntryPoint(NAME, f"{__name__}:{SandboxProvisioner.__name__}", group)
-    KernelProvisionerFactory.instance().provisioners.setdefault(NAME, entry)
+    for name, kind in ((NAME, SandboxProvisioner), (OPEN, OpenProvisioner)):
+        entry = EntryPoint(name, f"{__name__}:{kind.__name__}", group)
+        KernelProvisionerFactory.instance().provisioners.setdefault(name, entry)
 
 
 def probe() -> str | None:
@@ -273,6 +327,22 @@ def probe() -> str | None:
     return f"bubblewrap does not work here: {result.stderr.strip()[:200]}"
 
 
+@contextlib.contextmanager
+def running(folder: Path, exercises: Iterable[Exercise]) -> Iterator[None]:
+    """A sandbox for a grading run, with a library for each exercise."""
+    own = Sandbox(folder, folder / "libraries")
+    if not unsandboxed():
+        own.start()
+    Sandbox.current = own
+    try:
+        for exercise in exercises:
+            library_for(exercise)
+        yield
+    finally:
+        Sandbox.current = None
+        own.stop()
+
+
 _own: Sandbox | None = None
 """A sandbox that was started because none was running (pytest by hand)."""
 
@@ -283,7 +353,8 @@ def library_for(exercise: Exercise) -> None:
     if Sandbox.current is None:
         folder = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
         _own = Sandbox.current = Sandbox(folder, folder / "libraries")
-        _own.start()
+        if not unsandboxed():
+            _own.start()
     if not (Sandbox.current.libraries / exercise.name).exists():
         make_library(Sandbox.current.libraries, exercise)
 

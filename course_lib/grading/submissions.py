@@ -111,7 +111,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | str:
 
 
 def _submission(student: str, files: list[tuple[str, bytes | str]]) -> Submission:
-    notebooks = tuple(content for _, content in sorted(files, key=lambda f: f[0]) if type(content) is bytes)
+    notebooks = tuple(
+        content for _, content in sorted(files, key=lambda f: f[0]) if type(content) is bytes
+    )
     if notebooks:
         return Submission(student, notebooks)
     return Submission(student, problem=str(files[0][1]))

@@ -8,6 +8,7 @@ A request comes as a line of JSON over a socket; the connection then is the kern
 says "ready", later why the kernel ended, and when the grader closes it (or dies) all is killed.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -84,9 +85,7 @@ def _mount(request: dict) -> None:
     confine.mount("proc", "/proc", "proc", confine.NO_SUID | confine.NO_DEVICES)
     confine.mount(f"/run/kernels/{request['folder']}", "/run/kernel", "", confine.BIND)
     confine.mount(f"/run/libraries/{request['library']}", "/run/library", "", confine.BIND)
-    confine.mount(
-        "", "/run/library", "", confine.REMOUNT | confine.BIND | confine.READ_ONLY
-    )
+    confine.mount("", "/run/library", "", confine.REMOUNT | confine.BIND | confine.READ_ONLY)
     confine.small_tmpfs("/run/kernels", 1, read_only=True)
     confine.small_tmpfs("/run/libraries", 1, read_only=True)
     confine.small_tmpfs("/tmp", request["disk_megabytes"], request["uid"])
@@ -173,10 +172,8 @@ def _resident_megabytes() -> float:
 
 
 def _say(connection: socket.socket, event: str, detail: str) -> None:
-    try:
+    with contextlib.suppress(OSError):  # if the grader has gone, nobody is left to tell
         connection.sendall((json.dumps({"event": event, "detail": detail}) + "\n").encode())
-    except OSError:
-        pass  # the grader has gone: nobody is left to tell
 
 
 if __name__ == "__main__":

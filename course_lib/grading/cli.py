@@ -1,0 +1,124 @@
+"""Grade submitted notebooks with nbval in a sandbox.
+
+SUBMISSIONS are notebooks, folders or zip files, as Moodle and Canvas export them: in a folder each
+notebook, or each folder with notebooks, is a student's. In the output folder appear
+
+  grades.csv       student, exercise, points, max, status
+  grades.json      the same with cases, diagnosis and flags (its first key explains the fields)
+  feedback/        a page per student: what failed and why, without the hidden inputs
+  report.html      for you: distribution, success per exercise, misconceptions, flagged cases
+  .grading/        what is needed to go on after an interruption: run the same command again
+
+A status is one of: correct, partly correct, incorrect, not attempted, missing (no such cell),
+unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, crashed, and
+needs review (points as given, but look at it: the flags say why).
+
+Hidden cases are drawn from the seed, which is secret unless you give it. Add cases or points of your
+own with --cases FILE, a TOML file:
+
+  [chamfer_distance]
+  points = 4
+  [[chamfer_distance.cases]]
+  name = "clouds far apart"
+  arguments = "(torch.rand(1, 5, 3, generator=g), 9 + torch.rand(1, 4, 3, generator=g))"
+
+The exit code is 0 unless grading itself failed (2: wrong usage, 3: no sandbox).
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+EXAMPLES = """examples:
+  python -m course_lib grade submissions/ --out marks
+  python -m course_lib grade export.zip --out marks --exercises chamfer_distance f_score --jobs 4
+  python -m course_lib grade submissions/ --out marks --dask tcp://scheduler:8786
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `grade`."""
+    parser.epilog = EXAMPLES
+    add = parser.add_argument
+    add("submissions", nargs="+", type=Path, metavar="SUBMISSIONS", help="files, folders or zips")
+    add("--out", required=True, type=Path, metavar="FOLDER", help="where the results go")
+    text = "names, or notebooks such as 04; default: those of the notebooks handed in"
+    add("--exercises", nargs="+", default=[], metavar="NAME", help=text)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    add("--jobs", type=int, default=cores, metavar="N", help="students at a time (default: cores)")
+    text = "seconds that the cells of one exercise may take together (default 60)"
+    add("--timeout", type=float, default=60.0, metavar="S", help=text)
+    add("--seed", default="", metavar="S", help="of the hidden cases (default: a secret one)")
+    add("--cases", type=Path, metavar="FILE", help="cases and points of your own (TOML)")
+    add("--keep", action="store_true", help="leave the grading notebooks in FOLDER/notebooks")
+    add("--dask", metavar="ADDRESS", help="grade on this dask cluster")
+    add("--unsandboxed", action="store_true", help="run students' code without protection")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade and write the reports; the exit code."""
+    from course_lib.grading import sandbox
+
+    if options.unsandboxed:
+        os.environ["COURSE_UNSANDBOXED"] = "1"
+    elif why := sandbox.probe():
+        print(
+            f"No sandbox: {why}. To run students' code unprotected: --unsandboxed", file=sys.stderr
+        )
+        return 3
+    try:
+        return _run(options)
+    except ValueError as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    from course_lib.grading.instructor import read_cases
+    from course_lib.grading.report import summary, write_reports
+    from course_lib.grading.run import GradingError, Run, grade
+    from course_lib.grading.submissions import collect
+
+    if options.jobs < 1 or not 1 <= options.timeout <= 600:
+        raise ValueError(f"expected jobs >= 1 and a timeout from 1 to 600 seconds, got {options}")
+    extra = read_cases(options.cases) if options.cases else {}
+    submissions = collect(options.submissions)
+    if not submissions:
+        raise ValueError("there are no submissions in it")
+    settings = Run(
+        options.out.resolve(),
+        options.jobs,
+        options.timeout,
+        options.seed,
+        exercise_names(options.exercises),
+        extra,
+        options.keep,
+        options.dask,
+    )
+    try:
+        students, plans = grade(settings, submissions)
+    except GradingError as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 1
+    write_reports(settings.out, students, plans)
+    print(summary(students, plans, settings.out))
+    return 0
+
+
+def exercise_names(given: list[str]) -> tuple[str, ...]:
+    """The exercises meant by names and notebooks ("04" or "04_losses"). Raises ValueError."""
+    from course_lib.exercises import catalogue, find
+    from course_lib.grading.library import catalogue_module
+
+    names: list[str] = []
+    for text in (part for entry in given for part in entry.split(",") if part):
+        if text[:2].isdigit():
+            module = f"nb{text[:2]}"
+            matching = [n for n, e in catalogue().items() if catalogue_module(e).startswith(module)]
+            if not matching:
+                raise ValueError(f"there is no notebook {text!r} with exercises")
+            names += matching
+        else:
+            names.append(find(text).name)
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,97 @@
+"""Many tasks, each in a child process of its own, some at a time: none can harm or delay another."""
+
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+from course_lib.grading import confine
+
+_fork = multiprocessing.get_context("fork")
+EXTRA_MEGABYTES = 2048
+
+
+class TaskLost(RuntimeError):
+    """A task ended without a result; the text says why."""
+
+
+@dataclass
+class _Running:
+    key: Any
+    process: multiprocessing.Process
+    pipe: Any
+    deadline: float
+
+
+def run_all(
+    work: Callable[[Any], Any],
+    tasks: Iterable[tuple[Any, Any]],
+    *,
+    jobs: int,
+    seconds: float,
+    once_more: bool = True,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield (key, result) as tasks (key, argument) end; a result is TaskLost if there is none.
+
+    Each task is a fork of this process with a limit on its memory; after `seconds` it is killed. A
+    task that was lost is tried once more. `work` returns what JSON can hold.
+    """
+    waiting = [(key, argument, once_more) for key, argument in tasks][::-1]
+    running: dict[Any, tuple[_Running, tuple]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                task = waiting.pop()
+                started = _start(work, task, seconds)
+                running[started.pipe] = (started, task)
+            for pipe in _finished(running):
+                entry, (key, argument, again) = running.pop(pipe)
+                result = _result(entry)
+                if isinstance(result, TaskLost) and again:
+                    waiting.append((key, argument, False))
+                else:
+                    yield key, result
+    finally:
+        for entry, _ in running.values():
+            entry.process.kill()
+
+
+def _start(work: Callable, task: tuple, seconds: float) -> _Running:
+    ours, theirs = _fork.Pipe(duplex=False)
+    process = _fork.Process(target=_child, args=(work, task[1], theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return _Running(task[0], process, ours, time.monotonic() + seconds)
+
+
+def _child(work: Callable, argument: Any, pipe: Any) -> None:
+    if sys.platform == "linux":
+        confine.die_with_parent()
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        confine.limit({"AS": now + (EXTRA_MEGABYTES << 20)})
+    pipe.send_bytes(json.dumps(work(argument)).encode())
+
+
+def _finished(running: dict) -> list:
+    """The pipes that have a result, or whose process ended or must end now."""
+    ready = wait(list(running), timeout=0.2)
+    now = time.monotonic()
+    return ready or [pipe for pipe, (entry, _) in running.items() if now > entry.deadline]
+
+
+def _result(entry: _Running) -> Any:
+    try:
+        ended = entry.pipe.poll()
+        result = json.loads(entry.pipe.recv_bytes()) if ended else TaskLost("time limit")
+    except (EOFError, OSError, ValueError):
+        result = TaskLost("the grading process ended")
+    entry.process.kill()
+    entry.process.join()
+    entry.pipe.close()
+    return result

@@ -1,0 +1,108 @@
+"""What a grading run leaves: tables for the office, a page per student, a page for the instructor."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+from course_lib.exercises import find
+from course_lib.grading.assemble import Plan
+from course_lib.grading.marks import Mark
+from course_lib.grading.pages import feedback_page, report_page
+from course_lib.grading.run import Student, safe_name
+from course_lib.grading.similarity import alike_pairs
+
+SCHEMA = {
+    "students": "one entry per student: name, points, max, problem (why nothing could be read), marks",
+    "marks": "one entry per exercise: exercise, points, max, status, cases (name -> passed), feedback "
+    "(what the student is told), misconception (its name, or empty), flags (for a human), seconds",
+    "similar": "pairs of similar texts: exercise, first, second, similarity (0 to 1); never a mark",
+}
+
+
+def write_reports(out: Path, students: list[Student], plans: list[Plan]) -> None:
+    """Write all files, each at once or not at all."""
+    sources = {
+        plan.exercise: {
+            s.name: s.cells[plan.exercise].source
+            for s in students
+            if plan.exercise in s.cells and not s.cells[plan.exercise].is_stub
+        }
+        for plan in plans
+    }
+    pairs = alike_pairs(sources)
+    write(out / "grades.csv", _csv(students, plans))
+    data = {
+        "schema": SCHEMA,
+        "students": [_student_data(student) for student in students],
+        "similar": [vars(pair) for pair in pairs],
+    }
+    write(out / "grades.json", json.dumps(data, indent=1, ensure_ascii=False))
+    for student in students:
+        page = feedback_page(student, plans)
+        write(out / "feedback" / f"{safe_name(student.name)}.html", page)
+    write(out / "report.html", report_page(students, plans, pairs))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that readers see the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    with open(temporary, "w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _csv(students: list[Student], plans: list[Plan]) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["student", "exercise", "points", "max", "status"])
+    for student in students:
+        for plan in plans:
+            mark = student.marks[plan.exercise]
+            row = [mark.exercise, f"{mark.points:g}", f"{mark.max:g}", mark.status]
+            writer.writerow([_no_formula(student.name), *row])
+    return table.getvalue()
+
+
+def _no_formula(name: str) -> str:
+    """Spreadsheets take a text that begins like this for a formula."""
+    return f"'{name}" if name[:1] in ("=", "+", "@", "\t") else name
+
+
+def _student_data(student: Student) -> dict:
+    marks = list(student.marks.values())
+    return {
+        "name": student.name,
+        "points": round(sum(mark.points for mark in marks), 2),
+        "max": sum(mark.max for mark in marks),
+        "problem": student.problem,
+        "marks": [mark.to_json() for mark in marks],
+    }
+
+
+def summary(students: list[Student], plans: list[Plan], out: Path) -> str:
+    """The table for the terminal: per exercise how many are right, and what to look at."""
+    lines = [
+        f"{'exercise':<32} {'correct':>8} {'partly':>7} {'wrong':>6} {'not done':>9} {'mean':>10}"
+    ]
+    for plan in plans:
+        marks = [student.marks[plan.exercise] for student in students]
+        right = sum(mark.points >= mark.max for mark in marks)
+        partly = sum(0 < mark.points < mark.max for mark in marks)
+        undone = sum(m.points == 0 and _is_undone(m) for m in marks)
+        wrong = len(marks) - right - partly - undone
+        mean = sum(mark.points for mark in marks) / max(1, len(marks))
+        label = f"{find(plan.exercise).number} {plan.exercise}"[:32]
+        score = f"{mean:.2f}/{plan.points:g}"
+        lines.append(f"{label:<32} {right:>8} {partly:>7} {wrong:>6} {undone:>9} {score:>10}")
+    flagged = [s for s in students if any(mark.flags for mark in s.marks.values())]
+    lines.append(f"{len(students)} students, {len(flagged)} to look at; see {out / 'report.html'}")
+    return "\n".join(lines)
+
+
+def _is_undone(mark: Mark) -> bool:
+    return mark.status in ("not attempted", "missing", "unreadable")

@@ -1,0 +1,66 @@
+"""One pytest session with nbval, in this process: the grading notebooks of one student."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import nbval.plugin
+import pytest
+
+from course_lib.grading import plugin
+from course_lib.grading.assemble import Plan, notebook
+from course_lib.grading.extract import Cell
+from course_lib.grading.marks import Key, Mark, mark
+
+
+class _Listener:
+    """Keeps the plugin's records when the session ends."""
+
+    def __init__(self) -> None:
+        self.records: list[dict] = []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.records = session.config.stash[plugin.RECORDS]
+
+
+def run_notebooks(files: list[Path], seconds: float) -> list[dict]:
+    """Run pytest with nbval and our plugin on grading notebooks; what happened in each cell."""
+    listener = _Listener()
+    arguments = ["--nbval", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "-q"]
+    arguments += ["--rootdir", str(files[0].parent), f"--nbval-cell-timeout={seconds}"]
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    os.environ.update(environment)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        plugins = [plugin, nbval.plugin, listener]
+        pytest.main([*arguments, *map(str, files)], plugins=plugins)
+    return listener.records
+
+
+def grade_cells(
+    folder: Path, cells: dict[str, Cell], plans: list[Plan], keys: dict[str, Key], seconds: float
+) -> list[Mark]:
+    """The marks for a student's cells; the grading notebooks are written to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for plan in plans:
+        cell = cells[plan.exercise]
+        text = notebook(plan, cell.source, cell.imports, keys[plan.exercise].expected)
+        files.append(folder / f"{plan.exercise}.ipynb")
+        files[-1].write_text(text, encoding="utf-8")
+    records = run_notebooks(files, seconds)
+    marks = []
+    for plan in plans:
+        own = [record for record in records if record["exercise"] == plan.exercise]
+        marks.append(mark(plan, keys[plan.exercise], cells[plan.exercise], own))
+    return marks
+
+
+def record_reference(folder: Path, plan: Plan, source: str, seconds: float) -> list[str | None]:
+    """What the reference, handed in like a student's cell, gives on the hidden cases."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nothing = ["null"] * len(plan.cases)
+    file = folder / f"{plan.exercise}.ipynb"
+    file.write_text(notebook(plan, source, expected=nothing), encoding="utf-8")
+    records = run_notebooks([file], seconds)
+    got = {r["number"]: r["got"] for r in records if r["role"] == "case"}
+    return [got.get(number) for number in range(len(plan.cases))]
