@@ -15,6 +15,8 @@ from course_lib.neighbors import mutual_nearest_neighbors
 def chamfer_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
     """Squared Chamfer distance of two batches of clouds: the sum of both directed means.
 
+    p: (b, n, 3), q: (b, m, 3) -> (b,)
+
     L(P, Q) = |P|⁻¹ Σ_{(p,q) ∈ Λ(P,Q)} ‖p − q‖² + |Q|⁻¹ Σ_{(q,p) ∈ Λ(Q,P)} ‖q − p‖², where Λ(P, Q)
     pairs every p with its nearest q (Gkioxari et al. 2019, "Mesh R-CNN", eq. 1; the slide drops
     |Q|⁻¹). In squared units of length. Raises ValueError for empty or non-finite clouds.
@@ -33,6 +35,8 @@ def normal_loss(
     q_normals: Float[Tensor, "b m 3"],
 ) -> Float[Tensor, "b"]:
     """How badly the normals of nearest neighbours agree: −2 if all are parallel, 0 if all are at 90°.
+
+    p, p_normals: (b, n, 3), q, q_normals: (b, m, 3) -> (b,)
 
     L(P, Q) = −|P|⁻¹ Σ_{(p,q) ∈ Λ(P,Q)} |u_q · u_p| − |Q|⁻¹ Σ_{(q,p) ∈ Λ(Q,P)} |u_p · u_q|, with the
     unit normals u (Mesh R-CNN, eq. 2). The absolute value forgives flipped normals. Normals of any
@@ -54,6 +58,8 @@ def normal_loss(
 def edge_loss(vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]) -> Float[Tensor, "*b"]:
     """Mean squared length of the edges.
 
+    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh
+
     L(V, E) = |E|⁻¹ Σ_{(v,v') ∈ E} ‖v − v'‖² (Mesh R-CNN, section 3.2). Raises ValueError without
     edges.
 
@@ -72,13 +78,15 @@ def smooth_loss(
 ) -> Float[Tensor, "*b"]:
     """How sharply the surface is folded: Σ (cos θ + 1)² over all interior edges.
 
+    vertices: (v, 3), or several meshes (..., v, 3), faces: (f, 3) -> one number per mesh
+
     θ is the angle between the two faces of an edge, measured through the edge: π where they are
     flat, so that a flat sheet costs 0, a right angle 1, and a fold back onto itself 4. A sum, not a
     mean. The slide's formula; it is the flattening loss of Liu et al. 2019, "Soft rasterizer".
 
     θ does not depend on the winding of the faces. An edge on the border has no angle and costs
-    nothing; where more than two faces meet in an edge every pair of them counts; neither does a
-    pair count in which one face has no area.
+    nothing, nor does a pair of faces of which one has no area; where more than two faces meet in an
+    edge, every pair of them counts.
 
     >>> from course_lib.meshes import box
     >>> smooth_loss(box(2.0).vertices, box(2.0).faces)  # 12 right angles, 6 flat diagonals
@@ -99,6 +107,8 @@ def laplacian_coordinates(
 ) -> Float[Tensor, "*b v 3"]:
     """Each vertex as seen from the middle of its neighbours: δ_p = p − |N(p)|⁻¹ Σ_{k ∈ N(p)} k.
 
+    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> the shape of vertices
+
     N(p) are the vertices that share an edge with p; `edges` lists each edge once. The slide's
     umbrella operator is U(p) = −δ_p. A vertex without neighbours has δ = 0.
 
@@ -117,6 +127,8 @@ def laplacian_loss(
     vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]
 ) -> Float[Tensor, "*b"]:
     """Mean squared length of the Laplacian coordinates: L(V, E) = |V|⁻¹ Σ_{p ∈ V} ‖δ_p‖².
+
+    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh
 
     >>> laplacian_loss(torch.tensor([[0.0, 3, 0], [2, 0, 0]]), torch.tensor([[0, 1]]))
     tensor(13.)

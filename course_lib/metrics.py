@@ -18,6 +18,8 @@ from course_lib.neighbors import mutual_nearest_neighbors
 def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
     """Intersection over union of occupied cells: |A ∩ B| / |A ∪ B| for each grid of the batch.
 
+    a, b: (b, ...) of True/False or of occupancies in [0, 1] -> (b,)
+
     A cell is occupied if it is True or at least 0.5 (occupancies in [0, 1], not logits). Two empty
     grids agree: 1. The result has the default floating-point type. Raises ValueError for different
     shapes and for values outside [0, 1].
@@ -33,6 +35,8 @@ def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Ten
 
 def soft_iou(a: Float[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
     """Differentiable IoU of occupancies in [0, 1]: Σ ab / Σ (a + b − ab).
+
+    a, b: (b, ...) of numbers in [0, 1] -> (b,)
 
     The same as `iou` if all values are 0 or 1. It is the expected overlap of independent cells, so
     that a grid with values in between does not agree fully even with itself. Two grids of zeros
@@ -52,6 +56,8 @@ def f_score(
     p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"], threshold: float
 ) -> Float[Tensor, "b"]:
     """F1 at a distance: the harmonic mean 2PR / (P + R) of precision and recall, in [0, 1].
+
+    p: (b, n, 3), q: (b, m, 3), threshold: a length -> (b,)
 
     Precision P is the fraction of the predicted points `p` nearer than `threshold` to the true
     points `q`, recall R the fraction of `q` nearer than that to `p`; nearer means strictly less,
@@ -73,6 +79,8 @@ def f_score(
 
 def hausdorff_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
     """The farthest that any point of either cloud is from the other cloud, not squared.
+
+    p: (b, n, 3), q: (b, m, 3) -> (b,)
 
     H(P, Q) = max(max_p min_q ‖p − q‖, max_q min_p ‖q − p‖). In units of length.
 

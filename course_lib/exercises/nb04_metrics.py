@@ -1,0 +1,344 @@
+"""Notebook 04, the metrics."""
+
+import torch
+
+from course_lib import metrics
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.metrics import occupied
+from course_lib.neighbors import nearest_neighbors
+
+# Inputs
+
+
+def occupancies(b: int, r: int):
+    """A maker of two batches of grids with the values 0, .25, .5, .75 and 1."""
+    return lambda g: tuple(
+        torch.randint(0, 5, (b, r, r, r), generator=g).float() / 4 for _ in range(2)
+    )
+
+
+def probabilities(b: int, r: int):
+    """A maker of a grid of any values in [0, 1] and a grid of zeros and ones."""
+    return lambda g: (
+        torch.rand(b, r, r, r, generator=g),
+        (torch.rand(b, r, r, r, generator=g) < 0.4).float(),
+    )
+
+
+def two_cubes(g):
+    """Cubes of side 4, the second moved by one cell."""
+    grids = torch.zeros(2, 1, 6, 6, 6, dtype=torch.bool)
+    grids[0, 0, :4, :4, :4] = True
+    grids[1, 0, 1:5, :4, :4] = True
+    return grids[0], grids[1]
+
+
+def clouds(b: int, n: int, m: int, *rest):
+    """A maker of two random clouds in the unit cube, and further arguments."""
+    return lambda g: (torch.rand(b, n, 3, generator=g), torch.rand(b, m, 3, generator=g), *rest)
+
+
+# IoU
+
+
+def _overlap(a, b):
+    a, b = occupied(a).flatten(1), occupied(b).flatten(1)
+    return (a & b).sum(1), (a | b).sum(1), a.sum(1) + b.sum(1)
+
+
+def _or_one(above, below):
+    return torch.where(below > 0, above / below.clamp_min(1), 1.0)
+
+
+def _above_half(a, b):
+    return metrics.iou(*(grid if grid.dtype == torch.bool else grid > 0.5 for grid in (a, b)))
+
+
+def _accuracy(a, b):
+    return (occupied(a) == occupied(b)).flatten(1).float().mean(1)
+
+
+def _pooled(a, b):
+    intersection, union, _ = _overlap(a, b)
+    return _or_one(intersection.sum(), union.sum())
+
+
+IOU = Exercise(
+    number="4.1",
+    name="iou",
+    reference=metrics.iou,
+    cases=(
+        Case("two cubes, one moved by a cell: 0.6", two_cubes, fixed=True),
+        Case("a batch of occupancies", occupancies(3, 4)),
+        Case("sparse grids", lambda g: tuple(torch.rand(2, 2, 5, 5, 5, generator=g) < 0.2)),
+        Case(
+            "two empty grids",
+            lambda g: (torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)),
+            fixed=True,
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "Dice",
+            lambda a, b: _or_one(2 * _overlap(a, b)[0], _overlap(a, b)[2]),
+            "That is the Dice coefficient 2|A ∩ B| / (|A| + |B|). IoU divides by the union.",
+        ),
+        Misconception(
+            "the intersection counted twice below",
+            lambda a, b: _or_one(_overlap(a, b)[0], _overlap(a, b)[2]),
+            "|A| + |B| is not |A ∪ B|: it counts the common cells twice.",
+        ),
+        Misconception(
+            "accuracy",
+            _accuracy,
+            "You counted equal cells, empty ones too. Most of a grid is empty, so this is always high.",
+        ),
+        Misconception(
+            "nothing for two empty grids",
+            lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1],
+            "Two empty grids give 0/0 = NaN. They agree: return 1 there.",
+        ),
+        Misconception(
+            "zero for two empty grids",
+            lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1].clamp_min(1),
+            "Two empty grids give 0, but they agree: return 1 there.",
+        ),
+        Misconception(
+            "above one half",
+            _above_half,
+            "A cell with exactly 0.5 counts as occupied: use >=, not >.",
+        ),
+        Misconception(
+            "pooled over the batch",
+            _pooled,
+            "You pooled the whole batch into one number. Keep one IoU per grid: sum over axes 1, 2, 3.",
+        ),
+    ),
+    hints=(
+        "`a.flatten(1)` turns (b, r, r, r) into (b, r³), so that one `.sum(dim=1)` counts the cells.",
+        "With two tensors of True and False, `a & b` is the intersection and `a | b` the union.",
+        "`torch.where(union > 0, intersection / union.clamp(min=1), 1.0)` takes care of 0/0.",
+    ),
+)
+
+
+def _soft_sums(a, b):
+    return (a * b).flatten(1).sum(1), (a + b).flatten(1).sum(1)
+
+
+def _cell_by_cell(a, b):
+    return (a * b / (a + b - a * b)).flatten(1).mean(1)
+
+
+SOFT_IOU = Exercise(
+    number="4.2",
+    name="soft_iou",
+    reference=metrics.soft_iou,
+    cases=(
+        Case(
+            "two cells",
+            lambda g: (torch.tensor([[0.5, 1.0]]), torch.tensor([[1.0, 1.0]])),
+            fixed=True,
+        ),
+        Case("prediction against truth", probabilities(3, 4)),
+        Case(
+            "prediction against prediction",
+            lambda g: tuple(torch.rand(2, 2, 3, 3, 3, generator=g)),
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "hard",
+            lambda a, b: metrics.iou(a, b) + 0 * a.flatten(1).sum(1),
+            "You rounded to 0 and 1 first: then the gradient is 0 everywhere and nothing is learnt.",
+        ),
+        Misconception(
+            "minimum and maximum",
+            lambda a, b: (
+                torch.minimum(a, b).flatten(1).sum(1) / torch.maximum(a, b).flatten(1).sum(1)
+            ),
+            "min and max are another soft IoU. Here ab is the chance that both cells are occupied.",
+        ),
+        Misconception(
+            "the intersection counted twice below",
+            lambda a, b: _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
+            "Below you add a + b: subtract ab, or the intersection counts twice.",
+        ),
+        Misconception(
+            "soft Dice",
+            lambda a, b: 2 * _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
+            "That is the soft Dice coefficient 2Σab / Σ(a + b). IoU divides by Σ(a + b − ab).",
+        ),
+        Misconception(
+            "mean of ratios",
+            _cell_by_cell,
+            "You divided cell by cell and averaged. Sum above and below first, then divide once.",
+        ),
+    ),
+    hints=(
+        "If a and b are the chances that a cell is occupied, ab is the chance that both are.",
+        "The chance that at least one is occupied is a + b − ab.",
+        "Sum both over the cells of a grid, then divide.",
+    ),
+    gradients=True,
+)
+
+# F-score
+
+
+def _precision_recall(p, q, threshold):
+    near = (nearest_neighbors(*pair)[0].sqrt() < threshold for pair in ((p, q), (q, p)))
+    return [direction.float().mean(1) for direction in near]
+
+
+def _harmonic(precision, recall):
+    total = precision + recall
+    return torch.where(total > 0, 2 * precision * recall / torch.where(total > 0, total, 1), 0)
+
+
+def _at_most(p, q, threshold):
+    near = (nearest_neighbors(*pair)[0].sqrt() <= threshold for pair in ((p, q), (q, p)))
+    return _harmonic(*[direction.float().mean(1) for direction in near])
+
+
+def _without_guard(p, q, threshold):
+    precision, recall = _precision_recall(p, q, threshold)
+    return 2 * precision * recall / (precision + recall)
+
+
+F_SCORE = Exercise(
+    number="4.11",
+    name="f_score",
+    reference=metrics.f_score,
+    points=2,
+    cases=(
+        Case(
+            "ten predictions at one of two true points: 2/3",
+            lambda g: (
+                torch.zeros(1, 10, 3),
+                torch.tensor([[[0.0, 0, 0], [100, 0, 0]]]),
+                1.0,
+            ),
+            fixed=True,
+        ),
+        Case(
+            "exactly at the threshold: 0",
+            lambda g: (torch.zeros(1, 1, 3), torch.tensor([[[0.5, 0, 0]]]), 0.5),
+            fixed=True,
+        ),
+        Case("a batch of clouds", clouds(3, 18, 11, 0.25)),
+        Case("a smaller threshold", clouds(2, 20, 25, 0.2)),
+    ),
+    misconceptions=(
+        Misconception(
+            "squared distances",
+            lambda p, q, threshold: metrics.f_score(p, q, threshold**0.5),
+            "You compared *squared* distances with the threshold, which is a length: take the root.",
+        ),
+        Misconception(
+            "arithmetic mean",
+            lambda p, q, threshold: sum(_precision_recall(p, q, threshold)) / 2,
+            "You averaged precision and recall. F1 is their harmonic mean, 2PR / (P + R).",
+        ),
+        Misconception(
+            "precision",
+            lambda p, q, threshold: _precision_recall(p, q, threshold)[0],
+            "That is the precision alone: a single right point would score 1. Recall is missing.",
+        ),
+        Misconception(
+            "recall",
+            lambda p, q, threshold: _precision_recall(p, q, threshold)[1],
+            "That is the recall alone: points everywhere would score 1. Precision is missing.",
+        ),
+        Misconception(
+            "half of it",
+            lambda p, q, threshold: metrics.f_score(p, q, threshold) / 2,
+            "Exactly half the expected value: the harmonic mean has a 2 in front.",
+        ),
+        Misconception(
+            "in percent",
+            lambda p, q, threshold: 100 * metrics.f_score(p, q, threshold),
+            "You gave percent, as Open3D and Mesh R-CNN do. Here F1 is between 0 and 1.",
+        ),
+        Misconception(
+            "at most",
+            _at_most,
+            "A point exactly at the threshold does not count: use <, not <=.",
+        ),
+        Misconception(
+            "nothing for no match",
+            _without_guard,
+            "Without any match P + R = 0 and you return NaN. F1 is 0 there.",
+        ),
+    ),
+    hints=(
+        "`nearest_neighbors` gives *squared* distances; the threshold is a length.",
+        "Precision: which fraction of p is near q? `(distances < threshold).float().mean(dim=1)`.",
+        "Recall is the same from q to p; F1 = 2PR / (P + R), and 0 where P + R is 0.",
+    ),
+)
+
+# Hausdorff
+
+
+def _largest(p, q):
+    return nearest_neighbors(p, q)[0].amax(1)
+
+
+def _means(p, q):
+    return torch.maximum(*(nearest_neighbors(*pair)[0].sqrt().mean(1) for pair in ((p, q), (q, p))))
+
+
+HAUSDORFF = Exercise(
+    number="4.12",
+    name="hausdorff_distance",
+    reference=metrics.hausdorff_distance,
+    cases=(
+        Case(
+            "one point against two: 3",
+            lambda g: (torch.zeros(1, 1, 3), torch.tensor([[[0.0, 0, 0], [0, 3, 0]]])),
+            fixed=True,
+        ),
+        Case("a batch of clouds", clouds(4, 12, 20)),
+        Case("fewer points in Q than in P", clouds(4, 15, 4)),
+    ),
+    misconceptions=(
+        Misconception(
+            "squared",
+            lambda p, q: metrics.hausdorff_distance(p, q).square(),
+            "You returned the squared distance. Hausdorff is a length: take the root.",
+        ),
+        Misconception(
+            "from P only",
+            lambda p, q: _largest(p, q).sqrt(),
+            "You only look from P to Q. Take the larger of both directions.",
+        ),
+        Misconception(
+            "from Q only",
+            lambda p, q: _largest(q, p).sqrt(),
+            "You only look from Q to P. Take the larger of both directions.",
+        ),
+        Misconception(
+            "sum of the directions",
+            lambda p, q: _largest(p, q).sqrt() + _largest(q, p).sqrt(),
+            "You added the two directions. Hausdorff is the larger of them.",
+        ),
+        Misconception(
+            "mean of the nearest",
+            _means,
+            "You averaged the distances to the nearest points. Hausdorff takes the worst of them.",
+        ),
+        Misconception(
+            "farthest pair",
+            lambda p, q: torch.cdist(p, q).flatten(1).amax(1),
+            "That is the distance of the farthest pair. First the *nearest* neighbour, then the worst.",
+        ),
+    ),
+    hints=(
+        "Both directions again. From P to Q: of all points of P, which is farthest from Q?",
+        "`nearest_neighbors(p, q)[0].amax(dim=1)` is the largest squared distance from P to Q.",
+        "`torch.maximum` of the two directions, then the root.",
+    ),
+)
+
+EXERCISES = (IOU, SOFT_IOU, F_SCORE, HAUSDORFF)

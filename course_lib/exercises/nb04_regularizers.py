@@ -1,0 +1,302 @@
+"""Notebook 04, the regularisers of meshes: edges, smoothness, Laplacian."""
+
+import torch
+
+from course_lib import losses, meshes
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.losses import hinges, unit
+
+# Inputs
+
+
+def moved(mesh: meshes.Mesh, topology: str, amount: float = 0.2):
+    """A maker of a mesh's vertices, each moved a little, with its edges or faces."""
+
+    def make(g):
+        noise = torch.randn(mesh.vertices.shape, generator=g)
+        return mesh.vertices + amount * noise, getattr(mesh, topology).clone()
+
+    return make
+
+
+def as_it_is(mesh: meshes.Mesh, topology: str):
+    """A maker of a mesh's own vertices with its edges or faces."""
+    return lambda g: (mesh.vertices.clone(), getattr(mesh, topology).clone())
+
+
+# Edges
+
+
+def _squared_lengths(vertices, edges):
+    return (vertices[edges[:, 0]] - vertices[edges[:, 1]]).square().sum(1)
+
+
+EDGE = Exercise(
+    number="4.6",
+    name="edge_loss",
+    reference=losses.edge_loss,
+    cases=(
+        Case(
+            "two edges of lengths 1 and 2",
+            lambda g: (
+                torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]]),
+                torch.tensor([[0, 1], [1, 2]]),
+            ),
+            fixed=True,
+        ),
+        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
+        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+    ),
+    misconceptions=(
+        Misconception(
+            "not squared",
+            lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(),
+            "You averaged the lengths. The loss averages their squares.",
+        ),
+        Misconception(
+            "sum",
+            lambda vertices, edges: _squared_lengths(vertices, edges).sum(),
+            "You summed over the edges: divide by |E|, or a finer mesh costs more.",
+        ),
+        Misconception(
+            "mean over the coordinates",
+            lambda vertices, edges: _squared_lengths(vertices, edges).mean() / 3,
+            "Exactly a third: you averaged over x, y and z as well. Sum those, then average over edges.",
+        ),
+        Misconception(
+            "per vertex",
+            lambda vertices, edges: _squared_lengths(vertices, edges).sum() / len(vertices),
+            "You divided by the number of vertices |V| instead of the number of edges |E|.",
+        ),
+        Misconception(
+            "both directions",
+            lambda vertices, edges: 2 * _squared_lengths(vertices, edges).mean(),
+            "Exactly twice the expected value: E lists every edge once; do not add its reverse.",
+        ),
+        Misconception(
+            "root mean square",
+            lambda vertices, edges: _squared_lengths(vertices, edges).mean().sqrt(),
+            "You took a square root at the end: the loss is the mean square itself.",
+        ),
+    ),
+    hints=(
+        "`edges[:, 0]` and `edges[:, 1]` are the indices of the two ends of every edge.",
+        "`vertices[edges[:, 0]] - vertices[edges[:, 1]]` has shape (e, 3): one arrow per edge.",
+        "Square, sum over the three coordinates, mean over the edges.",
+    ),
+    gradients=True,
+)
+
+# Smoothness
+
+
+def _cosines(vertices, faces):
+    """cos θ of every pair of faces with a common edge: flat is −1."""
+    start, end, one, other = (vertices[i] for i in hinges(faces).unbind(1))
+    turned = [torch.linalg.cross(end - start, corner - start) for corner in (one, other)]
+    return (unit(turned[0]) * unit(turned[1])).sum(1)
+
+
+def _border_count(faces):
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
+    return (torch.unique(edges, dim=0, return_counts=True)[1] == 1).sum()
+
+
+def _without_units(vertices, faces):
+    start, end, one, other = (vertices[i] for i in hinges(faces).unbind(1))
+    turned = [torch.linalg.cross(end - start, corner - start) for corner in (one, other)]
+    return ((turned[0] * turned[1]).sum(1) + 1).square().sum()
+
+
+SMOOTH = Exercise(
+    number="4.7",
+    name="smooth_loss",
+    reference=losses.smooth_loss,
+    points=3,
+    cases=(
+        Case("a cube: 12 right angles", as_it_is(meshes.box(2.0), "faces"), fixed=True),
+        Case("a dented sphere", moved(meshes.icosphere(0), "faces", 0.1)),
+        Case("a crumpled sheet, with a border", moved(meshes.sheet(2.0, 3), "faces", 0.1)),
+    ),
+    misconceptions=(
+        Misconception(
+            "angle between the normals",
+            lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(),
+            "You used the angle between the normals, which is π − θ: then flat costs 4 and a fold 0.",
+        ),
+        Misconception(
+            "mean",
+            lambda vertices, faces: (_cosines(vertices, faces) + 1).square().mean(),
+            "You averaged over the edges. The slide's Σ has no 1/|E| in front of it.",
+        ),
+        Misconception(
+            "every edge twice",
+            lambda vertices, faces: 2 * (_cosines(vertices, faces) + 1).square().sum(),
+            "Exactly twice the expected value: you met every edge from both of its faces.",
+        ),
+        Misconception(
+            "not squared",
+            lambda vertices, faces: (_cosines(vertices, faces) + 1).sum(),
+            "You forgot the square: Σ (cos θ + 1)².",
+        ),
+        Misconception(
+            "borders count",
+            lambda vertices, faces: (
+                (_cosines(vertices, faces) + 1).square().sum() + _border_count(faces)
+            ),
+            "You counted the border: an edge with only one face has no angle and costs nothing.",
+        ),
+        Misconception(
+            "lengths left in",
+            _without_units,
+            "You multiplied vectors that are not of length 1: their product is no cosine yet.",
+        ),
+        Misconception(
+            "one sign wrong",
+            lambda vertices, faces: (_cosines(vertices, faces).square() + 1).sum(),
+            "You squared the cosine before adding 1: (cos θ + 1)², not cos² θ + 1.",
+        ),
+    ),
+    hints=(
+        "`hinges(faces)` gives for every interior edge its two ends and the two corners beside it.",
+        "Let e = end − start, a = one corner − start, b = other corner − start. What is e × a?",
+        "e × a is a, made perpendicular to the edge and turned by 90°; so is e × b: θ is between them.",
+        "cos θ = unit(e × a) · unit(e × b). A flat sheet must give −1: try it.",
+    ),
+    gradients=True,
+)
+
+# Laplacian
+
+
+def _neighbour_sums(vertices, edges):
+    """The sum and the number of each vertex's neighbours."""
+    one, other = torch.cat([edges, edges.flip(1)]).unbind(1)
+    sums = torch.zeros_like(vertices).index_add(0, one, vertices[other])
+    return sums, torch.bincount(one, minlength=len(vertices))[:, None]
+
+
+def _with_itself(vertices, edges):
+    sums, counts = _neighbour_sums(vertices, edges)
+    return vertices - (sums + vertices) / (counts + 1)
+
+
+def _one_sided(vertices, edges):
+    one, other = edges.unbind(1)
+    sums = torch.zeros_like(vertices).index_add(0, one, vertices[other])
+    counts = torch.bincount(one, minlength=len(vertices))[:, None]
+    return torch.where(counts > 0, vertices - sums / counts.clamp_min(1), 0)
+
+
+def _not_divided(vertices, edges):
+    sums, counts = _neighbour_sums(vertices, edges)
+    return counts * vertices - sums
+
+
+LAPLACIAN_COORDINATES = Exercise(
+    number="4.8",
+    name="laplacian_coordinates",
+    reference=losses.laplacian_coordinates,
+    points=3,
+    cases=(
+        Case(
+            "a path of three vertices",
+            lambda g: (
+                torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]]),
+                torch.tensor([[0, 1], [1, 2]]),
+            ),
+            fixed=True,
+        ),
+        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
+        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+    ),
+    misconceptions=(
+        Misconception(
+            "the umbrella operator",
+            lambda vertices, edges: -losses.laplacian_coordinates(vertices, edges),
+            "That is U(p), the mean of the neighbours minus p. δ_p has the opposite sign.",
+        ),
+        Misconception(
+            "itself among its neighbours",
+            _with_itself,
+            "You counted p among its own neighbours: divide by |N(p)|, not by |N(p)| + 1.",
+        ),
+        Misconception(
+            "one end of each edge",
+            _one_sided,
+            "You used each edge in one direction only: it makes both of its ends neighbours.",
+        ),
+        Misconception(
+            "not divided",
+            _not_divided,
+            "Your result is |N(p)| times too long: divide by each vertex's number of neighbours.",
+        ),
+        Misconception(
+            "only the mean",
+            lambda vertices, edges: vertices - losses.laplacian_coordinates(vertices, edges),
+            "You returned the mean of the neighbours: δ_p is p minus that.",
+        ),
+        Misconception(
+            "sum instead of mean",
+            lambda vertices, edges: vertices - _neighbour_sums(vertices, edges)[0],
+            "You subtracted the sum of the neighbours: divide it by their number |N(p)| first.",
+        ),
+    ),
+    hints=(
+        "Each edge (i, j) makes j a neighbour of i, and i a neighbour of j.",
+        "`torch.cat([edges, edges.flip(1)])` lists every edge in both directions.",
+        "`zeros.index_add(0, here, vertices[there])` adds up the neighbours of every vertex.",
+        "`torch.bincount(here, minlength=len(vertices))[:, None]` counts them; divide, subtract from p.",
+    ),
+    gradients=True,
+)
+
+
+def _delta(vertices, edges):
+    return losses.laplacian_coordinates(vertices, edges)
+
+
+LAPLACIAN = Exercise(
+    number="4.9",
+    name="laplacian_loss",
+    reference=losses.laplacian_loss,
+    cases=(
+        Case("a cube", as_it_is(meshes.box(2.0), "edges"), fixed=True),
+        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
+        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+    ),
+    misconceptions=(
+        Misconception(
+            "not squared",
+            lambda vertices, edges: _delta(vertices, edges).norm(dim=1).mean(),
+            "You averaged the lengths of δ. This loss averages their squares (pytorch3d does not).",
+        ),
+        Misconception(
+            "sum",
+            lambda vertices, edges: _delta(vertices, edges).square().sum(),
+            "You summed over the vertices: divide by |V|.",
+        ),
+        Misconception(
+            "mean over the coordinates",
+            lambda vertices, edges: _delta(vertices, edges).square().mean(),
+            "Exactly a third: sum the squares over x, y and z, then average over the vertices.",
+        ),
+        Misconception(
+            "per edge",
+            lambda vertices, edges: _delta(vertices, edges).square().sum() / len(edges),
+            "You divided by the number of edges. There is one δ per vertex: divide by |V|.",
+        ),
+        Misconception(
+            "squared mean",
+            lambda vertices, edges: _delta(vertices, edges).mean(0).square().sum(),
+            "You averaged the vectors first: opposite ones cancel. Square each δ, then average.",
+        ),
+    ),
+    hints=(
+        "Use `laplacian_coordinates`: it gives one δ per vertex, (v, 3).",
+        "`delta.square().sum(dim=-1)` is ‖δ‖² of each vertex; the loss is the mean of those.",
+    ),
+    gradients=True,
+)
+
+EXERCISES = (EDGE, SMOOTH, LAPLACIAN_COORDINATES, LAPLACIAN)
