@@ -100,6 +100,8 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
         result.status = "needs review"
     if all(result.cases.values()):
         return result
+    if result.status in (*LOST.values(), "crashed"):
+        result.flags.append(f"{result.status}: the kernel was lost")
     result.misconception, message = _misconception(plan, key, rows)
     result.feedback += [message] if message else []
     result.feedback += _explain(plan, rows, key, records, cell.source)

@@ -254,6 +254,8 @@ def _grade_all(
                     plan = next(p for p in plans if p.exercise == mark.exercise)
                     journal.add(_key(student, plan, keys), mark.to_json())
             bar.update()
+    for student in students:
+        student.marks = {plan.exercise: student.marks[plan.exercise] for plan in plans}
 
 
 def _engine(run: Run, tasks: dict, keys: dict[str, Key]) -> Iterator[tuple[str, Any]]:

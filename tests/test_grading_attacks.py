@@ -1,0 +1,136 @@
+"""Every attack of the threat model: its mark, the next submission's mark, and nothing else touched."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from grading.attacks import ATTACKS, NUISANCES
+from grading.notebooks import RIGHT, centroid, write
+
+from course_lib.grading import sandbox
+
+ROOT = Path(__file__).parent.parent
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sandbox.probe() is not None, reason=f"no sandbox: {sandbox.probe()}"),
+]
+
+
+def name(number: int) -> str:
+    return f"a{number:02d}"
+
+
+def listing(folder: Path) -> dict[str, tuple]:
+    """Path -> (size, time of change) of everything in a folder."""
+    return {
+        str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def course_traces() -> set[str]:
+    """What grading or an attack could leave in the system's temporary folders."""
+    found = set()
+    for folder in ("/tmp", "/dev/shm", "/var/tmp"):
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found |= {f"{folder}/{n}" for n in names if n.startswith(("course", "fill"))}
+    return found
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """All attacks, each followed by a right submission, graded in one run."""
+    top = tmp_path_factory.mktemp("attacks")
+    files = {}
+    for number, (_, parts) in ATTACKS.items():
+        files |= {f"submissions/{name(number)}{ending}": text for ending, text in parts.items()}
+        files[f"submissions/{name(number)}-next.ipynb"] = centroid(RIGHT)
+    for what, text in NUISANCES.items():
+        files[f"submissions/nuisance-{what}.ipynb"] = text
+    write(top, files)
+    home = top / "home"
+    write(home, {".ipython/profile_default/startup/own.py": "", "work/notes.txt": "mine"})
+    before, traces = listing(top), course_traces()
+    command = [sys.executable, "-m", "course_lib", "grade", str(top / "submissions")]
+    command += [
+        "--out",
+        str(top / "out"),
+        "--timeout",
+        "6",
+        "--jobs",
+        "2",
+        "--exercises",
+        "centroid",
+    ]
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=environment, cwd=home / "work", capture_output=True, text=True, timeout=540
+    )
+    after = {k: v for k, v in listing(top).items() if not k.startswith(str(top / "out"))}
+    rows = list(csv.DictReader(open(top / "out" / "grades.csv"))) if done.returncode == 0 else []
+    return {
+        "done": done,
+        "rows": {row["student"]: row for row in rows},
+        "changed": {k for k in before.keys() | after.keys() if before.get(k) != after.get(k)},
+        "traces": course_traces() - traces,
+        "out": top / "out",
+    }
+
+
+def test_the_run_ends_well_and_has_a_row_for_everybody(graded):
+    assert graded["done"].returncode == 0, graded["done"].stderr[-3000:]
+    assert len(graded["rows"]) == 2 * len(ATTACKS) + len(NUISANCES)
+
+
+@pytest.mark.parametrize("number", ATTACKS, ids=lambda n: f"{n}-{ATTACKS[n][0].replace(' ', '-')}")
+def test_an_attack_earns_nothing_and_the_next_student_is_graded_right(graded, number):
+    attacker, following = graded["rows"][name(number)], graded["rows"][f"{name(number)}-next"]
+    assert float(attacker["points"]) == 0, attacker
+    assert attacker["status"] != "correct"
+    assert (float(following["points"]), following["status"]) == (1, "correct"), following
+
+
+@pytest.mark.parametrize("what", NUISANCES)
+def test_right_code_with_a_nuisance_around_it_earns_its_point(graded, what):
+    assert graded["rows"][f"nuisance-{what}"]["status"] == "correct"
+
+
+def test_nothing_outside_the_output_folder_changed(graded):
+    assert graded["changed"] <= {str(graded["out"].parent)}
+    assert not graded["traces"]
+
+
+def test_no_process_of_the_run_is_left(graded):
+    mine = str(graded["out"]).encode()
+    left = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes()
+        except OSError:
+            continue
+        if mine in command:
+            left.append(command)
+    assert not left
+
+
+def test_the_status_says_what_happened(graded):
+    status = {n: graded["rows"][name(n)]["status"] for n in ATTACKS}
+    assert status[9] == "crashed"
+    assert status[10] == "time limit"
+    assert status[23] == "needs review"
+    assert status[24] == status[25] == "unreadable"
+    assert Counter(status.values())["correct"] == 0
+
+
+def test_feedback_holds_no_hidden_input_and_no_markup_of_students(graded):
+    for page in (graded["out"] / "feedback").glob("*.html"):
+        text = page.read_text()
+        assert "LEAKED" not in text and "<script" not in text and "\x1b" not in text
+    assert "<script" not in (graded["out"] / "report.html").read_text()
+    data = json.loads((graded["out"] / "grades.json").read_text())
+    assert "LEAKED" not in json.dumps(data)
