@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.meshes import Mesh, cotangent_laplacian
 from course_lib.neighbors import mutual_nearest_neighbors
 
 
@@ -155,23 +156,13 @@ def cotangent_coordinates(
     tensor([1.3333, 1.3333, 1.3333])
     """
     check_indices(vertices, faces, "faces")
-    sums, totals = torch.zeros_like(vertices), torch.zeros_like(vertices[:, :1])
-    for corner, i, j in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        apex, one, other = faces[:, corner], faces[:, i], faces[:, j]
-        half_cot = _cotangent(vertices[one] - vertices[apex], vertices[other] - vertices[apex]) / 2
-        for here, there in ((one, other), (other, one)):
-            sums = sums.index_add(0, here, half_cot * vertices[there])
-            totals = totals.index_add(0, here, half_cot)
+    matrix = cotangent_laplacian(Mesh(vertices, faces))
+    row, column = matrix.indices()
+    totals = torch.zeros_like(vertices[:, 0]).index_add(
+        0, row, torch.where(row == column, matrix.values(), 0)
+    )[:, None]  # (v, 1): the diagonal holds Σ_k w_k
     weighted = totals.abs() > torch.finfo(totals.dtype).eps
-    return torch.where(weighted, vertices - sums / torch.where(weighted, totals, 1), 0)
-
-
-def _cotangent(u: Tensor, v: Tensor) -> Tensor:
-    """cos / sin of the angle between u and v, (f, 1); 0 where the two are parallel."""
-    turned = torch.linalg.cross(u, v)
-    _, has_area = _turned(u, v)
-    sine = torch.where(has_area[:, None], turned, 1).norm(dim=1, keepdim=True)
-    return torch.where(has_area[:, None], (u * v).sum(dim=1, keepdim=True) / sine, 0)
+    return torch.where(weighted, matrix @ vertices / torch.where(weighted, totals, 1), 0)
 
 
 def smoothing_steps(
