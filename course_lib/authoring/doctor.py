@@ -98,9 +98,10 @@ def widgets() -> Finding:
 
 def language_model() -> Finding:
     """Is the language model of notebook 01 at hand?"""
-    from course_lib.tabular import llm_is_cached
+    from course_lib.tabular.cache import cached
+    from course_lib.tabular.llm import PACKAGED
 
-    well = llm_is_cached()
+    well = cached(PACKAGED) is not None
     text = "cached" if well else "not cached: notebook 01 fetches it, or runs on stored scores"
     return Finding(well, "language model", text, needed=False)
 

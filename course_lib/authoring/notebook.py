@@ -45,7 +45,7 @@ print(f"Ready: torch {{torch.__version__.split('+')[0]}} on {{DEVICE.upper()}}."
 
 def repository() -> str:
     """The address of the course's repository, which is said once, in pyproject.toml."""
-    for line in metadata("course-lib").get_all("Project-URL"):
+    for line in metadata("course-lib").get_all("Project-URL") or []:
         name, _, address = line.partition(", ")
         if name == "Repository":
             return address

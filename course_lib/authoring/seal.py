@@ -26,7 +26,7 @@ def seal_solutions(package: Path) -> None:
     for exercise in catalogue().values():
         if exercise.is_question:
             continue
-        home = Path(sys.modules[exercise.reference.__module__].__file__)
+        home = Path(sys.modules[exercise.reference.__module__].__file__ or "")
         if home.parent.name != "exercises":
             _seal_definition(package / home.relative_to(PACKAGE), exercise, store)
     text = json.dumps(store, indent=0)

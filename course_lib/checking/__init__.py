@@ -50,9 +50,9 @@ def solution(name: Any) -> None:
     exercise = _by_name(name)
     title = f"{exercise.number} {exercise.name}: the reference solution"
     try:
-        lines = (solution_source(exercise), exercise.explanation)
+        lines = [solution_source(exercise), exercise.explanation]
     except OSError:  # a release without solutions has no source to show
-        lines = ("Withheld by your instructor.",)
+        lines = ["Withheld by your instructor."]
     _show(Message(State.NOT_ATTEMPTED, title, tuple(line for line in lines if line)))
 
 

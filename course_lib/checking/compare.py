@@ -42,18 +42,16 @@ def agree(expected: Outcome, got: Outcome, tolerance: Tolerance) -> bool:
 
 
 def _failures(expected: Outcome, got: Outcome) -> Difference | None:
-    if expected.failure is None:
-        failure = got.failure
+    wanted, failure = expected.failure, got.failure
+    if failure is None:
+        kind = wanted.kind if wanted else ""
+        return Difference("no exception", f"it should raise {kind}", kind, show(got.value))
+    if wanted is None:
         where = f" at {failure.line}" if failure.line else ""
         return Difference("exception", f"it raised {failure.kind}: {failure.text}{where}")
-    if got.failure is None:
-        wanted = expected.failure.kind
-        return Difference("no exception", f"it should raise {wanted}", wanted, show(got.value))
-    if expected.failure.kind == got.failure.kind:
+    if wanted.kind == failure.kind:
         return None
-    return Difference(
-        "exception", "it raised another error", expected.failure.kind, got.failure.kind
-    )
+    return Difference("exception", "it raised another error", wanted.kind, failure.kind)
 
 
 def _values(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:

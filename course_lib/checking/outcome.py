@@ -95,7 +95,7 @@ def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tup
         parts = [part for part in _tensors(result) if part.requires_grad]
         if not parts:
             return (None,) * len(leaves)
-        weighted = sum((part * _weights(part)).sum() for part in parts)
+        weighted = torch.stack([(part * _weights(part)).sum().double() for part in parts]).sum()
     return tuple(values.freeze(torch.autograd.grad(weighted, leaves, allow_unused=True)))
 
 

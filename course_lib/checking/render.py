@@ -78,7 +78,7 @@ def _explain(report: Report) -> tuple[str, ...]:
     if report.misconception:
         lines.append(report.misconception.message)
     found = report.difference
-    if report.case is not None:
+    if report.case is not None and found is not None:
         lines.append(f"First failing case: “{report.case.name}”: {found.text}.")
     elif found and not report.misconception:
         lines.append(f"{found.text[0].upper()}{found.text[1:]}.")

@@ -13,7 +13,7 @@
 # %%
 from course_lib import meshes, widgets
 
-widgets.view3d(meshes.torus(), alt="A grey torus seen from above at an angle")
+widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 
 # %% [markdown]
 # You should see a torus that turns when you drag it. If you see only a still picture, widgets do

@@ -97,3 +97,13 @@ def _changes(output, before, seconds: float = 15.0) -> bool:
 def test_the_browser_has_nothing_to_complain_of_and_nothing_leaves_the_machine(notebook):
     assert notebook.complaints == []
     assert notebook.outside == []
+
+
+def test_reopened_without_its_kernel_every_view_shows_its_picture(notebook, lab):
+    notebook.save()
+    lab.kernels_off()
+    name = notebook.page.url.split("/")[-1].split("?")[0]
+    views = len(notebook.all(".k3d-target canvas"))
+    notebook.open(name, kernel=False)
+    pictures = [place for place in notebook.all(".jp-OutputArea img") if place.is_visible()]
+    assert len(pictures) >= views

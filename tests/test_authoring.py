@@ -1,0 +1,115 @@
+"""Notebooks are assembled from their sources, solved, and their assets accounted for."""
+
+import json
+
+import nbformat
+import pytest
+
+from course_lib.__main__ import main
+from course_lib.authoring import assets
+from course_lib.authoring.doctor import Finding, findings
+from course_lib.authoring.notebook import assemble
+from course_lib.authoring.solve import solve
+
+SOURCE = """\
+# %% [markdown]
+# # 9 · A title
+
+# %% [setup]
+
+# %% [markdown]
+# ## 9.1 A section
+
+# %%
+1 + 1
+
+# %%
+2 + 2
+
+# %% [exercise] centroid
+
+# %% [exercise] axis_that_points_up
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / "09_toy.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    return assemble(path, "https://github.com/ada/course")
+
+
+def test_cells_have_fixed_ids(notebook):
+    assert [cell.id for cell in notebook.cells] == [
+        "s9-01",
+        "links",
+        "setup",
+        "s9-1-01",
+        "s9-1-02",
+        "s9-1-03",
+        "ex-centroid",
+        "check-centroid",
+        "ex-axis_that_points_up",
+        "check-axis_that_points_up",
+    ]
+
+
+def test_an_exercise_becomes_a_stub_and_a_check(notebook):
+    cells = {cell.id: cell for cell in notebook.cells}
+    assert "exercise" in cells["ex-centroid"].metadata.tags
+    assert cells["ex-centroid"].source.endswith("raise NotImplementedError")
+    assert "points.mean" not in cells["ex-centroid"].source
+    assert cells["check-centroid"].source == "centroid = check(centroid)"
+    assert "# B: y" in cells["ex-axis_that_points_up"].source
+
+
+def test_links_and_set_up_take_the_address_from_one_place(notebook):
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    assert "colab.research.google.com/github/ada/course/blob" in cells["links"]
+    assert "git+https://github.com/ada/course" in cells["setup"]
+
+
+def test_the_solved_edition_has_solutions_and_expects_correct(notebook):
+    cells = {cell.id: cell for cell in solve(notebook).cells}
+    assert "points.mean(dim=1)" in cells["ex-centroid"].source
+    assert "centroid: correct" in cells["check-centroid"].outputs[0].data["text/plain"]
+    nbformat.validate(notebook)
+
+
+def test_solve_writes_a_notebook(notebook, tmp_path, capsys):
+    nbformat.write(notebook, tmp_path / "toy.ipynb")
+    assert main(["solve", str(tmp_path / "toy.ipynb"), "--out", str(tmp_path / "new/s.ipynb")]) == 0
+    assert "points.mean" in (tmp_path / "new" / "s.ipynb").read_text(encoding="utf-8")
+
+
+def test_an_unknown_exercise_is_named_with_its_neighbours(tmp_path):
+    path = tmp_path / "09_toy.py"
+    path.write_text("# %% [exercise] centroids\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="did you mean centroid"):
+        assemble(path, "https://github.com/ada/course")
+
+
+def test_building_a_notebook_that_does_not_exist_is_an_error(capsys):
+    assert main(["build", "77"]) == 1
+    assert "77" in capsys.readouterr().err
+
+
+def test_assets_are_as_their_commands_made_them():
+    known = json.loads(assets.MANIFEST.read_text(encoding="utf-8"))
+    assert known == assets.hashes(), "python -m course_lib assets --manifest, if this is meant"
+
+
+def test_every_asset_folder_has_a_command():
+    folders = {path.split("/")[0] for path in assets.hashes()}
+    assert folders <= set(assets.MAKERS)
+
+
+def test_the_doctor_finds_this_machine_well():
+    found = list(findings())
+    assert [str(finding) for finding in found if finding.needed and not finding.well] == []
+    assert all(isinstance(finding, Finding) and finding.found for finding in found)
+
+
+def test_a_sick_finding_names_its_remedy():
+    assert str(Finding(False, "x", "broken", "mend it")) == "FAIL  x: broken → mend it"
+    assert str(Finding(False, "x", "absent", needed=False)).startswith("note")
