@@ -1,0 +1,93 @@
+"""Tabular data as text: rows, encodings, serialisation, prompts, a language model, and baselines."""
+
+from course_lib.tabular.adapters import IA3Linear, LoRALinear, add_ia3, add_lora, remove_adapters
+from course_lib.tabular.baselines import (
+    gradient_boosting,
+    logistic_regression,
+    on_features,
+    with_prior,
+)
+from course_lib.tabular.cache import cache_folder
+from course_lib.tabular.encodings import (
+    CategoryEmbedding,
+    encode_frame,
+    encode_ordinal,
+    one_hot,
+    ordinal,
+    standardise,
+)
+from course_lib.tabular.features import Cached, answer_logits, cache_features
+from course_lib.tabular.finetune import fine_tune, predict
+from course_lib.tabular.llm import LanguageModel, ModelUnavailable, load_llm
+from course_lib.tabular.prompt import ANSWERS, QUESTION, build_prompt
+from course_lib.tabular.rows import fetch_adult, load_adult, slide_table, split
+from course_lib.tabular.sampling import balanced_sample
+from course_lib.tabular.scoring import (
+    calibration,
+    calibration_error,
+    choice_probability,
+    length_normalised,
+    roc_auc,
+    shift_prior,
+)
+from course_lib.tabular.sentence import natural_sentence
+from course_lib.tabular.serialise import (
+    ValuePermutation,
+    list_template,
+    permuted_names,
+    permuted_values,
+    serialise,
+    short_list,
+    text_template,
+    values_only,
+)
+
+__all__ = [
+    "ANSWERS",
+    "QUESTION",
+    "Cached",
+    "CategoryEmbedding",
+    "IA3Linear",
+    "LanguageModel",
+    "LoRALinear",
+    "ModelUnavailable",
+    "ValuePermutation",
+    "add_ia3",
+    "add_lora",
+    "answer_logits",
+    "balanced_sample",
+    "build_prompt",
+    "cache_features",
+    "cache_folder",
+    "calibration",
+    "calibration_error",
+    "choice_probability",
+    "encode_frame",
+    "encode_ordinal",
+    "fetch_adult",
+    "fine_tune",
+    "gradient_boosting",
+    "length_normalised",
+    "list_template",
+    "load_adult",
+    "load_llm",
+    "logistic_regression",
+    "natural_sentence",
+    "on_features",
+    "one_hot",
+    "ordinal",
+    "permuted_names",
+    "permuted_values",
+    "predict",
+    "remove_adapters",
+    "roc_auc",
+    "serialise",
+    "shift_prior",
+    "short_list",
+    "slide_table",
+    "split",
+    "standardise",
+    "text_template",
+    "values_only",
+    "with_prior",
+]

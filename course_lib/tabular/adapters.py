@@ -1,0 +1,106 @@
+"""Small trainable additions to frozen linear layers: LoRA and IA3."""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class LoRALinear(nn.Module):
+    """A frozen linear layer plus a trainable low-rank change of its matrix.
+
+    y = W x + c + (alpha / r) B A x, with A (r, in) and B (out, r) (Hu et al., "LoRA: low-rank
+    adaptation of large language models", ICLR 2022). A starts random and B at zero, so that the layer
+    starts as the frozen one. Trainable numbers: r (in + out) instead of in * out.
+
+    >>> layer = LoRALinear(nn.Linear(4, 3), rank=2)
+    >>> sum(p.numel() for p in layer.parameters() if p.requires_grad)
+    14
+
+    Raises ValueError for a rank below 1.
+    """
+
+    def __init__(self, linear: nn.Linear, rank: int = 8, alpha: float = 16.0):
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"expected a rank of at least 1, got {rank}")
+        self.linear = linear.requires_grad_(False)
+        self.scale = alpha / rank
+        self.a = nn.Parameter(linear.weight.new_empty(rank, linear.in_features))
+        self.b = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank))
+        nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
+
+    def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
+        """(..., in) -> (..., out)."""
+        return self.linear(x) + self.scale * (x @ self.a.T @ self.b.T)
+
+
+class IA3Linear(nn.Module):
+    """A frozen linear layer whose outputs (or inputs) are scaled by a trainable vector.
+
+    y = l * (W x + c), l of length out; with `on_input` y = W (l * x) + c, l of length in. l starts at
+    one. (Liu et al., "Few-shot parameter-efficient fine-tuning is better and cheaper than in-context
+    learning", NeurIPS 2022; keys, values and the inner activations of the MLP are scaled.)
+
+    >>> IA3Linear(nn.Linear(4, 3)).scale.shape
+    torch.Size([3])
+    """
+
+    def __init__(self, linear: nn.Linear, *, on_input: bool = False):
+        super().__init__()
+        self.linear, self.on_input = linear.requires_grad_(False), on_input
+        size = linear.in_features if on_input else linear.out_features
+        self.scale = nn.Parameter(linear.weight.new_ones(size))
+
+    def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
+        """(..., in) -> (..., out)."""
+        return self.linear(x * self.scale) if self.on_input else self.linear(x) * self.scale
+
+
+def add_lora(network: nn.Module, *, upper: int = 6, rank: int = 8) -> list[nn.Parameter]:
+    """Freeze the model, put LoRA into the attention of its last `upper` layers, return its weights."""
+    return _adapt(
+        network, upper, ("q_proj", "k_proj", "v_proj", "o_proj"), lambda m: LoRALinear(m, rank)
+    )
+
+
+def add_ia3(network: nn.Module, *, upper: int = 6) -> list[nn.Parameter]:
+    """Freeze the model, put IA3 on keys, values and inner activations, return its weights."""
+    scaled = _adapt(network, upper, ("k_proj", "v_proj"), IA3Linear)
+    return scaled + _adapt(network, upper, ("down_proj",), lambda m: IA3Linear(m, on_input=True))
+
+
+def remove_adapters(network: nn.Module) -> None:
+    """Put the frozen layers back in place: the model is as it was before."""
+    for parent, name, layer in _adapters(network):
+        setattr(parent, name, layer.linear)
+
+
+def adapter_state(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of the trainable weights."""
+    return {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
+
+
+def _adapt(network: nn.Module, upper: int, names: tuple[str, ...], wrap) -> list[nn.Parameter]:
+    present = {id(layer) for _, _, layer in _adapters(network)}
+    new = []
+    if not present:
+        network.requires_grad_(False)
+    for block in network.model.layers[-upper:]:
+        for parent in (block.self_attn, block.mlp):
+            for name in names:
+                if isinstance(getattr(parent, name, None), nn.Linear):
+                    setattr(parent, name, wrap(getattr(parent, name)))
+                    new += [p for p in getattr(parent, name).parameters() if p.requires_grad]
+    if not new:
+        raise ValueError(f"found no linear layers called {names}; are there adapters already?")
+    return new
+
+
+def _adapters(network: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
+    return [
+        (parent, name, layer)
+        for parent in list(network.modules())
+        for name, layer in list(parent.named_children())
+        if isinstance(layer, LoRALinear | IA3Linear)
+    ]

