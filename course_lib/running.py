@@ -24,8 +24,9 @@ class Budget:
     """Iterate over training steps with a progress bar, until `steps` are done or `seconds` are spent.
 
     >>> losses = []
-    >>> for step in Budget(3, seconds=10.0, label="fit"):
+    >>> for step in Budget(3, seconds=10.0, label="fit"):  # doctest: +ELLIPSIS
     ...     losses.append(1.0 / (step + 1))
+    fit: 3 steps, ... s
     >>> len(losses)
     3
 

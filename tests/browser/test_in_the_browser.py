@@ -14,7 +14,6 @@ NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 SECONDS, MAX_CONTEXTS = 420.0, 12
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="browser tests need chromium"),
-    pytest.mark.xdist_group("browser"),
     pytest.mark.slow,
 ]
 
