@@ -10,7 +10,7 @@ import numpy as np
 from course_lib.viz.colors import MARKERS, cycle
 from course_lib.viz.figure import Figure, described, in_colab, in_notebook, show
 
-Series = Mapping[str, tuple[Any, Any]]
+Series = Mapping[str, Any]  # {label: (x values, y values)}
 DASHES = ("solid", "dash", "dot", "dashdot")
 _PYPLOT_DASHES = ("-", "--", ":", "-.")
 _PYPLOT_MARKERS = ("o", "s", "D", "^", "x", "+", "*", "v")
@@ -115,7 +115,7 @@ def _numbers(series: Series, axes: Axes) -> dict[str, tuple[list, list]]:
     return checked
 
 
-def _column(label: str, values: Any, name: str, log: bool) -> list[float]:
+def _column(label: str, values: Any, name: str, log: bool) -> list[float | None]:
     if values is None:
         raise ValueError(f"expected {name} values for {label!r}, got None")
     if hasattr(values, "detach"):
@@ -186,6 +186,7 @@ def _plotly(kind: str, series: dict, axes: Axes) -> dict[str, Any]:
 def _plotly_axis(name: str, log: bool, categories: bool) -> dict[str, Any]:
     kind = "category" if categories else ("log" if log else "linear")
     return {
+        **({"dtick": 1, "exponentformat": "power"} if log else {}),
         "title": {"text": name},
         "type": kind,
         "gridcolor": GRID,

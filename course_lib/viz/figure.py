@@ -67,6 +67,9 @@ def show(figure: Figure) -> Figure:
 
         data, metadata = figure.bundle()
         display(data, metadata=metadata, raw=True)
+        if figure.forms:
+            words = {"text/html": in_words(figure.alt), "text/plain": figure.alt}
+            display(words, raw=True)
     return figure
 
 
@@ -102,6 +105,11 @@ def described(alt: str) -> str:
     return " ".join(alt.split())
 
 
+def in_words(text: str) -> str:
+    """HTML that unfolds to the words of a view whose canvas or drawing has none for screen readers."""
+    return f"<details><summary>In words</summary><p>{escape(text)}</p></details>"
+
+
 def png(picture: np.ndarray) -> bytes:
     """The picture as a PNG file, with a palette of 256 colours where that is smaller."""
     image = Image.fromarray(picture)
@@ -115,9 +123,12 @@ def png(picture: np.ndarray) -> bytes:
 
 def img(picture: np.ndarray, alt: str) -> str:
     """`<img>` with the picture inside (WebP, a fraction of the PNG's size) and its text alternative."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="WEBP", quality=88, method=4)
-    data = base64.b64encode(file.getvalue()).decode()
+    files = []
+    for options in ({"quality": 80}, {"lossless": True}):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, format="WEBP", method=4, **options)
+        files.append(file.getvalue())
+    data = base64.b64encode(min(files, key=len)).decode()
     height, width = picture.shape[:2]
     return (
         f'<img alt="{escape(alt)}" src="data:image/webp;base64,{data}" width="{width}" '
@@ -143,8 +154,11 @@ def as_picture(image: Any) -> np.ndarray:
         raise ValueError(f"expected an image (h, w, 3) or (h, w), got shape {array.shape}")
     if array.dtype != np.uint8:
         array = array.astype(np.float32)
-        if not (np.isfinite(array).all() and array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
-            low, high = np.nanmin(array), np.nanmax(array)
-            raise ValueError(f"expected values in [0, 1] (or uint8), got {low:.3g} to {high:.3g}")
+        if not np.isfinite(array).all():
+            raise ValueError("expected an image without NaN or infinity")
+        if array.min() < -1e-3 or array.max() > 1 + 1e-3:
+            raise ValueError(
+                f"expected values in [0, 1] (or uint8), got {array.min():.3g} to {array.max():.3g}"
+            )
         array = (array.clip(0, 1) * 255 + 0.5).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(array[..., None], 3, 2) if array.ndim == 2 else array)

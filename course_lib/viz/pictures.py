@@ -135,8 +135,10 @@ def frame_camera(
     camera = look_at(centre + direction, centre)
     x, y, z = ((points - centre) @ camera[:3, :3]).unbind(dim=1)
     slope = math.tan(FIELD / 2) * FILLED
-    across = torch.maximum(y.abs(), x.abs() / aspect) / slope
-    distance = max((across + z).max().item(), 1e-2)
+    thick = max((item.size or 0) / 2 for item in scene.items)
+    across = (torch.maximum(y.abs(), x.abs() / aspect) + thick) / slope
+    beside = z.max().item() + (box[1] - box[0]).norm().item() / 2  # never right in front of a point
+    distance = max((across + z).max().item(), beside, 1e-2)
     return look_at(centre + distance * direction, centre)
 
 

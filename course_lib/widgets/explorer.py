@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.viz.figure import Figure, as_picture, collecting, described, in_colab, in_notebook
+from course_lib.viz.figure import (
+    Figure,
+    as_picture,
+    collecting,
+    described,
+    in_colab,
+    in_notebook,
+    in_words,
+)
 from course_lib.viz.gallery import arrange
 from course_lib.viz.pictures import Number, render
 from course_lib.viz.scene import Item, Scene
@@ -46,9 +54,7 @@ class Explorer:
                 titles.append("")
         if not pictures:
             return np.full((8, 8, 3), 255, dtype=np.uint8)
-        if len({picture.shape[0] for picture in pictures}) == 1:
-            return arrange(pictures, titles)
-        return _stack([arrange([p], [t]) for p, t in zip(pictures, titles, strict=True)])
+        return _flow([arrange([p], [t]) for p, t in zip(pictures, titles, strict=True)])
 
     @property
     def text(self) -> str:
@@ -73,13 +79,14 @@ class Explorer:
 
         self.refresh()
         self._row = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
-        self._fill()
         for control in self.controls.values():
             control.observe(self._changed, names="value")
         head = list(self.controls.values())
         if play is not None:
             head.insert(0, _player(self.controls[play]))
-        return ipywidgets.VBox([*head, self._row])
+        self._caption = ipywidgets.HTML()
+        self._fill()
+        return ipywidgets.VBox([*head, self._row, self._caption])
 
     def _changed(self, change: Any) -> None:
         try:
@@ -112,6 +119,8 @@ class Explorer:
             children.append(panel)
         if children != list(self._row.children):
             self._row.children = children
+        if any(isinstance(one, Scene) for one in self.shown):  # a canvas has no words of its own
+            self._caption.value = in_words(self.text)
 
     def _k3d_look(self) -> dict[str, Any]:
         size = self.look["size"]
@@ -219,12 +228,27 @@ def _player(slider: Any) -> Any:
     return play
 
 
-def _stack(pictures: list[np.ndarray]) -> np.ndarray:
-    width = max(picture.shape[1] for picture in pictures)
-    pad = [((0, 0), (0, width - picture.shape[1]), (0, 0)) for picture in pictures]
-    return np.concatenate(
-        [np.pad(p, w, constant_values=255) for p, w in zip(pictures, pad, strict=True)]
-    )
+def _flow(pictures: list[np.ndarray], width: int = 1000) -> np.ndarray:
+    """Pictures in rows from left to right, each row at most `width` pixels wide."""
+    rows: list[list[np.ndarray]] = []
+    for picture in pictures:
+        if not rows or sum(p.shape[1] for p in rows[-1]) + picture.shape[1] > width:
+            rows.append([])
+        rows[-1].append(picture)
+    lines = [_join(row, axis=1) for row in rows]
+    return _join(lines, axis=0)
+
+
+def _join(pictures: list[np.ndarray], axis: int) -> np.ndarray:
+    """Pictures side by side (axis 1) or one below the other (axis 0), filled up with white."""
+    across = 1 - axis
+    full = max(picture.shape[across] for picture in pictures)
+    padded = []
+    for picture in pictures:
+        widths = [(0, 0), (0, 0), (0, 0)]
+        widths[across] = (0, full - picture.shape[across])
+        padded.append(np.pad(picture, widths, constant_values=255))
+    return np.concatenate(padded, axis=axis)
 
 
 def _display(widget: Any, explorer: Explorer) -> None:

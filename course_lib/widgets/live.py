@@ -75,7 +75,7 @@ def _make(item: Item, color: int) -> Any:
         return k3d.points(color=color, shader="3d", **data)
     if item.kind == "segments":
         return k3d.lines(color=color, indices_type="segment", shader="mesh", **data)
-    flat = item.kind == "voxels" or len(data["indices"]) <= FLAT_UP_TO
+    flat = _is_flat(item, data)
     opacity = float(item.opacity)
     return k3d.mesh(color=color, opacity=opacity, flat_shading=flat, side="double", **data)
 
@@ -122,9 +122,13 @@ def _change(live: Any, item: Item, color: int) -> None:
         for name in ("vertices", "indices") if growing else ("indices", "vertices"):
             setattr(live, name, data[name])
     if item.kind == "mesh":
-        live.opacity = float(item.opacity)
+        live.opacity, live.flat_shading = float(item.opacity), _is_flat(item, data)
     if len(data["colors"]):
         live.colors = data["colors"]
+
+
+def _is_flat(item: Item, data: dict[str, Any]) -> bool:
+    return item.kind == "voxels" or len(data["indices"]) <= FLAT_UP_TO
 
 
 def _extent(points: np.ndarray) -> float:

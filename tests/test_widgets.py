@@ -1,0 +1,172 @@
+"""Moving a control changes what is shown; the static twin and the words follow."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib import meshes, viz, widgets
+from course_lib.widgets import explorer as explorers
+from course_lib.widgets.controls import make_controls
+
+
+def grey(level):
+    return np.full((6, 6), level)
+
+
+def test_moving_a_slider_changes_the_picture():
+    explorer = widgets.explore(grey, {"level": (0.0, 1.0, 0.0)}, alt="A grey square.")
+    assert explorer.shown[0].picture.max() == 0
+    explorer.controls["level"].value = 1.0
+    assert explorer.shown[0].picture.min() == 255
+    assert "level 1 (0 to 1)" in explorer.text
+
+
+def test_controls_are_labelled_and_of_the_right_kind():
+    spec = {
+        "point_count": (1, 9, 3),
+        "scale": (0.0, 1.0, 0.5),
+        "rate": widgets.log_slider(0.01, 1.0, 0.1),
+        "shape": ["ball", "box"],
+        "size": {"small": 1, "large": 2},
+        "wire": True,
+        "prompt": "Yes or no?",
+    }
+    controls = make_controls(spec)
+    kinds = [type(control).__name__ for control in controls.values()]
+    assert kinds == [
+        "IntSlider",
+        "FloatSlider",
+        "FloatLogSlider",
+        "Dropdown",
+        "Dropdown",
+        "Checkbox",
+        "Text",
+    ]
+    assert all(control.description for control in controls.values())
+    assert controls["point_count"].description == "point count"
+
+
+@pytest.mark.parametrize(
+    "spec", [{}, {"a": None}, {"a": (1, 2)}, {"a": (1, 2, 5)}, {"a": []}, {"a": 7}]
+)
+def test_odd_controls_are_refused(spec):
+    with pytest.raises(ValueError, match="expected"):
+        widgets.explore(lambda **_: grey(0), spec, alt="Nothing.")
+
+
+@pytest.mark.parametrize("steps", [(0, 2, 1, 3, 0), (3, 0, 2)])
+def test_meshes_grow_and_shrink_in_place_without_indices_out_of_range(steps):
+    explorer = widgets.explore(
+        lambda n: meshes.icosphere(n), {"n": (0, 3, steps[0])}, alt="A ball.", size=40
+    )
+    live = explorer.scenes[0].objects[0]
+
+    def check(_):
+        assert len(live.indices) == 0 or live.indices.max() < len(live.vertices)
+
+    live.observe(check, names=["vertices", "indices"])
+    for n in steps[1:]:
+        explorer.controls["n"].value = n
+        assert explorer.scenes[0].objects[0] is live
+        assert len(live.vertices) == len(meshes.icosphere(n).vertices)
+        assert len(live.indices) == len(meshes.icosphere(n).faces)
+
+
+def test_clouds_voxels_and_segments_are_live_too():
+    def update(n):
+        grid = torch.zeros(n, n, n)
+        grid[0, 0, 0] = 1
+        cloud = viz.Item(torch.rand(n, 3), colors=torch.rand(n, 3))
+        return viz.Scene(cloud, grid, torch.rand(n, 2, 3))
+
+    explorer = widgets.explore(update, {"n": (2, 9, 4)}, alt="Three things.", size=40)
+    explorer.controls["n"].value = 7
+    cloud, voxels, segments = explorer.scenes[0].objects
+    assert cloud.positions.shape == (7, 3) and cloud.colors.shape == (7,)
+    assert voxels.vertices.shape == (24, 3)
+    assert segments.indices.shape == (7, 2)
+
+
+def test_a_change_of_kind_replaces_the_objects():
+    choices = {"mesh": meshes.icosphere(0), "cloud": viz.Item(torch.rand(5, 3))}
+    explorer = widgets.explore(
+        lambda kind: viz.Scene(choices[kind]), {"kind": ["mesh", "cloud"]}, alt="A.", size=40
+    )
+    explorer.controls["kind"].value = "cloud"
+    assert explorer.scenes[0].objects[0].type == "Points"
+    assert len(explorer.scenes[0].plot.objects) == 1
+
+
+def test_linked_views_share_their_controls_and_keep_their_canvases():
+    def update(n):
+        ball = meshes.icosphere(n)
+        viz.table([["faces", len(ball.faces)]], ["what", "count"], "Counts")
+        return [viz.Scene(ball, title=f"{n}"), viz.Scene(ball.vertices), viz.render(ball, size=40)]
+
+    explorer = widgets.explore(update, {"n": (0, 2, 1)}, alt="A ball twice.", size=40)
+    assert [type(one).__name__ for one in explorer.shown] == ["Figure", "Scene", "Scene", "Figure"]
+    explorer.controls["n"].value = 2
+    assert len(explorer.scenes) == 2
+    assert "320" in explorer.shown[0].alt
+    assert "320" in explorer.text
+
+
+def test_charts_inside_explore_are_not_shown_elsewhere():
+    def update(n):
+        viz.line_chart({"a": ([1, 2], [1, n])}, x="x", y="y", alt="A line.")
+
+    explorer = widgets.explore(update, {"n": (1, 5, 2)}, alt="A slope.")
+    explorer.controls["n"].value = 5
+    assert "to 5 at" in explorer.shown[0].alt
+
+
+def test_an_error_while_moving_is_shown_instead_of_lost():
+    explorer = widgets.explore(lambda n: grey(1 / n), {"n": (0, 3, 1)}, alt="Grey.")
+    explorer.controls["n"].value = 0
+    assert "ZeroDivisionError" in explorer.shown[0].alt
+    explorer.controls["n"].value = 1
+    assert explorer.shown[0].picture is not None
+
+
+def test_an_update_that_shows_nothing_is_refused():
+    with pytest.raises(ValueError, match="got None"):
+        widgets.explore(lambda n: None, {"n": (0, 3, 1)}, alt="Nothing.")
+
+
+def test_the_play_button_moves_its_slider():
+    explorer = explorers.Explorer(
+        grey, make_controls({"level": (0, 1, 0)}), alt="G.", size=40, view=(0, 0), bounds=None
+    )
+    play = explorer.build(play="level").children[0]
+    assert type(play).__name__ == "Play"
+    assert play._link_to_slider.target == (explorer.controls["level"], "value")
+    with pytest.raises(ValueError, match="play="):
+        widgets.explore(grey, {"level": (0, 1, 0)}, alt="G.", play="speed")
+
+
+@pytest.mark.parametrize("what", [None, torch.zeros(0, 3), torch.full((2, 3), float("inf"))])
+def test_view3d_refuses_nothing_and_infinity(what):
+    with pytest.raises(ValueError, match="expected"):
+        widgets.view3d(what, alt="Nothing.")
+    with pytest.raises(ValueError, match="alt="):
+        widgets.view3d(torch.rand(3, 3), alt="")
+
+
+def test_the_stored_output_has_a_live_view_a_static_twin_and_words(monkeypatch):
+    stored = []
+    monkeypatch.setattr(explorers, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda data, **kw: stored.append((data, kw)))
+    for _ in range(2):
+        widgets.view3d(meshes.icosphere(1), alt="A ball.", size=60)
+    (first, options), (second, _) = stored
+    assert {explorers.VIEW, "image/png", "text/html", "text/plain"} <= set(first)
+    assert options["metadata"]["image/png"]["alt"] == "A ball."
+    assert "0x" not in first["text/plain"]
+    for form in ("text/plain", "image/png", "text/html"):
+        assert first[form] == second[form]  # the same from run to run
+
+
+def test_without_k3d_the_static_picture_takes_its_place(monkeypatch):
+    monkeypatch.setattr(explorers, "has_k3d", lambda: False)
+    explorer = widgets.view3d(meshes.icosphere(1), alt="A ball.", size=60)
+    assert explorer.scenes == [] and explorer.picture.shape[0] > 60
