@@ -57,11 +57,19 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
     _checked(_libc.mount(*arguments, options.encode()), f"mount {target}")
 
 
-def small_tmpfs(target: str, megabytes: int, uid: int = 0, read_only: bool = False) -> None:
+def small_tmpfs(target: str, megabytes: int, uid: int, read_only: bool = False) -> None:
     """An empty file system in memory, with a size."""
     options = f"size={megabytes}m,nr_inodes=20000,mode=755,uid={uid},gid={uid}"
     flags = NO_SUID | NO_DEVICES | (READ_ONLY if read_only else 0)
     mount("tmpfs", target, "tmpfs", flags, options)
+
+
+def make_read_only(target: str) -> None:
+    """Make a bind mount read-only; the flags it has must stay, or an ordinary user is refused."""
+    has = os.statvfs(target).f_flag
+    kept = has & (NO_SUID | NO_DEVICES | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
+    kept |= (1 << 21) if has & os.ST_RELATIME else 0
+    mount("", target, "", REMOUNT | BIND | READ_ONLY | kept)
 
 
 def die_with_parent() -> None:

@@ -1,5 +1,6 @@
 """A grading run: from submissions to marks, in parallel, with a journal for interruptions."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -91,6 +92,7 @@ class Journal:
 def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[Plan]]:
     """Grade all submissions; what the journal holds already is not run again."""
     journal = Journal(run.private / "journal.jsonl")
+    lock = _lock(run.private)
     run.seed = _settled_seed(run, journal)
     students = read(submissions, run.jobs)
     plans = make_plans(run, students)
@@ -102,7 +104,18 @@ def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[
             _grade_all(run, students, plans, keys, journal)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        lock.close()
     return students, plans
+
+
+def _lock(folder: Path) -> IO:
+    """An open file that no other run of the same output folder can have open; it ends with us."""
+    file = open(folder / "lock", "w")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise GradingError(f"another run is grading into {folder.parent}") from None
+    return file
 
 
 def _settled_seed(run: Run, journal: Journal) -> str:

@@ -51,7 +51,13 @@ ENVIRONMENT = {
     "JUPYTER_PLATFORM_DIRS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-LIMITS = {"seconds": 60, "memory_megabytes": 4096, "disk_megabytes": 128, "processes": 64}
+LIMITS = {
+    "seconds": 60,
+    "memory_megabytes": 2048,  # resident, of all processes together
+    "address_megabytes": 6144,  # of each process: torch reserves much more than it uses
+    "disk_megabytes": 128,
+    "processes": 64,
+}
 
 
 class SandboxError(RuntimeError):

@@ -70,7 +70,7 @@ def _first_process(connection: socket.socket, request: dict, settings: dict) -> 
             _kernel(connection, writable, request)
         os.close(writable)
         if os.read(readable, 1) == b"r":
-            confine.mount("", "/run/kernel", "", confine.REMOUNT | confine.BIND | confine.READ_ONLY)
+            confine.make_read_only("/run/kernel")
             _say(connection, "ready", "")
         os.close(readable)
         _watch(connection, kernel, request)
@@ -85,9 +85,8 @@ def _mount(request: dict) -> None:
     confine.mount("proc", "/proc", "proc", confine.NO_SUID | confine.NO_DEVICES)
     confine.mount(f"/run/kernels/{request['folder']}", "/run/kernel", "", confine.BIND)
     confine.mount(f"/run/libraries/{request['library']}", "/run/library", "", confine.BIND)
-    confine.mount("", "/run/library", "", confine.REMOUNT | confine.BIND | confine.READ_ONLY)
-    confine.small_tmpfs("/run/kernels", 1, read_only=True)
-    confine.small_tmpfs("/run/libraries", 1, read_only=True)
+    confine.small_tmpfs("/run/kernels", 1, os.getuid(), read_only=True)
+    confine.small_tmpfs("/run/libraries", 1, os.getuid(), read_only=True)
     confine.small_tmpfs("/tmp", request["disk_megabytes"], request["uid"])
     confine.small_tmpfs("/dev/shm", request["disk_megabytes"], request["uid"])
 
@@ -108,7 +107,7 @@ def _confine(request: dict) -> None:
     megabytes = 1 << 20
     confine.limit(
         {
-            "AS": request["memory_megabytes"] * megabytes,
+            "AS": request["address_megabytes"] * megabytes,
             "CPU": request["seconds"] + 5,
             "FSIZE": request["disk_megabytes"] * megabytes,
             "NPROC": request["processes"],
