@@ -1,0 +1,316 @@
+"""Notebook 02, generation and animation: latent paths, coverage, and skinning."""
+
+import math
+
+import torch
+
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.generation import coverage, decode_path, minimum_matching_distance
+from course_lib.skinning import forward_kinematics, linear_blend_skinning, rotation
+
+
+def ellipsoid(z, points):
+    """A decoder whose three latent numbers are, squared, the half-axes."""
+    return (points / (z * z)).norm(dim=-1) - 1
+
+
+def _path(g: torch.Generator, steps: int) -> tuple:
+    start, end = (torch.rand(3, generator=g) + 0.5 for _ in range(2))
+    return ellipsoid, start, end, torch.randn(6, 3, generator=g), steps
+
+
+def _path_of(position):
+    """A path whose row i lies at t = position(i, steps)."""
+
+    def wrong(decoder, start, end, points, steps):
+        ts = [position(i, steps) for i in range(steps)]
+        return torch.stack([decoder((1 - t) * start + t * end, points) for t in ts])
+
+    return wrong
+
+
+def _blended_values(decoder, start, end, points, steps):
+    t = torch.linspace(0, 1, steps)[:, None]
+    return (1 - t) * decoder(start, points) + t * decoder(end, points)
+
+
+DECODE_PATH = Exercise(
+    number="2.6",
+    name="decode_path",
+    reference=decode_path,
+    points=2,
+    cases=(
+        Case(
+            "a ball whose latent number is its radius",
+            lambda g: (
+                lambda z, points: points.norm(dim=-1) - z[0] ** 2,
+                torch.tensor([0.5]),
+                torch.tensor([1.5]),
+                torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]),
+                3,
+            ),
+            fixed=True,
+        ),
+        Case("five steps", lambda g: _path(g, 5)),
+        Case("two steps", lambda g: _path(g, 2)),
+        Case("eight steps", lambda g: _path(g, 8)),
+    ),
+    misconceptions=(
+        Misconception(
+            "values blended",
+            _blended_values,
+            "You blended the two shapes' values. Blend the latent vectors, and decode what "
+            "comes out.",
+        ),
+        Misconception(
+            "end left out",
+            _path_of(lambda i, steps: i / steps),
+            "The last row is not the end: t = i/(steps − 1) reaches 1, i/steps does not.",
+        ),
+        Misconception(
+            "both ends left out",
+            _path_of(lambda i, steps: (i + 1) / (steps + 1)),
+            "Your path leaves out both ends: the first row belongs to t = 0 and the last to t = 1.",
+        ),
+        Misconception(
+            "backwards",
+            _path_of(lambda i, steps: 1 - i / (steps - 1)),
+            "Your path runs from the end to the start.",
+        ),
+    ),
+    hints=(
+        "Which t belongs to row i, if the first is 0 and the last 1?",
+        "`torch.linspace(0, 1, steps)` gives them; decode `(1 - t) * start + t * end` for each.",
+        "Collect the rows `decoder(z, points)` in a list and `torch.stack` it.",
+    ),
+)
+
+
+def _distances(g: torch.Generator, generated: int, references: int) -> tuple:
+    return (torch.rand(generated, references, generator=g),)
+
+
+DISTANCE_CASES = (
+    Case(
+        "two generated shapes, three references",
+        lambda g: (torch.tensor([[0.1, 0.9, 0.8], [0.2, 0.3, 0.7]]),),
+        fixed=True,
+    ),
+    Case("more generated", lambda g: _distances(g, 9, 5)),
+    Case("fewer generated", lambda g: _distances(g, 4, 11)),
+    Case("many", lambda g: _distances(g, 20, 23)),
+)
+
+COVERAGE = Exercise(
+    number="2.7",
+    name="coverage",
+    reference=coverage,
+    cases=DISTANCE_CASES,
+    misconceptions=(
+        Misconception(
+            "axes exchanged",
+            lambda d: d.new_tensor(d.argmin(dim=0).unique().numel() / d.shape[0]),
+            "You counted the generated shapes that some reference is nearest to. It is the "
+            "other way round: "
+            "each generated shape (row) names its nearest reference (column).",
+        ),
+        Misconception(
+            "share of the generated",
+            lambda d: d.new_tensor(d.argmin(dim=1).unique().numel() / d.shape[0]),
+            "You divided by the number of generated shapes. Coverage is a share of the references.",
+        ),
+        Misconception(
+            "counted repeatedly",
+            lambda d: d.new_tensor(d.argmin(dim=1).numel() / d.shape[1]),
+            "A reference that is named twice counts twice with you. Count each once.",
+        ),
+        Misconception(
+            "a count",
+            lambda d: d.new_tensor(float(d.argmin(dim=1).unique().numel())),
+            "That is the number of references found; coverage is their share.",
+        ),
+    ),
+    hints=(
+        "Which reference is nearest to generated shape i? Look along row i.",
+        "`distances.argmin(dim=1)` names one reference per generated shape; how many "
+        "different ones are there?",
+        "`.unique()` keeps each once; divide by the number of columns.",
+    ),
+)
+
+MATCHING = Exercise(
+    number="2.8",
+    name="minimum_matching_distance",
+    reference=minimum_matching_distance,
+    cases=DISTANCE_CASES,
+    misconceptions=(
+        Misconception(
+            "over the generated",
+            lambda d: d.amin(dim=1).mean(),
+            "You looked for the nearest reference of each generated shape. Every reference "
+            "(column) "
+            "looks for its nearest generated shape.",
+        ),
+        Misconception(
+            "smallest of all",
+            lambda d: d.min(),
+            "That is the smallest distance of all: one good shape would be enough.",
+        ),
+        Misconception("mean of all", lambda d: d.mean(), "That is the mean over all pairs."),
+        Misconception(
+            "largest",
+            lambda d: d.amin(dim=0).max(),
+            "You took the worst reference; take the mean over the references.",
+        ),
+    ),
+    hints=(
+        "For each reference (column): how near does a generated shape come?",
+        "`distances.amin(dim=0)`, and the mean of that.",
+    ),
+)
+
+
+def _local(g: torch.Generator, joints: int) -> torch.Tensor:
+    angles = (torch.rand(joints, 2, generator=g) * 360).tolist()
+    matrices = torch.stack([rotation(2, a) @ rotation(0, b) for a, b in angles])
+    matrices[:, :3, 3] = torch.randn(joints, 3, generator=g)
+    return matrices
+
+
+def _tree(g: torch.Generator, joints: int) -> tuple:
+    """A tree with a fork: the last joint hangs on the root."""
+    parents = [-1, 0] + [int(torch.randint(0, j, (), generator=g)) for j in range(2, joints - 1)]
+    return [*parents, 0], _local(g, joints)
+
+
+def _fk_wrong_order(parents, local):
+    world = []
+    for joint, parent in enumerate(parents):
+        world.append(local[joint] if parent < 0 else local[joint] @ world[parent])
+    return torch.stack(world)
+
+
+def _fk_one_step(parents, local):
+    pairs = enumerate(parents)
+    return torch.stack([local[j] if p < 0 else local[p] @ local[j] for j, p in pairs])
+
+
+def _fk_chain(parents, local):
+    return forward_kinematics(range(-1, len(parents) - 1), local)
+
+
+KINEMATICS = Exercise(
+    number="2.9",
+    name="forward_kinematics",
+    reference=forward_kinematics,
+    points=2,
+    cases=(
+        Case("a chain of three", lambda g: ([-1, 0, 1], _local(g, 3))),
+        Case("a fork", lambda g: ([-1, 0, 1, 0], _local(g, 4))),
+        Case("a tree of eight", lambda g: _tree(g, 8)),
+    ),
+    misconceptions=(
+        Misconception(
+            "other order",
+            _fk_wrong_order,
+            "The factors stand in the other order: the joint's own transform comes first, at "
+            "the right of "
+            "its parent's, G_parent @ L.",
+        ),
+        Misconception(
+            "no parents",
+            lambda parents, local: local.clone(),
+            "You returned the local transforms: every joint has to follow its parent.",
+        ),
+        Misconception(
+            "one parent only",
+            _fk_one_step,
+            "You used the parent's local transform. Use its world transform, which holds all "
+            "ancestors.",
+        ),
+        Misconception(
+            "always the previous joint",
+            _fk_chain,
+            "You took the joint before as the parent. Look it up in `parents`: the tree has forks.",
+        ),
+    ),
+    hints=(
+        "A joint's world transform takes its coordinates to its parent's, then the parent's "
+        "to the world.",
+        "Parents come before their children, so one loop over the joints is enough.",
+        "`world[parents[j]] @ local[j]`, and `local[j]` alone for a root.",
+    ),
+)
+
+
+def _skin(g: torch.Generator, v: int, j: int) -> tuple:
+    weights = torch.rand(v, j, generator=g) ** 3
+    return torch.randn(v, 3, generator=g), weights / weights.sum(1, keepdim=True), _local(g, j)
+
+
+def _skin_without_translation(vertices, weights, motions):
+    return torch.einsum("vj,jab,vb->va", weights, motions[:, :3, :3], vertices)
+
+
+def _skin_strongest(vertices, weights, motions):
+    one = torch.nn.functional.one_hot(weights.argmax(1), weights.shape[1]).to(weights)
+    return linear_blend_skinning(vertices, one, motions)
+
+
+def _skin_equally(vertices, weights, motions):
+    return linear_blend_skinning(vertices, torch.full_like(weights, 1 / weights.shape[1]), motions)
+
+
+def _skin_transposed(vertices, weights, motions):
+    moved = torch.einsum("jba,vb->vja", motions[:, :3, :3], vertices) + motions[:, :3, 3]
+    return torch.einsum("vj,vja->va", weights, moved)
+
+
+def _quarter_turn(g: torch.Generator) -> tuple:
+    motions = torch.stack([torch.eye(4), rotation(2, 90.0)])
+    return torch.tensor([[math.sqrt(2.0), 0.0, 0.0]]), torch.tensor([[0.25, 0.75]]), motions
+
+
+SKINNING = Exercise(
+    number="2.10",
+    name="linear_blend_skinning",
+    reference=linear_blend_skinning,
+    points=3,
+    cases=(
+        Case("one vertex, a quarter turn", _quarter_turn, fixed=True),
+        Case("two bones", lambda g: _skin(g, 7, 2)),
+        Case("five bones", lambda g: _skin(g, 12, 5)),
+    ),
+    misconceptions=(
+        Misconception(
+            "no translation",
+            _skin_without_translation,
+            "The translations are missing: use points (x, y, z, 1), or add the fourth column.",
+        ),
+        Misconception(
+            "strongest bone only",
+            _skin_strongest,
+            "Each vertex follows one bone only, the strongest, and the skin tears. Blend all "
+            "by their weights.",
+        ),
+        Misconception(
+            "all bones alike",
+            _skin_equally,
+            "You gave all bones the same weight: use `weights`.",
+        ),
+        Misconception(
+            "transposed",
+            _skin_transposed,
+            "You multiplied by the transposed rotations. Points are columns: M @ p.",
+        ),
+    ),
+    hints=(
+        "Every bone moves the vertex to some place M_j p; the answer is the weighted mean of "
+        "the places.",
+        "Append a 1 to every vertex: `torch.cat([vertices, torch.ones(len(vertices), 1)], dim=1)`.",
+        "`torch.einsum('vj,jab,vb->va', weights, motions, points)[:, :3]` does all of it.",
+    ),
+    gradients=True,
+)
+
+EXERCISES = (DECODE_PATH, COVERAGE, MATCHING, KINEMATICS, SKINNING)

@@ -1,0 +1,341 @@
+"""Notebook 02, classification and clustering: PointNet's parts, k-means, the adjusted Rand index."""
+
+from itertools import pairwise
+
+import torch
+
+from course_lib.clustering import adjusted_rand_index, kmeans_step
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.pointnet import max_pool_points, shared_mlp
+
+
+def _layers(g: torch.Generator, *sizes: int) -> tuple[list, list]:
+    pairs = list(pairwise(sizes))
+    weights = [torch.randn(i, o, generator=g) for i, o in pairs]
+    return weights, [torch.randn(o, generator=g) for _, o in pairs]
+
+
+def _mlp_without_relu(points, weights, biases):
+    for weight, bias in zip(weights, biases, strict=True):
+        points = points @ weight + bias
+    return points
+
+
+def _mlp_linear_at_the_end(points, weights, biases):
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        points = torch.relu(points @ weight + bias)
+    return points @ weights[-1] + biases[-1]
+
+
+def _mlp_without_bias(points, weights, biases):
+    for weight in weights:
+        points = torch.relu(points @ weight)
+    return points
+
+
+def _mlp_bias_after_relu(points, weights, biases):
+    for weight, bias in zip(weights, biases, strict=True):
+        points = torch.relu(points @ weight) + bias
+    return points
+
+
+SHARED_MLP = Exercise(
+    number="2.1",
+    name="shared_mlp",
+    reference=shared_mlp,
+    points=2,
+    cases=(
+        Case(
+            "one point, one layer",
+            lambda g: (
+                torch.tensor([[[1.0, 2.0]]]),
+                [torch.tensor([[1.0, -1.0], [1.0, -1.0]])],
+                [torch.tensor([0.5, 0.5])],
+            ),
+            fixed=True,
+        ),
+        Case("one layer", lambda g: (torch.randn(2, 5, 3, generator=g), *_layers(g, 3, 6))),
+        Case(
+            "three layers", lambda g: (torch.randn(3, 7, 3, generator=g), *_layers(g, 3, 8, 6, 5))
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "no relu",
+            _mlp_without_relu,
+            "There is no max(·, 0) in it: without a nonlinearity all layers together are one "
+            "linear map.",
+        ),
+        Misconception(
+            "linear at the end",
+            _mlp_linear_at_the_end,
+            "The last layer lacks its max(·, 0). Here every layer has one, the last too.",
+        ),
+        Misconception("no bias", _mlp_without_bias, "You left out the biases: x W + b."),
+        Misconception(
+            "bias after relu",
+            _mlp_bias_after_relu,
+            "You added the bias after the max(·, 0). It belongs inside: max(x W + b, 0).",
+        ),
+        Misconception(
+            "pooled already",
+            lambda points, weights, biases: shared_mlp(points, weights, biases).amax(dim=1),
+            "You took the maximum over the points already. Return one row per point: (b, n, k).",
+        ),
+    ),
+    hints=(
+        "`points @ weight` multiplies the last axis, whatever stands before it: (b, n, c) @ "
+        "(c, k) is (b, n, k).",
+        "Loop over the layers: `for weight, bias in zip(weights, biases)`; the result of one "
+        "is the input of the next.",
+        "In the loop: `points = torch.relu(points @ weight + bias)`.",
+    ),
+)
+
+
+def _present(g: torch.Generator, b: int, n: int) -> torch.Tensor:
+    """Each cloud has between 1 and n − 1 points, the rest is padding."""
+    sizes = torch.randint(1, n, (b, 1), generator=g)
+    return torch.arange(n)[None] < sizes
+
+
+def _with_large_padding(g: torch.Generator, shift: float) -> tuple:
+    present = _present(g, 4, 6)
+    features = torch.randn(4, 6, 3, generator=g) + shift
+    return torch.where(present[:, :, None], features, 9.0), present
+
+
+MAX_POOL = Exercise(
+    number="2.2",
+    name="max_pool_points",
+    reference=max_pool_points,
+    cases=(
+        Case(
+            "three points, the last is padding",
+            lambda g: (
+                torch.tensor([[[1.0, -4.0], [3.0, -2.0], [9.0, 9.0]]]),
+                torch.tensor([[True, True, False]]),
+            ),
+            fixed=True,
+        ),
+        Case("features below zero", lambda g: _with_large_padding(g, -6.0)),
+        Case("features around zero", lambda g: _with_large_padding(g, 0.0)),
+    ),
+    misconceptions=(
+        Misconception(
+            "padding counts",
+            lambda features, present: features.amax(dim=1),
+            "Padding took part in the maximum: use `present`.",
+        ),
+        Misconception(
+            "zero for padding",
+            lambda features, present: (features * present[:, :, None]).amax(dim=1),
+            "You set the padding to 0, which wins where all features are negative. Set it to −∞.",
+        ),
+        Misconception(
+            "mean",
+            lambda features, present: (
+                (features * present[:, :, None]).sum(1) / present.sum(1, keepdim=True)
+            ),
+            "That is the mean over the points; asked for is the maximum.",
+        ),
+        Misconception(
+            "over the features",
+            lambda features, present: features.amax(dim=2),
+            "You took the maximum over the features (axis 2). The points lie along axis 1.",
+        ),
+    ),
+    hints=(
+        "Which value never wins a maximum? Give it to the padding.",
+        "`features.masked_fill(~present[:, :, None], -torch.inf)`, then the maximum over axis 1.",
+    ),
+)
+
+NOT_SYMMETRIC = Exercise(
+    number="2.3",
+    name="pooling_that_sees_the_order",
+    reference="D",
+    choices={
+        "A": "the maximum of each feature over the points",
+        "B": "the sum over the points of the squares of the features",
+        "C": "the features of the points, each column sorted, then joined to one vector",
+        "D": "the features of the points, as they stand, joined to one vector",
+    },
+    misconceptions=(
+        Misconception("max", "A", "The maximum of numbers does not depend on their order."),
+        Misconception("sum", "B", "A sum does not depend on the order of its terms."),
+        Misconception(
+            "sorting", "C", "Sorting forgets the order: every permutation is sorted to the same."
+        ),
+    ),
+    hints=("Swap two points in your mind. What changes?",),
+    explanation="Joined as they stand, the features of the first point meet the first "
+    "weights: order counts.",
+)
+
+
+def _blobs(g: torch.Generator, n: int, k: int, d: int) -> tuple:
+    return torch.randn(n, d, generator=g), torch.randn(k, d, generator=g)
+
+
+def _with_empty_center(g: torch.Generator) -> tuple:
+    points, centers = _blobs(g, 12, 3, 2)
+    centers[1] = 50.0
+    return points, centers
+
+
+def _kmeans_empty(fill):
+    def wrong(points, centers):
+        labels = torch.cdist(points, centers).argmin(dim=1)
+        chosen = [points[labels == k] for k in range(len(centers))]
+        return labels, torch.stack([c.mean(0) if len(c) else fill(points) for c in chosen])
+
+    return wrong
+
+
+def _kmeans_labels_too_late(points, centers):
+    _, moved = kmeans_step(points, centers)
+    return torch.cdist(points, moved).argmin(dim=1), moved
+
+
+def _kmeans_halfway(points, centers):
+    labels, moved = kmeans_step(points, centers)
+    return labels, (centers + moved) / 2
+
+
+def _kmeans_nearest_point(points, centers):
+    labels, _ = kmeans_step(points, centers)
+    return labels, points[torch.cdist(points, centers).argmin(dim=0)]
+
+
+KMEANS = Exercise(
+    number="2.4",
+    name="kmeans_step",
+    reference=kmeans_step,
+    points=2,
+    cases=(
+        Case(
+            "three points on a line, a centre far away",
+            lambda g: (torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([[0.0], [8.0], [99.0]])),
+            fixed=True,
+        ),
+        Case("a plane", lambda g: _blobs(g, 30, 4, 2)),
+        Case("space", lambda g: _blobs(g, 40, 5, 3)),
+        Case("a centre without points", _with_empty_center),
+    ),
+    misconceptions=(
+        Misconception(
+            "NaN for an empty centre",
+            _kmeans_empty(lambda points: torch.full_like(points[0], torch.nan)),
+            "A centre without points became NaN (the mean of nothing). It should stay where "
+            "it was.",
+        ),
+        Misconception(
+            "zero for an empty centre",
+            _kmeans_empty(lambda points: torch.zeros_like(points[0])),
+            "A centre without points went to the origin. It should stay where it was.",
+        ),
+        Misconception(
+            "labels after moving",
+            _kmeans_labels_too_late,
+            "Your labels belong to the moved centres: return those found before the centres moved.",
+        ),
+        Misconception(
+            "halfway",
+            _kmeans_halfway,
+            "Your centres go only half the way: a centre moves to the mean of its points.",
+        ),
+        Misconception(
+            "nearest point",
+            _kmeans_nearest_point,
+            "You moved each centre to its nearest point. It moves to the mean of all points "
+            "with its label.",
+        ),
+    ),
+    hints=(
+        "Two steps: first every point finds its nearest centre, then every centre finds its "
+        "points.",
+        "`torch.cdist(points, centers)` has a row for each point; `argmin(dim=1)` are the labels.",
+        "Begin with `moved = centers.clone()` and change only the rows in `labels.unique()`.",
+    ),
+)
+
+
+def _groups(g: torch.Generator, n: int, k: int, errors: int) -> tuple:
+    """A grouping and a renamed copy of it in which some items went astray."""
+    a = torch.randint(0, k, (n,), generator=g)
+    b = torch.randperm(k, generator=g)[a] + 3
+    b[torch.randperm(n, generator=g)[:errors]] = 3
+    return a, b
+
+
+def _table(a, b):
+    return torch.stack(
+        [torch.stack([((a == i) & (b == j)).sum() for j in b.unique()]) for i in a.unique()]
+    )
+
+
+def _pair_sums(a, b):
+    table = _table(a, b).float()
+    pairs = [(t * (t - 1) / 2).sum() for t in (table, table.sum(1), table.sum(0), table.sum())]
+    return pairs
+
+
+def _rand_unadjusted(a, b):
+    together, in_a, in_b, everything = _pair_sums(a, b)
+    return (everything + 2 * together - in_a - in_b) / everything
+
+
+def _rand_without_expectation(a, b):
+    together, in_a, in_b, _ = _pair_sums(a, b)
+    return together / ((in_a + in_b) / 2)
+
+
+RAND_INDEX = Exercise(
+    number="2.5",
+    name="adjusted_rand_index",
+    reference=adjusted_rand_index,
+    points=2,
+    cases=(
+        Case(
+            "six items, one astray",
+            lambda g: (torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([7, 7, 4, 4, 4, 4])),
+            fixed=True,
+        ),
+        Case("the same groups, other names", lambda g: _groups(g, 20, 3, 0)),
+        Case("some items astray", lambda g: _groups(g, 30, 4, 8)),
+        Case("more items astray", lambda g: _groups(g, 25, 3, 12)),
+    ),
+    misconceptions=(
+        Misconception(
+            "accuracy",
+            lambda a, b: (a == b).float().mean(),
+            "You compared the names of the groups. Names mean nothing here: count pairs that "
+            "are together in both.",
+        ),
+        Misconception(
+            "unadjusted",
+            _rand_unadjusted,
+            "That is the plain Rand index, which is high even by chance. Subtract the "
+            "expected value E.",
+        ),
+        Misconception(
+            "no expectation",
+            _rand_without_expectation,
+            "You left out the expected value E: subtract it above and below the fraction bar.",
+        ),
+        Misconception(
+            "purity",
+            lambda a, b: _table(a, b).amax(dim=1).sum() / len(a),
+            "That is purity, the share of the largest overlap. The Rand index counts pairs.",
+        ),
+    ),
+    hints=(
+        "First the table: how many items are in group i of a and in group j of b?",
+        "x items make x (x − 1)/2 pairs. S sums that over the table, A over its row sums, B "
+        "over its column sums.",
+        "E = A·B / (pairs of all n items); the answer is (S − E) / ((A + B)/2 − E).",
+    ),
+)
+
+EXERCISES = (SHARED_MLP, MAX_POOL, NOT_SYMMETRIC, KMEANS, RAND_INDEX)
