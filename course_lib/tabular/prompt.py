@@ -1,10 +1,14 @@
 """The question that turns a description into a classification task."""
 
-QUESTION = "Does this person earn more than 50000 dollars per year?"
-ANSWERS = ("No", "Yes")
+from inspect import signature
 
 
-def build_prompt(text: str, question: str = QUESTION, *, gap: str = " ") -> str:
+def build_prompt(
+    text: str,
+    question: str = "Does this person earn more than 50000 dollars per year?",
+    *,
+    gap: str = " ",
+) -> str:
     """The description, an empty line, the question, the possible answers, and the word "Answer:".
 
     `gap` stands before "Answer:": a space as on the slide, or a line break as in TabLLM's files; to a
@@ -19,3 +23,7 @@ def build_prompt(text: str, question: str = QUESTION, *, gap: str = " ") -> str:
     if not text.strip() or not question.strip():
         raise ValueError(f"expected a description and a question, got {text!r} and {question!r}")
     return f"{text.strip()}\n\n{question.strip()} Yes or no?{gap}Answer:"
+
+
+QUESTION = signature(build_prompt).parameters["question"].default
+ANSWERS = ("No", "Yes")

@@ -1,0 +1,299 @@
+"""Notebook 01, tables as text: encodings, templates, the prompt."""
+
+import pandas as pd
+import torch
+
+from course_lib import tabular
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.tabular import one_hot, standardise
+
+# Encodings
+
+JOBS = ["baker", "cook", "nurse", "vet"]
+
+
+def frames(n: int, m: int, jobs: int = 4):
+    """A maker of a test table and a training table; the test table may hold a job never seen."""
+
+    def make(g):
+        def table(rows: int, kinds: int) -> pd.DataFrame:
+            picks = torch.randint(0, kinds, (rows,), generator=g).tolist()
+            return pd.DataFrame(
+                {
+                    "age": torch.randint(18, 80, (rows,), generator=g).tolist(),
+                    "job": [JOBS[i] for i in picks],
+                    "hours": (torch.rand(rows, generator=g) * 40).tolist(),
+                }
+            )
+
+        return table(n, 4), table(m, jobs)
+
+    return make
+
+
+def _encode(frame, fitted, scale=standardise, hot=one_hot, source=None):
+    """The reference with its parts exchanged."""
+    source = fitted if source is None else source
+    blocks = []
+    for name in frame.columns:
+        if pd.api.types.is_numeric_dtype(source[name]):
+            pair = (torch.tensor(t[name].astype(float).tolist()) for t in (frame, source))
+            blocks.append(scale(*pair)[:, None])
+        else:
+            blocks.append(hot(frame[name].tolist(), sorted(source[name].dropna().unique())))
+    return torch.cat(blocks, 1)
+
+
+ENCODE = Exercise(
+    number="1.1",
+    name="encode_frame",
+    reference=tabular.encode_frame,
+    points=2,
+    cases=(
+        Case(
+            "one row, two columns",
+            lambda g: (
+                pd.DataFrame({"age": [30], "job": ["vet"]}),
+                pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]}),
+            ),
+            fixed=True,
+        ),
+        Case("a mixed table", frames(6, 9)),
+        Case("jobs that the training rows lack", frames(8, 6, jobs=2)),
+        Case("missing values", lambda g: _with_gaps(frames(5, 7)(g))),
+    ),
+    misconceptions=(
+        Misconception(
+            "fitted to the test rows",
+            lambda frame, fitted: _encode(frame, fitted, source=frame),
+            "You took means and categories from `frame` itself. Take them from `fitted`: what the test "
+            "rows would tell is not known at training time.",
+        ),
+        Misconception(
+            "numbers as they are",
+            lambda frame, fitted: _encode(frame, fitted, scale=lambda x, f: x.nan_to_num(0.0)),
+            "Your numbers are not standardised: subtract the mean of `fitted`, divide by its deviation.",
+        ),
+        Misconception(
+            "only centred",
+            lambda frame, fitted: _encode(
+                frame, fitted, scale=lambda x, f: (x - f.nanmean()).nan_to_num(0.0)
+            ),
+            "You subtracted the mean but did not divide by the standard deviation.",
+        ),
+        Misconception(
+            "deviation with n - 1",
+            lambda frame, fitted: _encode(frame, fitted, scale=_sample_deviation),
+            "You divided by the deviation with n − 1, torch's default. Here it is the one with n: "
+            "`std(correction=0)`, which `standardise` uses.",
+        ),
+        Misconception(
+            "ordinal numbers",
+            lambda frame, fitted: _encode(
+                frame,
+                fitted,
+                hot=lambda v, c: one_hot(v, c) @ torch.arange(len(c)).float()[:, None],
+            ),
+            "You numbered the categories. That says that a vet is three times a cook: use one column of "
+            "zeros and ones per category.",
+        ),
+    ),
+    hints=(
+        "Go through `frame.columns` and make one block of columns for each; join them at the end.",
+        "`pd.api.types.is_numeric_dtype(fitted[name])` tells numbers from categories. `standardise` and "
+        "`one_hot` do the work; the categories are `sorted(fitted[name].dropna().unique())`.",
+        "A numeric block is `standardise(x, f)[:, None]` with x and f tensors of `frame[name]` and "
+        "`fitted[name]`; the answer is `torch.cat(blocks, dim=1)`.",
+    ),
+)
+
+
+def _with_gaps(pair: tuple) -> tuple:
+    frame, fitted = (table.astype({"age": float}) for table in pair)
+    frame.loc[1, "age"], frame.loc[2, "job"] = float("nan"), None
+    fitted.loc[0, "age"], fitted.loc[3, "job"] = float("nan"), None
+    return frame, fitted
+
+
+def _sample_deviation(x, f):
+    known = f[~f.isnan()]
+    deviation = known.std()
+    return ((x - known.mean()) / torch.where(deviation > 0, deviation, 1)).nan_to_num(0.0)
+
+
+# Templates
+
+NAMES = ["Age", "Race", "Sex", "Occupation", "Work hours per week"]
+
+
+def rows(known: int, missing: int = 0):
+    """A maker of a row with some values missing (None)."""
+
+    def make(g):
+        numbers = torch.randint(1, 90, (known + missing,), generator=g).tolist()
+        values = [n if i % 2 else JOBS[n % 4] for i, n in enumerate(numbers)]
+        gaps = set(torch.randperm(len(values), generator=g)[:missing].tolist())
+        return ({NAMES[i]: None if i in gaps else v for i, v in enumerate(values)},)
+
+    return make
+
+
+ROW_CASES = (
+    Case("two columns", lambda g: ({"Age": 39, "Race": "White"},), fixed=True),
+    Case("four columns", rows(4)),
+    Case("a missing value", rows(3, missing=1)),
+    Case("two missing values", rows(3, missing=2)),
+)
+
+
+def _known(row: dict) -> list[tuple]:
+    return [(name, value) for name, value in row.items() if value is not None]
+
+
+LIST = Exercise(
+    number="1.2",
+    name="list_template",
+    reference=tabular.list_template,
+    cases=ROW_CASES,
+    misconceptions=(
+        Misconception(
+            "missing values written",
+            lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items()),
+            'You wrote "None" for a missing value. Leave its line out: the model takes it for a fact.',
+        ),
+        Misconception(
+            "missing values left empty",
+            lambda row: "\n".join(
+                f"- {name}: {'' if value is None else value}" for name, value in row.items()
+            ),
+            "You left the value empty but kept its line, as TabLLM's code does. Leave the line out.",
+        ),
+        Misconception(
+            "line break at the end",
+            lambda row: "".join(f"- {name}: {value}\n" for name, value in _known(row)),
+            "There is a line break after the last line. Breaks stand *between* lines: "
+            '`"\\n".join(lines)`.',
+        ),
+        Misconception(
+            "no dashes",
+            lambda row: "\n".join(f"{name}: {value}" for name, value in _known(row)),
+            'Each line begins with "- ": a dash and a space.',
+        ),
+        Misconception(
+            "no space after the colon",
+            lambda row: "\n".join(f"- {name}:{value}" for name, value in _known(row)),
+            "A space is missing after the colon. Tokens such as ` White` contain their leading space.",
+        ),
+    ),
+    hints=(
+        "`row.items()` gives pairs of name and value. Which pairs do you want to keep?",
+        '`f"- {name}: {value}"` is a line; `"\\n".join(lines)` puts line breaks between lines.',
+    ),
+)
+
+TEXT = Exercise(
+    number="1.3",
+    name="text_template",
+    reference=tabular.text_template,
+    cases=ROW_CASES,
+    misconceptions=(
+        Misconception(
+            "missing values written",
+            lambda row: " ".join(f"The {name} is {value}." for name, value in row.items()),
+            'You wrote "is None." for a missing value. Leave the sentence out.',
+        ),
+        Misconception(
+            "missing values left empty",
+            lambda row: " ".join(
+                f"The {name} is {'' if value is None else value}." for name, value in row.items()
+            ),
+            'You wrote "The … is ." for a missing value, as TabLLM\'s code does. Leave it out.',
+        ),
+        Misconception(
+            "space at the end",
+            lambda row: "".join(f"The {name} is {value}. " for name, value in _known(row)),
+            "There is a space after the last sentence. Spaces stand *between* sentences.",
+        ),
+        Misconception(
+            "one sentence per line",
+            lambda row: "\n".join(f"The {name} is {value}." for name, value in _known(row)),
+            "You put each sentence on its own line; they are joined by a space.",
+        ),
+        Misconception(
+            "lower-case names",
+            lambda row: " ".join(f"The {name.lower()} is {value}." for name, value in _known(row)),
+            "You changed the column names to lower case. They are used as they are.",
+        ),
+    ),
+    hints=(
+        "The same pairs as in the list template, in sentences.",
+        '`" ".join(f"The {name} is {value}." for name, value in ...)`',
+    ),
+)
+
+# The prompt
+
+
+def texts(gap: str):
+    """A maker of a description, a question and what stands before "Answer:"."""
+
+    def make(g):
+        age = int(torch.randint(18, 90, (1,), generator=g))
+        sum_ = 1000 * int(torch.randint(10, 90, (1,), generator=g))
+        return f"The Age is {age}.", f"Does this person earn more than {sum_} dollars?", gap
+
+    return make
+
+
+PROMPT = Exercise(
+    number="1.4",
+    name="build_prompt",
+    reference=tabular.build_prompt,
+    cases=(
+        Case(
+            "the slide's question", lambda g: ("The Age is 39.", tabular.QUESTION, " "), fixed=True
+        ),
+        Case("another question", texts(" ")),
+        Case("a line break before Answer:", texts("\n")),
+    ),
+    call=lambda candidate, text, question, gap: candidate(text, question, gap=gap),
+    misconceptions=(
+        Misconception(
+            "space at the end",
+            lambda text, question, gap: f"{text}\n\n{question} Yes or no?{gap}Answer: ",
+            'Your prompt ends in a space. It belongs to the answer\'s token, " Yes"; with yours '
+            "the model expects a word without one, and p(Yes) changes.",
+        ),
+        Misconception(
+            "no empty line",
+            lambda text, question, gap: f"{text}\n{question} Yes or no?{gap}Answer:",
+            "Between description and question stands an *empty* line: two line breaks.",
+        ),
+        Misconception(
+            "one line",
+            lambda text, question, gap: f"{text} {question} Yes or no?{gap}Answer:",
+            "Description and question stand in one line; put an empty line between them.",
+        ),
+        Misconception(
+            "without the answers",
+            lambda text, question, gap: f"{text}\n\n{question}{gap}Answer:",
+            'You left out "Yes or no?", which tells the model what words to answer with.',
+        ),
+        Misconception(
+            "gap ignored",
+            lambda text, question, gap: f"{text}\n\n{question} Yes or no? Answer:",
+            'You always put a space before "Answer:". Put `gap` there.',
+        ),
+        Misconception(
+            "question first",
+            lambda text, question, gap: f"{question} Yes or no?\n\n{text}{gap}Answer:",
+            "The description comes first, then the question, so that the answer follows the question.",
+        ),
+    ),
+    hints=(
+        "One f-string is enough. `\\n` is a line break.",
+        '`f"{text}\\n\\n{question} Yes or no?{gap}Answer:"`',
+    ),
+)
+
+EXERCISES = (ENCODE, LIST, TEXT, PROMPT)

@@ -1,0 +1,394 @@
+"""Notebook 01, the language model: p(Yes), AUC, balanced sampling, LoRA."""
+
+import torch
+
+from course_lib import tabular
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+
+# Scores
+
+
+def logits(b: int, v: int, scale: float = 2.0):
+    """A maker of next-token logits and the numbers of two tokens."""
+
+    def make(g):
+        yes, no = torch.randperm(v, generator=g)[:2].tolist()
+        return scale * torch.randn(b, v, generator=g), yes, no
+
+    return make
+
+
+P_YES = Exercise(
+    number="1.5",
+    name="choice_probability",
+    reference=tabular.choice_probability,
+    cases=(
+        Case("equal logits", lambda g: (torch.tensor([[5.0, 1.0, 1.0]]), 1, 2), fixed=True),
+        Case("a batch", logits(6, 11)),
+        Case("a larger vocabulary", logits(4, 200)),
+        Case("logits beyond 100", logits(5, 7, scale=150.0)),
+    ),
+    misconceptions=(
+        Misconception(
+            "over the whole vocabulary",
+            lambda l, yes, no: l.softmax(1)[:, yes],
+            "You took the probability of Yes among *all* tokens. Only Yes and No may be answered: "
+            "normalise over these two.",
+        ),
+        Misconception(
+            "p(No)",
+            lambda l, yes, no: torch.sigmoid(l[:, no] - l[:, yes]),
+            "This is p(No). Yes belongs in the numerator.",
+        ),
+        Misconception(
+            "without No",
+            lambda l, yes, no: torch.sigmoid(l[:, yes]),
+            "You never look at the logit of No. A logit alone says nothing: only differences count.",
+        ),
+        Misconception(
+            "overflow",
+            lambda l, yes, no: l[:, yes].exp() / (l[:, yes].exp() + l[:, no].exp()),
+            "Right for small logits, but exp overflows beyond 88 and gives NaN. Use `torch.sigmoid` of "
+            "the difference, or `softmax`, which guard against it.",
+        ),
+        Misconception(
+            "difference",
+            lambda l, yes, no: l[:, yes] - l[:, no],
+            "This difference is the *logit* of p(Yes); a sigmoid makes a probability of it.",
+        ),
+    ),
+    hints=(
+        "A softmax over two numbers: exp(a) / (exp(a) + exp(b)). Divide by exp(a).",
+        "`logits[:, yes]` are the logits of Yes, shape (b,).",
+        "1 / (1 + exp(b − a)) is `torch.sigmoid(a - b)`.",
+    ),
+)
+
+
+def scored(n: int, levels: int = 0):
+    """A maker of scores (with ties if there are only a few levels) and labels of both classes."""
+
+    def make(g):
+        labels = (torch.rand(n, generator=g) < 0.4).long()
+        labels[:2] = torch.tensor([0, 1])
+        values = torch.randn(n, generator=g) + labels
+        return (values * levels).round() / levels if levels else values, labels
+
+    return make
+
+
+def _pairs(scores, labels, tie):
+    p, n = scores[labels == 1][:, None], scores[labels == 0][None]
+    return ((p > n).float() + tie * (p == n)).mean()
+
+
+AUC = Exercise(
+    number="1.6",
+    name="roc_auc",
+    reference=tabular.roc_auc,
+    points=2,
+    cases=(
+        Case(
+            "four rows",
+            lambda g: (torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1])),
+            fixed=True,
+        ),
+        Case("scores without ties", scored(30)),
+        Case("many ties", scored(40, levels=1)),
+        Case("a longer list", scored(150, levels=2)),
+    ),
+    misconceptions=(
+        Misconception(
+            "ties count nothing",
+            lambda s, y: _pairs(s, y, 0.0),
+            "Pairs with equal scores must count one half; yours count nothing.",
+        ),
+        Misconception(
+            "ties count fully",
+            lambda s, y: _pairs(s, y, 1.0),
+            "Pairs with equal scores must count one half; yours count as right. A constant score would "
+            "then have AUC 1.",
+        ),
+        Misconception(
+            "reversed",
+            lambda s, y: _pairs(-s, y, 0.5),
+            "This is 1 − AUC: count the pairs in which the *positive* has the higher score.",
+        ),
+        Misconception(
+            "accuracy",
+            lambda s, y: ((s > 0.5).long() == y).float().mean(),
+            "This is the accuracy at the threshold 0.5. The AUC needs no threshold: it compares pairs.",
+        ),
+        Misconception(
+            "divided by all pairs",
+            lambda s, y: _pairs(s, y, 0.5) * (y == 1).sum() * (y == 0).sum() / len(y) ** 2,
+            "You divided by n²: there are P · N pairs of a positive and a negative.",
+        ),
+    ),
+    hints=(
+        "Compare every positive with every negative: `scores[labels == 1][:, None]` against "
+        "`scores[labels == 0][None]` gives a table (P, N) of pairs.",
+        "A pair counts 1 if the positive is higher, 0.5 if the scores are equal. Then average.",
+        "`(p > n).float() + 0.5 * (p == n)` is that table; its `.mean()` is the AUC.",
+    ),
+)
+
+# Few shots
+
+
+def labelled(n: int, positives: int, shots: int):
+    """A maker of labels, a number of shots, and a seed for the candidate's own generator."""
+
+    def make(g):
+        labels = torch.zeros(n, dtype=torch.long)
+        labels[torch.randperm(n, generator=g)[:positives]] = 1
+        return labels, shots, int(torch.randint(0, 1000, (1,), generator=g))
+
+    return make
+
+
+def draw(candidate, labels, shots, seed):
+    """What can be said of a random draw: its size, its classes, its repetitions, its randomness."""
+    first, again, other = (
+        candidate(labels, shots, generator=torch.Generator().manual_seed(s))
+        for s in (seed, seed, seed + 1)
+    )
+    return {
+        "rows": len(first),
+        "positives": int(labels[first].sum()),
+        "different rows": len(set(first.tolist())),
+        "the same generator draws the same rows": torch.equal(first, again),
+        "another generator draws other rows": not torch.equal(first, other),
+        "classes are mixed": int(labels[other].diff().ne(0).sum()) > 1,
+    }
+
+
+def _draw_each(labels, shots, generator, pick):
+    return torch.cat([pick((labels == c).nonzero()[:, 0], shots // 2, generator) for c in (0, 1)])
+
+
+def _mixed(indices, generator):
+    return indices[torch.randperm(len(indices), generator=generator)]
+
+
+def _without(rows_, k, generator):
+    return rows_[torch.randperm(len(rows_), generator=generator)[:k]]
+
+
+def _with_replacement(rows_, k, generator):
+    return rows_[torch.randint(0, max(1, len(rows_) // 2), (k,), generator=generator)]
+
+
+SAMPLE = Exercise(
+    number="1.7",
+    name="balanced_sample",
+    reference=tabular.balanced_sample,
+    points=2,
+    call=draw,
+    cases=(
+        Case("sixteen of forty", labelled(40, 10, 16)),
+        Case("every positive is needed", labelled(60, 15, 30)),
+        Case("a large table", labelled(500, 120, 64)),
+    ),
+    misconceptions=(
+        Misconception(
+            "with replacement",
+            lambda labels, shots, generator: _mixed(
+                _draw_each(labels, shots, generator, _with_replacement), generator
+            ),
+            "Some rows appear twice: you drew with replacement, a trap that TabLLM's code fell into. "
+            "Shuffle the rows of a class and take the first ones.",
+        ),
+        Misconception(
+            "not balanced",
+            lambda labels, shots, generator: _without(torch.arange(len(labels)), shots, generator),
+            "You drew from all rows alike, so positives are rare. Draw half of them from each class.",
+        ),
+        Misconception(
+            "always the first",
+            lambda labels, shots, generator: _draw_each(
+                labels, shots, generator, lambda rows_, k, g: rows_[:k]
+            ),
+            "You take the first rows of each class whatever the generator says: draw at random.",
+        ),
+        Misconception(
+            "classes one after the other",
+            lambda labels, shots, generator: _draw_each(labels, shots, generator, _without),
+            "All negatives come before all positives: a batch of the first rows holds one class only. "
+            "Shuffle at the end.",
+        ),
+        Misconception(
+            "so many of each class",
+            lambda labels, shots, generator: _mixed(
+                _draw_each(labels, 2 * shots, generator, _without), generator
+            ),
+            "`shots` counts the whole set: take `shots // 2` of each class.",
+        ),
+    ),
+    hints=(
+        "`(labels == 1).nonzero()[:, 0]` are the indices of the positives.",
+        "`torch.randperm(len(rows), generator=generator)[: shots // 2]` picks different ones.",
+        "Join both classes with `torch.cat`, and shuffle the result once more.",
+    ),
+)
+
+# LoRA
+
+
+def linear_and_input(b: int, inside: int, outside: int, rank: int):
+    """A maker of a linear layer, rank, alpha, the two matrices, and an input."""
+
+    def make(g):
+        def random(*shape):
+            return torch.randn(*shape, generator=g)
+
+        layer = torch.nn.Linear(inside, outside)
+        layer.weight.data, layer.bias.data = random(outside, inside), random(outside)
+        alpha = float(torch.randint(1, 9, (1,), generator=g)) * rank + 1.0
+        return layer, rank, alpha, random(rank, inside), random(outside, rank), random(b, inside)
+
+    return make
+
+
+def use_lora(candidate, layer, rank, alpha, a, b, x):
+    """Build the layer, look at it as it is fresh, put known matrices in, look again."""
+    lora = candidate(layer, rank, alpha)
+    fresh = lora(x)
+    trained = {name for name, p in lora.named_parameters() if p.requires_grad}
+    random_start = bool((lora.a != 0).any())
+    lora.a.data, lora.b.data = a.clone(), b.clone()
+    return {
+        "fresh": fresh,
+        "with matrices": lora(x),
+        "trained": sorted(trained),
+        "a starts at random": random_start,
+    }
+
+
+class _Wrong(torch.nn.Module):
+    """LoRA with its parts exchanged."""
+
+    freeze, zero, scale_of, base = True, True, staticmethod(lambda alpha, rank: alpha / rank), True
+
+    def __init__(self, linear, rank=8, alpha=16.0):
+        super().__init__()
+        self.linear = linear.requires_grad_(not self.freeze)
+        self.scale = self.scale_of(alpha, rank)
+        self.a = torch.nn.Parameter(torch.randn(rank, linear.in_features))
+        start = torch.zeros if self.zero else torch.ones
+        self.b = torch.nn.Parameter(start(linear.out_features, rank))
+
+    def forward(self, x):
+        change = self.scale * (x @ self.a.T @ self.b.T)
+        return self.linear(x) + change if self.base else change
+
+
+def _wrong(**parts):
+    return type("LoRALinear", (_Wrong,), parts)
+
+
+LORA = Exercise(
+    number="1.8",
+    name="LoRALinear",
+    reference=tabular.LoRALinear,
+    points=3,
+    call=use_lora,
+    cases=(
+        Case("three inputs, two outputs", linear_and_input(1, 3, 2, 1)),
+        Case("a batch", linear_and_input(5, 8, 6, 2)),
+        Case("a larger rank", linear_and_input(4, 10, 12, 4)),
+    ),
+    misconceptions=(
+        Misconception(
+            "not frozen",
+            _wrong(freeze=False),
+            "The linear layer is still trained: `linear.requires_grad_(False)` freezes it.",
+        ),
+        Misconception(
+            "not zero at the start",
+            _wrong(zero=False),
+            "A fresh layer must compute what the frozen one does: start B at zero.",
+        ),
+        Misconception(
+            "not scaled",
+            _wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),
+            "The factor alpha / r is missing: with it, another rank needs no other learning rate.",
+        ),
+        Misconception(
+            "scaled by alpha",
+            _wrong(scale_of=staticmethod(lambda alpha, rank: alpha)),
+            "You scaled by alpha and forgot to divide by the rank.",
+        ),
+        Misconception(
+            "frozen layer left out",
+            _wrong(base=False),
+            "Your output is B A x alone: add the frozen layer's W x + c.",
+        ),
+    ),
+    hints=(
+        "Three things to keep: the frozen layer, A (rank, in) random, B (out, rank) zero.",
+        "`self.a = torch.nn.Parameter(...)`; x has its features last, so A x is `x @ self.a.T`.",
+        "`return self.linear(x) + self.scale * (x @ self.a.T @ self.b.T)` with scale alpha / rank.",
+    ),
+    starter='''
+class LoRALinear(torch.nn.Module):
+    """A frozen linear layer plus a trainable low-rank change: y = W x + c + (alpha / r) B A x.
+
+    Parameters self.a (rank, in), random, and self.b (out, rank), zero, so that a fresh layer
+    computes what the frozen one does. linear: torch.nn.Linear. x: (..., in) -> (..., out)
+    """
+
+    def __init__(self, linear, rank=8, alpha=16.0):
+        super().__init__()
+        raise NotImplementedError
+
+    def forward(self, x):
+        raise NotImplementedError
+''',
+)
+
+# Questions
+
+LORA_SIZE = Exercise(
+    number="1.9",
+    name="lora_parameters",
+    reference=36864,
+    misconceptions=(
+        Misconception("the full matrices", 1327104, "This is 4 · 576 · 576: the frozen matrices."),
+        Misconception("one matrix", 9216, "This is one adapter; there are four such matrices."),
+        Misconception("only A", 18432, "You counted A or B alone; both are trained."),
+    ),
+    hints=(
+        "An adapter has r · in numbers in A and out · r in B.",
+        "8 · 576 + 576 · 8 for one matrix; there are four.",
+    ),
+    explanation="4 · 8 · (576 + 576) = 36,864 numbers instead of 4 · 576 · 576 = 1,327,104: 2.8 %.",
+)
+
+MEASURE = Exercise(
+    number="1.10",
+    name="measure_at_zero_shot",
+    reference="C",
+    choices={
+        "A": "accuracy: it is what counts in the end",
+        "B": "the mean of p(Yes): it should equal the share of positives",
+        "C": "AUC: it judges the order of the rows, whatever the threshold",
+    },
+    misconceptions=(
+        Misconception(
+            "accuracy",
+            "A",
+            "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures its "
+            "bias, not what it knows.",
+        ),
+        Misconception(
+            "mean",
+            "B",
+            "A model that gives every row the base rate has the right mean and knows nothing.",
+        ),
+    ),
+    hints=("Look at the share of Yes above. What would its accuracy be?",),
+    explanation="The order of the rows is informative although the level of p(Yes) is far off.",
+)
+
+EXERCISES = (P_YES, AUC, SAMPLE, LORA, LORA_SIZE, MEASURE)
