@@ -1,0 +1,98 @@
+"""What the two radiance fields have in common: they render rays, and they can be trained."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from course_lib.data.scenes import Scene
+from course_lib.nerf.region import Region, backdrop
+from course_lib.volume import Composite
+
+CHUNK = 1 << 14  # rays rendered at once
+
+
+class RadianceField:
+    """A field of density and colour over a region, with its own optimizer.
+
+    Subclasses give `render`, `density` and `prepare`. `progress` in [0, 1] is how much of the training
+    has been done, so that an interrupted training resumes where it stopped. `background` is what
+    transparent rays show: for photographs with alpha any colour will do, and white is used.
+    """
+
+    region: Region
+    background: Float[Tensor, "3"]
+    optimizer: torch.optim.Optimizer
+    batch: int
+    progress: float = 0.0
+
+    def prepare(self, progress: float) -> None:
+        """Set the learning rate, grow or prune, before a step of the training."""
+        raise NotImplementedError
+
+    def render(
+        self,
+        origins: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "n 3"],
+        *,
+        background: Float[Tensor, "..."] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Composite:
+        """Colour, depth and opacity of rays; with a generator the samples are jittered."""
+        raise NotImplementedError
+
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """σ at points of the world, per unit of length."""
+        raise NotImplementedError
+
+    def loss(
+        self,
+        rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
+        target: Float[Tensor, "n 3"],
+        background: Float[Tensor, "..."],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """The photometric loss: mean squared difference of colours."""
+        shown = self.render(*rays, background=background, generator=generator)
+        return F.mse_loss(shown.color, target)
+
+    @torch.no_grad()
+    def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
+        """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
+
+        supersample: that many rays squared per pixel, averaged.
+        """
+        height, width = scene.size
+        s = supersample
+        device = self.background.device
+        fine = scene.select([index]).to(device)
+        y, x = torch.meshgrid(
+            (torch.arange(height * s, device=device) + 0.5) / s,
+            (torch.arange(width * s, device=device) + 0.5) / s,
+            indexing="ij",
+        )
+        which = torch.zeros(x.numel(), dtype=torch.long, device=device)
+        rays = fine.rays_through(which, x.reshape(-1), y.reshape(-1))
+        flat = self.render_rays(*rays)
+        shape = (height, s, width, s, -1)
+        color, depth, opacity = (part.view(*shape).mean((1, 3)) for part in flat)
+        return Composite(color.clamp(0, 1), depth[..., 0], opacity[..., 0])
+
+    @torch.no_grad()
+    def render_rays(
+        self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> Composite:
+        """`render` for many rays, a chunk at a time, without gradients."""
+        parts = [
+            self.render(o, d)
+            for o, d in zip(origins.split(CHUNK), directions.split(CHUNK), strict=True)
+        ]
+        return Composite(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def scene_background(scene: Scene) -> Float[Tensor, "3"]:
+    """White behind photographs with alpha, else the colour of their borders, or their mean colour."""
+    if scene.has_alpha:
+        return torch.ones(3, device=scene.images.device)
+    color = backdrop(scene)
+    return color if color is not None else scene.images[..., :3].float().mean((0, 1, 2)) / 255

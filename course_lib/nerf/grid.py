@@ -1,0 +1,114 @@
+"""A sparse grid of features: rows of a table at the corners of occupied cells, read trilinearly."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+CORNERS = torch.tensor([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+
+
+class SparseGrid:
+    """Features at the corners of those cells of a resolution³ grid over [-1, 1]³ that are occupied.
+
+    `table` is the parameter, a row for each corner in use; corners not in use share row 0.
+    """
+
+    def __init__(self, cells: Bool[Tensor, "r r r"], features: int):
+        n, device = cells.shape[0] + 1, cells.device
+        self.resolution = n - 1
+        used = torch.zeros(n, n, n, dtype=torch.bool, device=device)
+        index = cells.nonzero()
+        for corner in CORNERS.to(device):
+            used[tuple((index + corner).T)] = True
+        self.used = used.view(-1).nonzero()[:, 0]
+        self.row = torch.zeros(n**3, dtype=torch.int32, device=device)
+        self.row[self.used] = torch.arange(len(self.used), dtype=torch.int32, device=device)
+        self.corner = ((CORNERS[:, 0] * n + CORNERS[:, 1]) * n + CORNERS[:, 2]).int().to(device)
+        self.table = torch.zeros(len(self.used), features, device=device).requires_grad_()
+
+    @property
+    def voxel(self) -> float:
+        """The side of a cell in [-1, 1]³."""
+        return 2 / self.resolution
+
+    def corner_positions(self) -> Float[Tensor, "m 3"]:
+        """Where the rows of the table are, in [-1, 1]³."""
+        n = self.resolution + 1
+        index = torch.stack([self.used // (n * n), self.used // n % n, self.used % n], dim=-1)
+        return index * self.voxel - 1
+
+    @torch.no_grad()
+    def copy_from(self, other: "SparseGrid") -> None:
+        """Start from another grid's features."""
+        self.table.copy_(other(self.corner_positions()))
+
+    def __call__(self, unit: Float[Tensor, "m 3"]) -> Float[Tensor, "m c"]:
+        """Features at points of [-1, 1]³: the 8 corners of the cell, weighted trilinearly."""
+        n = self.resolution + 1
+        x = (unit + 1) * (self.resolution / 2)
+        low = x.detach().floor().clamp(0, self.resolution - 1)
+        f, low = x - low, low.int()
+        index = self.row[((low[:, :1] * n + low[:, 1:2]) * n + low[:, 2:]) + self.corner]  # (m, 8)
+        w = torch.stack([1 - f, f], dim=1)  # (m, 2, 3)
+        w = w[:, :, None, None, 0] * w[:, None, :, None, 1] * w[:, None, None, :, 2]
+        return Interpolate.apply(self.table, index, w.reshape(-1, 8))
+
+
+class Interpolate(torch.autograd.Function):
+    """y = A table, with the 8 weights of each row of A: its gradient is Aᵀ g, one sparse product.
+
+    Autograd's scatter is what makes such grids slow on the CPU; there scipy multiplies instead.
+    """
+
+    @staticmethod
+    def forward(
+        ctx, table: Float[Tensor, "k c"], index: Int[Tensor, "m 8"], w: Float[Tensor, "m 8"]
+    ) -> Float[Tensor, "m c"]:
+        """Weighted sums of 8 rows each."""
+        ctx.save_for_backward(index, w)
+        ctx.rows = len(table)
+        return F.embedding_bag(index, table, per_sample_weights=w, mode="sum")
+
+    @staticmethod
+    def backward(ctx, g: Float[Tensor, "m c"]) -> tuple[Float[Tensor, "k c"], None, None]:
+        """Aᵀ g."""
+        index, w = ctx.saved_tensors
+        return transposed_product(index, w, g.contiguous(), ctx.rows), None, None
+
+
+def transposed_product(
+    index: Int[Tensor, "m 8"], w: Float[Tensor, "m 8"], g: Float[Tensor, "m c"], rows: int
+) -> Float[Tensor, "k c"]:
+    """Row index[i, j] of the result collects w[i, j] g[i]."""
+    if g.device.type != "cpu":
+        out = g.new_zeros(rows, g.shape[1])
+        contribution = (w[:, :, None] * g[:, None]).flatten(0, 1)
+        return out.index_add_(0, index.reshape(-1), contribution)
+    from scipy.sparse import csc_matrix
+
+    m = len(index)
+    ends = torch.arange(0, 8 * m + 1, 8, dtype=torch.int32).numpy()
+    matrix = csc_matrix((w.numpy().ravel(), index.numpy().ravel(), ends), shape=(rows, m))
+    return torch.from_numpy(matrix @ g.numpy())
+
+
+def resample(cells: Bool[Tensor, "r r r"], resolution: int) -> Bool[Tensor, "n n n"]:
+    """Cells of another resolution that touch an occupied cell or one of its neighbours."""
+    wide = F.max_pool3d(cells[None, None].float(), 3, 1, 1)
+    if resolution <= cells.shape[0]:
+        return F.adaptive_max_pool3d(wide, resolution)[0, 0] > 0
+    # nearest alone would lose cells that straddle two of the coarse ones; the dilation covers them
+    return F.interpolate(wide, size=(resolution,) * 3, mode="nearest")[0, 0] > 0
+
+
+def spherical_harmonics(directions: Float[Tensor, "m 3"], degree: int) -> Float[Tensor, "m k"]:
+    """The real spherical harmonics up to `degree` (at most 2) of unit directions: 1, 4 or 9 values."""
+    x, y, z = directions.unbind(-1)
+    basis = [torch.full_like(x, 0.28209479)]
+    if degree >= 1:
+        basis += [-0.48860251 * y, 0.48860251 * z, -0.48860251 * x]
+    if degree >= 2:
+        basis += [1.09254843 * x * y, -1.09254843 * y * z, 0.31539157 * (3 * z * z - 1)]
+        basis += [-1.09254843 * x * z, 0.54627422 * (x * x - y * y)]
+    return torch.stack(basis, dim=-1)

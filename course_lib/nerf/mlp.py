@@ -1,0 +1,185 @@
+"""The radiance field of the lecture: a network F_Θ: (x, y, z, θ, φ) → (RGB, σ), coarse and fine."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from course_lib.data.scenes import Scene
+from course_lib.nerf.field import RadianceField, scene_background
+from course_lib.nerf.voxels import surroundings
+from course_lib.volume import (
+    Composite,
+    composite,
+    compositing_weights,
+    positional_encoding,
+    sample_pdf,
+    stratified_positions,
+)
+
+
+class RadianceMLP(nn.Module):
+    """The network of NeRF (Mildenhall et al. 2020, figure 7).
+
+    `depth` layers of `width` with ReLU; the encoded position enters again in the middle (the skip). The
+    density comes from the position alone; the encoded view direction joins only for the colour.
+    The paper's: width 256, depth 8, 10 and 4 frequencies. Positions are in [-1, 1]³.
+    """
+
+    def __init__(
+        self,
+        width: int = 256,
+        depth: int = 8,
+        *,
+        position_frequencies: int = 10,
+        direction_frequencies: int = 4,
+    ):
+        super().__init__()
+        self.position_frequencies = position_frequencies
+        self.direction_frequencies = direction_frequencies
+        n_position = 3 + 6 * position_frequencies  # the point itself too, as in the paper's code
+        n_direction = 3 + 6 * direction_frequencies
+        self.skip = depth // 2
+        self.trunk = nn.ModuleList(
+            nn.Linear(n_position if i == 0 else width + n_position * (i == self.skip), width)
+            for i in range(depth)
+        )
+        self.density = nn.Linear(width, 1)
+        self.feature = nn.Linear(width, width)
+        self.color = nn.Sequential(
+            nn.Linear(width + n_direction, width // 2), nn.ReLU(), nn.Linear(width // 2, 3)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "n 3"], d: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
+        """Density σ >= 0 at points x and the colour in (0, 1) that they show in direction d."""
+        x = torch.cat([x, positional_encoding(x, self.position_frequencies)], dim=-1)
+        d = torch.cat([d, positional_encoding(d, self.direction_frequencies)], dim=-1)
+        h = x
+        for i, layer in enumerate(self.trunk):
+            if i == self.skip and i > 0:
+                h = torch.cat([h, x], dim=-1)
+            h = F.relu(layer(h))
+        # softplus where the paper has relu: a density that starts at 0 everywhere would stay there
+        sigma = F.softplus(self.density(h)[:, 0] - SHIFT)
+        rgb = torch.sigmoid(self.color(torch.cat([self.feature(h), d], dim=-1)))
+        return sigma, rgb
+
+
+class MLPField(RadianceField):
+    """A coarse and a fine network, trained together (NeRF section 5).
+
+    The coarse one is asked at `coarse` stratified samples of the ray; its weights say where `fine` more
+    are worth taking, and the fine network sees both. fine = 0: no second network. Density is per
+    1/`DENSITY` of the region's scale, so that the network's numbers are of the order of one.
+    """
+
+    DENSITY = 10.0
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        width: int = 256,
+        depth: int = 8,
+        coarse: int = 32,
+        fine: int = 32,
+        batch: int = 512,
+        learning_rate: float = 1e-3,
+        position_frequencies: int = 10,
+        direction_frequencies: int = 4,
+        seed: int = 0,
+    ):
+        self.background = scene_background(scene)
+        self.region, _ = surroundings(scene)
+        self.n_coarse, self.n_fine, self.batch = coarse, fine, batch
+        self.learning_rate = learning_rate
+        frequencies = {
+            "position_frequencies": position_frequencies,
+            "direction_frequencies": direction_frequencies,
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.coarse = RadianceMLP(width, depth, **frequencies).to(self.background.device)
+            self.fine = RadianceMLP(width, depth, **frequencies).to(self.background.device)
+        parameters = [*self.coarse.parameters(), *(self.fine.parameters() if fine else ())]
+        self.optimizer = torch.optim.Adam(parameters)
+
+    def prepare(self, progress: float) -> None:
+        """Warm up for a fiftieth of the training, then let the learning rate fall to a tenth."""
+        self.progress = progress
+        warm = min(1.0, 0.1 + progress / 0.02)
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate * warm * 0.1**progress
+
+    def render(
+        self,
+        origins: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "n 3"],
+        *,
+        background: Float[Tensor, "..."] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Composite:
+        """Colour, depth, opacity as the fine network has them."""
+        return self._both((origins, directions), background, generator)[-1]
+
+    def loss(
+        self,
+        rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
+        target: Float[Tensor, "n 3"],
+        background: Float[Tensor, "..."],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """The squared errors of the coarse and of the fine picture, added (NeRF eq. 6)."""
+        shown = self._both(rays, background, generator)
+        return sum(F.mse_loss(picture.color, target) for picture in shown)
+
+    def _both(
+        self,
+        rays: tuple[Tensor, Tensor],
+        background: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> list[Composite]:
+        background = self.background if background is None else background
+        near, far = self.region.span(*rays)  # in u, which is distance in bounded regions
+        shape, device = (len(near), self.n_coarse), near.device
+        middle = torch.full(shape, 0.5, device=device)
+        jitter = torch.rand(shape, generator=generator, device=device) if generator else middle
+        u = stratified_positions(near, far, jitter)
+        picture, weights = self._shade(self.coarse, rays, (near, far), u, background)
+        if self.n_fine == 0:
+            return [picture]
+        edges = torch.cat([near[:, None], (u[:, 1:] + u[:, :-1]) / 2, far[:, None]], dim=-1)
+        generator = generator or torch.Generator(device).manual_seed(0)  # pictures repeat
+        more = sample_pdf(edges, weights + 1e-5, self.n_fine, generator=generator)
+        u = torch.cat([u, more], dim=-1).sort(dim=-1).values
+        return [picture, self._shade(self.fine, rays, (near, far), u, background)[0]]
+
+    def _shade(
+        self,
+        network: RadianceMLP,
+        rays: tuple[Tensor, Tensor],
+        ends: tuple[Tensor, Tensor],
+        u: Float[Tensor, "n s"],
+        background: Float[Tensor, "..."],
+    ) -> tuple[Composite, Float[Tensor, "n s"]]:
+        """What a network shows on rays sampled at u, and the weights of the samples."""
+        origins, directions = rays
+        t = self.region.unbend(u)
+        points = origins[:, None] + t[..., None] * directions[:, None]  # (n, s, 3)
+        seen_from = directions[:, None].expand_as(points).reshape(-1, 3)
+        sigma, rgb = network(self.region.to_unit(points).reshape(-1, 3), seen_from)
+        edges = torch.cat([ends[0][:, None], (u[:, 1:] + u[:, :-1]) / 2, ends[1][:, None]], dim=-1)
+        deltas = edges.diff(dim=-1) * (self.DENSITY / self.region.scale)
+        weights = compositing_weights(sigma.view(u.shape), deltas)
+        picture = composite(weights, rgb.view(*u.shape, 3), t, background=background)
+        return picture, weights
+
+    @torch.no_grad()
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """σ of the last network, per unit of length."""
+        network = self.fine if self.n_fine else self.coarse
+        unit = self.region.to_unit(points)
+        sigma = torch.cat([network(x, torch.zeros_like(x))[0] for x in unit.split(1 << 16)])
+        inside = (unit.abs() <= 1).all(-1)
+        return sigma * inside * (self.DENSITY / self.region.scale)

@@ -1,0 +1,121 @@
+"""One training loop for every radiance field."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from course_lib.data.scenes import Scene
+from course_lib.nerf.field import RadianceField
+from course_lib.nerf.images import psnr, ssim
+from course_lib.running import Budget
+
+
+@dataclass
+class History:
+    """What the training saw: for each noted step its number, the seconds spent, and the loss."""
+
+    steps: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+
+class PixelSource:
+    """Random pixels of a scene's photographs, with their rays."""
+
+    def __init__(self, scene: Scene, region, *, keep_empty: float = 0.0):
+        self.scene = scene
+        mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)
+        self.pool = mask.view(-1).nonzero()[
+            :, 0
+        ]  # pixels that show something, and their neighbours
+        self.flat = scene.images.view(-1, 4)
+        self.has_alpha = scene.has_alpha
+        self.keep_empty = keep_empty  # share of the batch taken from all pixels
+
+    def batch(
+        self, n: int, generator: torch.Generator
+    ) -> tuple[tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]], Float[Tensor, "n 4"]]:
+        """n rays and the RGBA of their pixels."""
+        device = self.flat.device
+        draw = torch.randint(len(self.pool), (n,), generator=generator, device=device)
+        pixel = self.pool[draw]
+        anywhere = int(n * self.keep_empty)
+        if anywhere:
+            pixel[:anywhere] = torch.randint(
+                len(self.flat), (anywhere,), generator=generator, device=device
+            )
+        height, width = self.scene.size
+        x, y = pixel % width + 0.5, pixel // width % height + 0.5
+        rays = self.scene.rays_through(pixel // (height * width), x, y)
+        return rays, self.flat[pixel].float() / 255
+
+
+def train(
+    model: RadianceField,
+    scene: Scene,
+    *,
+    seconds: float,
+    steps: int = 1_000_000,
+    generator: torch.Generator | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    label: str = "training",
+) -> History:
+    """Fit a field to photographs for some seconds (of `clock`) or steps, whichever ends first.
+
+    Minimises the squared difference between rendered and photographed colours of random pixels. An
+    interrupt (the stop button) ends it early: the field stays usable, and calling again goes on.
+    `on_step(step, seconds)` is called after each step.
+    """
+    device = model.background.device
+    generator = generator or torch.Generator(device).manual_seed(0)
+    pixels = PixelSource(scene.to(device), model.region)
+    history, begun, start = History(), clock(), model.progress
+    for step in Budget(steps, seconds=seconds if clock is time.perf_counter else 1e9, label=label):
+        done = max((clock() - begun) / seconds, step / steps)
+        if done >= 1:
+            break
+        model.prepare(start + (1 - start) * done)
+        loss = training_step(model, pixels, generator)
+        if step % 10 == 0:
+            history.steps.append(step)
+            history.seconds.append(clock() - begun)
+            history.losses.append(loss.item())
+        if on_step is not None:
+            on_step(step, clock() - begun)
+    return history
+
+
+def training_step(
+    model: RadianceField, pixels: PixelSource, generator: torch.Generator
+) -> Float[Tensor, ""]:
+    """One step of gradient descent; the loss before it."""
+    rays, rgba = pixels.batch(model.batch, generator)
+    alpha = rgba[:, 3:]
+    background = model.background.expand(len(alpha), 3)
+    if pixels.has_alpha:  # a random backdrop per ray, so that opacity counts and not only colour
+        background = torch.rand(len(alpha), 3, generator=generator, device=alpha.device)
+    target = rgba[:, :3] * alpha + background * (1 - alpha)
+    loss = model.loss(rays, target, background, generator)
+    model.optimizer.zero_grad()
+    loss.backward()
+    model.optimizer.step()
+    return loss.detach()
+
+
+def evaluate(model: RadianceField, scene: Scene, *, supersample: int = 1) -> dict[str, float]:
+    """Mean PSNR and SSIM over the photographs of a scene that the field has not seen."""
+    scene = scene.to(model.background.device)
+    scores: dict[str, list[Tensor]] = {"psnr": [], "ssim": []}
+    for index in range(len(scene)):
+        shown = model.view(scene, index, supersample=supersample).color
+        rgba = scene.images[index].float() / 255
+        target = rgba[..., :3] * rgba[..., 3:] + model.background * (1 - rgba[..., 3:])
+        scores["psnr"].append(psnr(shown, target))
+        scores["ssim"].append(ssim(shown, target))
+    return {name: torch.stack(values).mean().item() for name, values in scores.items()}

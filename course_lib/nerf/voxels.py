@@ -1,0 +1,170 @@
+"""A radiance field without a network: density and colour stored on a sparse voxel grid.
+
+As in Plenoxels (Fridovich-Keil 2022) and DVGO (Sun 2022): features at grid corners, interpolated
+trilinearly; colour by spherical harmonics of the view direction; empty space skipped; coarse to fine.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from course_lib.data.scenes import Scene
+from course_lib.nerf.field import RadianceField, scene_background
+from course_lib.nerf.grid import SparseGrid, resample, spherical_harmonics
+from course_lib.nerf.occupancy import Occupancy, carve, crop, march
+from course_lib.nerf.region import Region, find_region
+from course_lib.volume import Composite
+
+GROWTH = ((0.0, 0.34), (0.08, 0.67), (0.25, 1.0))  # (progress, share of the final resolution)
+PRUNE_EVERY = 0.12
+VISIBLE = 1e-3  # samples of less weight get no colour
+LIMITS = {"cpu": 144, "cuda": 384}  # voxels per side that each kind of machine can train
+
+
+class VoxelField(RadianceField):
+    """The fast field. Every setting has a default that comes from the scene."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        resolution: int | None = None,
+        degree: int = 1,
+        learning_rate: float = 0.1,
+        batch: int = 4096,
+    ):
+        self.background = scene_background(scene)
+        self.region, self.occupancy = surroundings(scene)
+        self.resolution = resolution or default_resolution(scene, self.region)
+        self.degree, self.learning_rate, self.batch = degree, learning_rate, batch
+        self.density_scale, self.density_shift = 2.0, -4.0
+        self.stage, self.next_prune = 0, PRUNE_EVERY
+        self._use(self._new_grid())
+
+    def prepare(self, progress: float) -> None:
+        """Grow and prune when it is time; the learning rate falls to a tenth."""
+        self.progress = progress
+        if self.stage + 1 < len(GROWTH) and progress >= GROWTH[self.stage + 1][0]:
+            self.stage += 1
+            self._prune()
+            grown = self._new_grid()
+            grown.copy_from(self.grid)
+            self._use(grown)
+        elif progress > self.next_prune:
+            self._prune()
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate * 0.1**progress
+
+    def _new_grid(self) -> SparseGrid:
+        resolution = max(8, round(self.resolution * GROWTH[self.stage][1]))
+        features = 1 + 3 * (self.degree + 1) ** 2
+        return SparseGrid(resample(self.occupancy.cells, resolution), features)
+
+    def _use(self, grid: SparseGrid) -> None:
+        self.grid = grid
+        self.optimizer = torch.optim.Adam([grid.table], betas=(0.9, 0.99), eps=1e-15, fused=True)
+
+    def _prune(self) -> None:
+        self.next_prune = self.progress + PRUNE_EVERY
+        self.occupancy.prune(0.002 if self.region.contracted else 0.01)
+
+    @property
+    def step_length(self) -> float:
+        """The distance between samples: one voxel, in units of the world."""
+        return self.grid.voxel * self.region.scale * (2 if self.region.contracted else 1)
+
+    def render(
+        self,
+        origins: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "n 3"],
+        *,
+        background: Float[Tensor, "..."] | None = None,
+        generator: torch.Generator | None = None,
+        step: float = 1.0,
+    ) -> Composite:
+        """Colour, depth, opacity; `step` is the distance between samples in voxels."""
+        n, device = len(origins), origins.device
+        jitter = torch.full((n,), 0.5, device=device)
+        if generator is not None:
+            jitter = torch.rand(n, generator=generator, device=device)
+        step_length = step * self.step_length
+        samples = march(self.occupancy, self.region, (origins, directions), step_length, jitter)
+        features = self.grid(samples.unit)
+        weights = packed_weights(self.optical_depth(features[:, 0]) * step, samples.ray, n)
+        shown = (weights.detach() > VISIBLE).nonzero()[:, 0]
+        ray, w = samples.ray[shown], weights[shown, None]
+        if generator is not None:
+            self.occupancy.observe(samples.cell[shown], weights.detach()[shown])
+        color = self.color(features[shown, 1:], directions[ray])
+        parts = torch.cat([color, samples.t[shown, None], torch.ones_like(w)], dim=-1)
+        summed = torch.zeros(n, 5, device=device).index_add(0, ray, w * parts)
+        return _composite(summed, self.background if background is None else background)
+
+    def optical_depth(self, raw: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
+        """σ times the side of a voxel, from the stored number."""
+        return F.softplus(raw * self.density_scale + self.density_shift)
+
+    def color(
+        self, harmonics: Float[Tensor, "m c"], directions: Float[Tensor, "m 3"]
+    ) -> Float[Tensor, "m 3"]:
+        """Colours seen from directions, in (0, 1)."""
+        basis = spherical_harmonics(directions, self.degree)  # (m, k)
+        return torch.sigmoid((harmonics.view(len(basis), 3, -1) * basis[:, None]).sum(-1))
+
+    @torch.no_grad()
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """σ per unit of length; 0 in empty cells and outside the region."""
+        unit = self.region.to_unit(points)
+        inside = (unit.abs() <= 1).all(-1) & self.occupancy.flat[self.occupancy.cell_of(unit)]
+        sigma = torch.zeros(len(points), device=points.device)
+        sigma[inside] = self.optical_depth(self.grid(unit[inside])[:, 0]) / self.step_length
+        return sigma
+
+
+def surroundings(scene: Scene) -> tuple[Region, Occupancy]:
+    """The region of a scene and what of it may be occupied, before any training.
+
+    Where the silhouettes leave nothing, as with wrong cameras or masks, everything may be occupied.
+    """
+    region = find_region(scene)
+    cells = carve(scene, region)
+    if not bool(cells.any()):
+        return region, Occupancy(torch.ones_like(cells))
+    if region.contracted:
+        return region, Occupancy(cells)
+    closer = crop(region, Occupancy(cells))
+    cells = carve(scene, closer)
+    return closer, Occupancy(cells if bool(cells.any()) else torch.ones_like(cells))
+
+
+def default_resolution(scene: Scene, region: Region) -> int:
+    """Voxels per side that are about as fine as a pixel at the scene's distance."""
+    focal = scene.intrinsics[:, 0].median().item()
+    distance = (scene.camera_to_world[:, :3, 3] - region.center).norm(dim=-1).median().item()
+    per_unit = focal / max(distance, region.scale)  # pixels on a unit of length
+    cells = 2 * region.scale * per_unit * (2 if region.contracted else 1.25)
+    return int(min(max(cells, 32), LIMITS.get(scene.images.device.type, LIMITS["cpu"])))
+
+
+def packed_weights(
+    tau: Float[Tensor, "m"], ray: Float[Tensor, "m"] | Tensor, n: int
+) -> Float[Tensor, "m"]:
+    """`volume.compositing_weights` for the samples of n rays in one list, ray by ray.
+
+    tau: σδ of each sample. Sums over all rays run in float64, so that differences stay exact.
+    """
+    if len(tau) == 0:
+        return tau
+    tau = tau.double()
+    before = tau.cumsum(0) - tau
+    count = torch.bincount(ray, minlength=n)
+    first = (count.cumsum(0) - count).clamp(max=len(tau) - 1)  # of each ray
+    transmittance = torch.exp(before[first][ray] - before)
+    return (transmittance * -torch.expm1(-tau)).float()
+
+
+def _composite(summed: Float[Tensor, "n 5"], background: Float[Tensor, "..."]) -> Composite:
+    """From Σw(r, g, b, t, 1) to what a ray shows."""
+    color, opacity = summed[:, :3], summed[:, 4]
+    depth = summed[:, 3] / torch.where(opacity > 1e-6, opacity, torch.ones_like(opacity))
+    return Composite(color + (1 - opacity)[:, None] * background, depth, opacity)
