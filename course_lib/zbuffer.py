@@ -71,7 +71,7 @@ def draw_faces(
     face = torch.full((height * width,), -1, dtype=torch.int64, device=depth.device)
     barycentric = torch.zeros(height * width, 3, dtype=depth.dtype, device=depth.device)
     corners, z = pixels[faces], depth[faces]  # (f, 3, 2), (f, 3)
-    for index, pixel in _pairs(corners, z, height, width):
+    for index, pixel in face_pixel_pairs(corners, (z > 1e-6).all(dim=1), height, width):
         inside, weights, distance = _hits(corners[index], z[index], pixel, width)
         index, pixel = index[inside], pixel[inside]
         first = _nearest(pixel, distance, index, height * width)
@@ -89,13 +89,24 @@ def draw_faces(
     return Fragments(face.reshape(shape), barycentric.reshape(*shape, 3), nearest.reshape(shape))
 
 
-def _pairs(corners: Tensor, z: Tensor, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """All (face, pixel) with the pixel's centre inside the face's bounding box, in pieces."""
+def face_pixel_pairs(
+    corners: Float[Tensor, "f 3 2"],
+    visible: Bool[Tensor, "f"],
+    height: int,
+    width: int,
+    margin: float = 0.0,
+) -> Iterator[tuple[Int[Tensor, "p"], Int[Tensor, "p"]]]:
+    """All (face, pixel) with the pixel's centre in the face's bounding box, in bounded pieces.
+
+    A pixel is one number, row · width + column. The box is `margin` pixels larger on every side.
+    Faces that are not visible or not finite have no pairs.
+    """
     limit = corners.new_tensor([width, height])
-    visible = (z > 1e-6).all(dim=1) & corners.isfinite().all(dim=2).all(dim=1)
+    visible = visible & corners.isfinite().all(dim=2).all(dim=1)
     corners = torch.where(visible[:, None, None], corners, torch.zeros_like(corners))
-    low = (corners.amin(dim=1) - 0.5).ceil().clamp(min=0).minimum(limit).long()  # first column, row
-    high = (corners.amax(dim=1) - 0.5).floor().clamp(min=-1).minimum(limit - 1).long()
+    low, high = corners.amin(dim=1) - margin - 0.5, corners.amax(dim=1) + margin - 0.5
+    low = low.ceil().clamp(min=0).minimum(limit).long()  # first column, row
+    high = high.floor().clamp(min=-1).minimum(limit - 1).long()
     size = (high - low + 1).clamp(min=0) * visible[:, None]  # (f, 2): columns, rows
     count = size.prod(dim=1)
     order = torch.nonzero(count)[:, 0]

@@ -1,4 +1,4 @@
-"""From shapes to pixels: sphere tracing."""
+"""Sphere tracing: rays that step as far as the signed distance says is free."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -41,3 +41,31 @@ def sphere_trace(
         if len(active) == 0:
             break
     return torch.where(hit, t, torch.full_like(t, far)), hit
+
+
+def march_rays(
+    sdf: Sdf, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"], steps: int
+) -> Float[Tensor, "n"]:
+    """The distance t along each ray after `steps` steps t ← t + sdf(o + t d), from t = 0.
+
+    The bare loop of sphere tracing; `sphere_trace` adds when to stop. Directions are unit vectors.
+
+    >>> ball = lambda p: p.norm(dim=-1) - 1
+    >>> march_rays(ball, torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), 1)
+    tensor([2.])
+    """
+    t = torch.zeros_like(origins[:, 0])
+    for _ in range(steps):
+        t = t + sdf(origins + t[:, None] * directions)
+    return t
+
+
+def sdf_normals(sdf: Sdf, points: Float[Tensor, "n 3"], step: float = 1e-3) -> Float[Tensor, "n 3"]:
+    """Unit normals of an SDF's level sets: its gradient by central differences of width 2·step.
+
+    >>> sdf_normals(lambda p: p.norm(dim=-1) - 1, torch.tensor([[0.0, 2.0, 0.0]])).round(decimals=3)
+    tensor([[0., 1., 0.]])
+    """
+    offsets = step * torch.eye(3).to(points)
+    columns = [sdf(points + offset) - sdf(points - offset) for offset in offsets]
+    return torch.nn.functional.normalize(torch.stack(columns, dim=-1), dim=-1)

@@ -1,0 +1,40 @@
+"""From shapes to pixels: hard and soft rasterising, shading, sphere tracing.
+
+`rasterize_by_loop` is the z-buffer algorithm to be read, `zbuffer.draw_faces` the same made fast.
+`soft_silhouette` and `soft_render` are differentiable. `sphere_trace` finds the zero set of an SDF.
+"""
+
+from course_lib.rasterize.hard import (
+    barycentric_coordinates,
+    edge_function,
+    lambert,
+    perspective_correct,
+    rasterize_by_loop,
+)
+from course_lib.rasterize.soft import (
+    signed_squared_distance,
+    soft_coverage,
+    soft_render,
+    soft_silhouette,
+    union_coverage,
+)
+from course_lib.rasterize.tracing import march_rays, sdf_normals, sphere_trace
+from course_lib.zbuffer import Fragments, draw_faces
+
+__all__ = [
+    "Fragments",
+    "barycentric_coordinates",
+    "draw_faces",
+    "edge_function",
+    "lambert",
+    "march_rays",
+    "perspective_correct",
+    "rasterize_by_loop",
+    "sdf_normals",
+    "signed_squared_distance",
+    "soft_coverage",
+    "soft_render",
+    "soft_silhouette",
+    "sphere_trace",
+    "union_coverage",
+]

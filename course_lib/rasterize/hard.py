@@ -1,0 +1,114 @@
+"""Rasterising as in the lecture, to be read: cover, interpolate, keep the nearest, shade.
+
+`course_lib.zbuffer.draw_faces` gives the same picture a hundred times faster.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from course_lib.zbuffer import Fragments
+
+
+def barycentric_coordinates(
+    points: Float[Tensor, "n 2"], triangle: Float[Tensor, "3 2"]
+) -> Float[Tensor, "n 3"]:
+    """The weights b with Σ bᵢ = 1 and Σ bᵢ cornerᵢ = point: each a ratio of signed areas.
+
+    b₀ = area(point, c₁, c₂) / area(c₀, c₁, c₂), and so on in turn. All bᵢ ≥ 0 exactly where the
+    point lies inside, whichever way round the corners run. A triangle without area gives infinities
+    or NaN: leave such faces out before.
+
+    >>> corners = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    >>> barycentric_coordinates(torch.tensor([[1.0, 2.0]]), corners).tolist()
+    [[0.25, 0.25, 0.5]]
+    """
+    a, b, c = triangle
+    area = edge_function(a, b, c)
+    return torch.stack(
+        [
+            edge_function(b, c, points) / area,
+            edge_function(c, a, points) / area,
+            edge_function(a, b, points) / area,
+        ],
+        dim=-1,
+    )
+
+
+def edge_function(
+    a: Float[Tensor, "*#n 2"], b: Float[Tensor, "*#n 2"], p: Float[Tensor, "*#n 2"]
+) -> Float[Tensor, "*n"]:
+    """Twice the signed area of the triangle a, b, p: positive on one side of the line a → b.
+
+    (b₀ − a₀)(p₁ − a₁) − (b₁ − a₁)(p₀ − a₀), Pineda's edge function (1988).
+
+    >>> edge_function(*torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 3.0]])).item()
+    6.0
+    """
+    along, towards = b - a, p - a
+    return along[..., 0] * towards[..., 1] - along[..., 1] * towards[..., 0]
+
+
+def perspective_correct(
+    barycentric: Float[Tensor, "n 3"], depth: Float[Tensor, "3"]
+) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n"]]:
+    """Weights on the 3D face, and the depth there, from weights bᵢ on its shadow in the image.
+
+    1/z is linear in the image, z is not: z = 1 / Σ bᵢ/zᵢ, and the weights are (bᵢ/zᵢ)·z.
+
+    >>> weights, z = perspective_correct(torch.tensor([[0.5, 0.5, 0.0]]), torch.tensor([1.0, 3, 1]))
+    >>> weights.tolist(), z.tolist()
+    ([[0.75, 0.25, 0.0]], [1.5])
+    """
+    over_depth = barycentric / depth  # (n, 3)
+    z = 1 / over_depth.sum(dim=-1)
+    return over_depth * z[:, None], z
+
+
+def rasterize_by_loop(
+    pixels: Float[Tensor, "v 2"],
+    depth: Float[Tensor, "v"],
+    faces: Int[Tensor, "f 3"],
+    height: int,
+    width: int,
+) -> Fragments:
+    """The z-buffer algorithm (Catmull 1974), one face at a time; results as `zbuffer.draw_faces`.
+
+    >>> corners = torch.tensor([[0.0, 0.0], [3.9, 0.0], [0.0, 3.9]])
+    >>> rasterize_by_loop(corners, torch.ones(3), torch.tensor([[0, 1, 2]]), 2, 3).face.tolist()
+    [[0, 0, 0], [0, 0, -1]]
+    """
+    face = torch.full((height, width), -1)
+    buffer = torch.full((height, width), torch.inf, dtype=depth.dtype)
+    weights = torch.zeros(height, width, 3, dtype=depth.dtype)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    centres = torch.stack([columns, rows], dim=-1).reshape(-1, 2).to(pixels) + 0.5
+    for index, corners in enumerate(faces):
+        triangle, z = pixels[corners], depth[corners]
+        if (z <= 1e-6).any() or edge_function(*triangle) == 0:
+            continue
+        on_screen = barycentric_coordinates(centres, triangle)
+        on_face, distance = perspective_correct(on_screen, z)
+        inside = (on_screen >= 0).all(dim=-1).reshape(height, width)
+        nearer = inside & (distance.reshape(height, width) < buffer)
+        face[nearer] = index
+        buffer[nearer] = distance.reshape(height, width)[nearer]
+        weights[nearer] = on_face.reshape(height, width, 3)[nearer]
+    return Fragments(face, weights, buffer)
+
+
+def lambert(
+    normals: Float[Tensor, "*n 3"],
+    light: Float[Tensor, "3"],
+    *,
+    ambient: float = 0.3,
+) -> Float[Tensor, "*n"]:
+    """Diffuse shading: ambient + (1 − ambient)·max(0, n·l), for unit normals and a light direction.
+
+    `light` points **towards** the light and need not be of unit length. Zero normals give `ambient`.
+
+    >>> lambert(torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]), torch.tensor([0.0, 2.0, 0.0]))
+    tensor([1.0000, 0.3000])
+    """
+    cosine = (normals @ (light / light.norm())).clamp(min=0)
+    return ambient + (1 - ambient) * cosine
