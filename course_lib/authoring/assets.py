@@ -12,6 +12,7 @@ MAKERS: dict[str, str] = {
     "adult": "course_lib.tabular.rows:make_adult",
     "llm_scores": "course_lib.tabular.study:make_llm_scores",
     "scene": "course_lib.data.make_scene:make_scene",
+    "reconstruction": "course_lib.reconstruction.train:make_reconstruction",
 }
 """name of a folder in assets -> "module:function", a function that takes that folder and fills it."""
 

@@ -5,6 +5,10 @@
 Splits are made by shape: every view of a shape is on the same side.
 """
 
+import hashlib
+import inspect
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +18,24 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from course_lib.data import shape_records
-from course_lib.data.shape_records import unpack_bits
+from course_lib.data.shape_records import describe, unpack_bits
+from course_lib.running import Budget
+from course_lib.shapes import FAMILIES, Shape, csg, families, make_shape
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
+PER_VIEW = ("image", "camera", "depth")  # fields with an axis of views
 WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class SingleView(Dataset):
-    """Every shape's fields stacked along a first axis, and the names of the shapes' families.
+    """Every shape's fields stacked along a first axis, and the shapes' names.
 
     Item i is view i % views of shape i // views, as a dictionary of tensors; `batch(indices)` gives
     many at once, with a first axis b:
     image (b, 3, h, w) in [0, 1], composited over `background`; camera (b, 4, 4); depth (b, h, w);
     occupancy (b, r, r, r) float at `resolution` 32 or 64; points, normals (b, n, 3); part_label;
-    sdf_points (b, m, 3), sdf (b, m). The frame is the object's own; focal length in pixels.
+    sdf_points (b, m, 3), sdf (b, m). The frame is the object's own; `focal` is in pixels.
     """
 
     fields: dict[str, Tensor]
@@ -44,7 +51,7 @@ class SingleView(Dataset):
         count: int,
         *,
         views: int = 4,
-        size: int = 64,
+        points: int = 2048,
         cache: Path | None = None,
     ) -> "SingleView":
         """`count` random shapes of a split, the families in turn, with `views` pictures each.
@@ -57,15 +64,15 @@ class SingleView(Dataset):
                 f"expected a split of {tuple(SPLITS)}, count >= 1 and views >= 1, "
                 f"got {split!r}, {count} and {views}"
             )
-        path = cache and cache / f"{split}-{count}x{views}-{size}-{_fingerprint()}.pt"
+        path = cache and Path(cache) / f"{split}-{count}-{views}-{points}-{_fingerprint()}.pt"
         if path and path.exists():
-            fields = torch.load(path, mmap=True, weights_only=True)
+            fields = torch.load(path, weights_only=True)
         else:
-            fields = _make_fields(split, count, views, size)
+            fields = _make_fields(split, count, views, points)
             if path:
                 _save(fields, path)
-        names = tuple(_family(index) for index in range(count))
-        return cls(fields, names, shape_records.FOCAL * size)
+        names = tuple(make_nth_shape(split, index).name for index in range(count))
+        return cls(fields, names, shape_records.FOCAL * fields["image"].shape[-1])
 
     @property
     def views(self) -> int:
@@ -81,28 +88,18 @@ class SingleView(Dataset):
         return {name: value[0] for name, value in self.batch(torch.tensor([index])).items()}
 
     def batch(self, indices: Tensor, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-        """The items `indices` (b,), stacked, on a device."""
+        """The items `indices` (b,), stacked, on a device; half precision becomes single."""
         shape, view = indices // self.views, indices % self.views
-        stored = {
-            name: (value[shape, view] if name in PER_VIEW else value[shape]).to(device)
-            for name, value in self.fields.items()
-            if not name.startswith("occupancy") or name == f"occupancy_{self.resolution}"
-        }
-        bits = unpack_bits(stored.pop(f"occupancy_{self.resolution}")).float()
-        image = composite(stored.pop("image"), self.background)
-        rest = {
-            name: value.float() if value.dtype == torch.float16 else value
-            for name, value in stored.items()
-        }
-        side = self.resolution
-        return {"image": image, "occupancy": bits.reshape(-1, side, side, side)} | rest
-
-    def shape(self, index: int) -> shape_records.Shape:
-        """The procedural shape behind shape `index` is not stored; see `make_shape`."""
-        raise NotImplementedError
-
-
-PER_VIEW = ("image", "camera", "depth")
+        batch = {}
+        for name, value in self.fields.items():
+            if name.startswith("occupancy") and name != f"occupancy_{self.resolution}":
+                continue
+            chosen = (value[shape, view] if name in PER_VIEW else value[shape]).to(device)
+            batch[name] = chosen.float() if chosen.dtype == torch.float16 else chosen
+        bits = unpack_bits(batch.pop(f"occupancy_{self.resolution}"))
+        batch["occupancy"] = bits.unflatten(1, (self.resolution,) * 3).float()
+        batch["image"] = composite(batch["image"], self.background)
+        return batch
 
 
 def composite(
@@ -113,3 +110,43 @@ def composite(
     alpha = values[..., 3:, :, :]
     plain = torch.tensor(background, device=rgba.device)[:, None, None]
     return alpha * values[..., :3, :, :] + (1 - alpha) * plain
+
+
+def make_nth_shape(split: str, index: int) -> Shape:
+    """The procedural shape behind shape `index` of a split; the families take turns.
+
+    >>> make_nth_shape("test", 1).name
+    'table-2000001'
+    """
+    family = list(FAMILIES)[index % len(FAMILIES)]
+    return make_shape(family, SPLITS[split] * 1_000_000 + index)
+
+
+def _make_fields(split: str, count: int, views: int, points: int) -> dict[str, Tensor]:
+    """All fields of all shapes; threads share the work, since torch works outside Python's lock."""
+
+    def make(index: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(SPLITS[split] * 1_000_000 + index)
+        return describe(make_nth_shape(split, index), generator, views=views, points=points)
+
+    fields: dict[str, Tensor] = {}
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        records = pool.map(make, range(count))
+        for index in Budget(count, seconds=3600.0, label=f"{count} {split} shapes"):
+            for name, value in next(records).items():
+                fields.setdefault(name, value.new_empty(count, *value.shape))[index] = value
+    return fields
+
+
+def _save(fields: dict[str, Tensor], path: Path) -> None:
+    """Write aside, then move: an interrupted run leaves no half file behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}")
+    torch.save(fields, aside)
+    aside.replace(path)
+
+
+def _fingerprint() -> str:
+    """Changes when the code that makes the data changes."""
+    sources = "".join(inspect.getsource(module) for module in (families, csg, shape_records))
+    return hashlib.sha256(sources.encode()).hexdigest()[:8]

@@ -199,7 +199,7 @@ def _bottle(random: Random) -> Iterator[Part]:
         trunk = rounded_box((2 * radius, body, 2 * radius), 0.08, (0, floor + body / 2, 0))
     else:
         trunk = cylinder(radius, body, (0, floor + body / 2, 0))
-    top = floor + body
+    top = floor + body - 0.04  # solids that only touch would leave a zero set inside
     yield "body", union(trunk, cone(radius, neck, shoulder, (0, top + shoulder / 2, 0)))
     top += shoulder
     yield "neck", cylinder(neck, neck_height + 0.1, (0, top + neck_height / 2, 0))

@@ -1,0 +1,156 @@
+"""Reads the user's own ShapeNet renderings into the data set of notebook 05.
+
+Two layouts are understood. One folder per model:
+
+    <root>/…/<model>/rendering/00.png …, rendering_metadata.txt
+    <root>/…/<model>/model.obj  or  models/model_normalized.obj  or  model.binvox
+
+and the three trees of 3D-R2N2's download, side by side under the root:
+
+    ShapeNetRendering/<category>/<model>/rendering/…
+    ShapeNetVox32/<category>/<model>/model.binvox
+    ShapeNetCore.v1/<category>/<model>/model.obj
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from course_lib import cameras
+from course_lib.data.shape_records import pack_bits
+from course_lib.data.single_view import SingleView
+from course_lib.implicit import mesh_to_sdf
+from course_lib.meshes import Mesh, sample_surface
+from course_lib.voxels import load_binvox, mesh_to_voxels, voxels_to_mesh
+
+SHAPES = ("model.obj", "models/model_normalized.obj", "model.binvox")
+FARTHEST = 1.75  # a distance of 1 in rendering_metadata.txt, where the object has unit diagonal
+FOCAL = 35 / 32  # focal length over sensor width of 3D-R2N2's renderings
+
+
+def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 2048) -> SingleView:
+    """All models under `root` that have pictures and a shape, as one data set.
+
+    Every shape is centred and scaled until its longest side is 1.8, pictures are reduced to `size`,
+    cameras follow from rendering_metadata.txt. The depths are not known (0), nor are the parts (0).
+    Many ShapeNet meshes are open: inside is then where the winding number exceeds ½, and a warning
+    says so. All shapes are in one set: `split_by_shape`. ValueError where nothing usable is found.
+    """
+    folders = sorted(path for path in Path(root).rglob("rendering") if path.is_dir())
+    models = [(folder, _find_shape(folder.parent, Path(root))) for folder in folders]
+    usable = [(folder, shape) for folder, shape in models if shape is not None]
+    if not usable:
+        raise ValueError(
+            f"expected folders like <model>/rendering/00.png beside <model>/model.obj under {root}, "
+            f"found {len(folders)} rendering folders and no shape for them"
+        )
+    records = [_record(folder, shape, size, views, points) for folder, shape in usable]
+    fewest = min(len(record["image"]) for record in records)
+    for record in records:
+        for name in ("image", "camera", "depth"):
+            record[name] = record[name][:fewest]
+    fields = {name: torch.stack([record[name] for record in records]) for name in records[0]}
+    return SingleView(fields, tuple(folder.parent.name for folder, _ in usable), FOCAL * size)
+
+
+def split_by_shape(
+    data: SingleView, fractions: tuple[float, float, float] = (0.7, 0.1, 0.2), seed: int = 0
+) -> tuple[SingleView, SingleView, SingleView]:
+    """Train, validation and test; all views of a shape stay together. May leave a part empty.
+
+    Which part a shape belongs to is drawn by `seed` from the models' order in the folder.
+    """
+    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"expected three fractions that add up to 1, got {fractions}")
+    count = len(data.names)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    ends = [round(count * fractions[0]), round(count * (fractions[0] + fractions[1]))]
+    return tuple(
+        replace(
+            data,
+            fields={name: value[chosen] for name, value in data.fields.items()},
+            names=tuple(data.names[index] for index in chosen.tolist()),
+        )
+        for chosen in order.tensor_split(ends)
+    )
+
+
+def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
+    """Cameras from rendering_metadata.txt, one line per picture.
+
+    Azimuth θ and elevation φ in degrees, distance ρ: the camera sits at
+    1.75 ρ (cos φ cos θ, sin φ, cos φ sin θ) and looks at the origin; the object faces +x at θ = 0.
+    ValueError for a line with fewer than four numbers.
+    """
+    rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+    if not rows or min(map(len, rows)) < 4:
+        raise ValueError(
+            "expected lines of azimuth, elevation, in-plane rotation and distance in "
+            f"rendering_metadata.txt, got {rows[:1]}"
+        )
+    azimuth, elevation, _, distance = torch.tensor([[float(x) for x in row[:4]] for row in rows]).T
+    azimuth, elevation = azimuth * math.pi / 180, elevation * math.pi / 180
+    flat = elevation.cos()
+    direction = torch.stack([flat * azimuth.cos(), elevation.sin(), flat * azimuth.sin()], dim=-1)
+    return cameras.look_at(FARTHEST * distance[:, None] * direction)
+
+
+def _find_shape(model: Path, root: Path) -> Path | None:
+    """The shape beside the pictures, or at the same category and model in another tree."""
+    beside = [model / name for name in SHAPES]
+    elsewhere = [
+        tree / model.parent.name / model.name / name
+        for tree in sorted(root.iterdir())
+        if tree.is_dir()
+        for name in SHAPES
+    ]
+    return next((path for path in beside + elsewhere if path.is_file()), None)
+
+
+def _record(folder: Path, shape: Path, size: int, views: int, points: int) -> dict[str, Tensor]:
+    """The fields of one model; see `shape_records.describe`."""
+    pictures = sorted(folder.glob("[0-9]*.png"))[:views]
+    metadata = folder / "rendering_metadata.txt"
+    if not pictures or not metadata.is_file():
+        raise ValueError(f"expected 00.png … and rendering_metadata.txt in {folder}")
+    camera = metadata_cameras(metadata.read_text())[: len(pictures)]
+    mesh, grid = _load_shape(shape)
+    generator = torch.Generator().manual_seed(0)
+    surface, normals = sample_surface(mesh, points, generator=generator)
+    near = sample_surface(mesh, 2048, generator=generator)[0]
+    near = near + 0.05 * torch.randn(2048, 3, generator=generator)
+    samples = torch.cat([near, 2 * torch.rand(2048, 3, generator=generator) - 1]).half()
+    return {
+        "image": torch.stack([_picture(path, size) for path in pictures]),
+        "camera": camera,
+        "depth": torch.zeros(len(pictures), size, size, dtype=torch.float16),  # not known
+        "occupancy_32": pack_bits(torch.nn.functional.avg_pool3d(grid[None].float(), 2)[0] >= 0.5),
+        "occupancy_64": pack_bits(grid),
+        "points": surface.half(),
+        "normals": normals.half(),
+        "part_label": torch.zeros(points, dtype=torch.uint8),  # not known
+        "sdf_points": samples,
+        "sdf": mesh_to_sdf(mesh)(samples.float()).half(),
+    }
+
+
+def _picture(path: Path, size: int) -> UInt8[Tensor, "4 {size} {size}"]:
+    """RGBA, reduced by averaging."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGBA").resize((size, size), Image.Resampling.BOX)
+    return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+
+
+def _load_shape(path: Path) -> tuple[Mesh, Bool[Tensor, "64 64 64"]]:
+    """The surface, scaled to a longest side of 1.8, and its occupancy at 64³."""
+    raw = voxels_to_mesh(load_binvox(path).grid) if path.suffix == ".binvox" else Mesh.load(path)
+    low, high = raw.vertices.amin(dim=0), raw.vertices.amax(dim=0)
+    mesh = Mesh((raw.vertices - (low + high) / 2) * (1.8 / (high - low).max()), raw.faces)
+    return mesh, mesh_to_voxels(mesh, 64)

@@ -1,0 +1,28 @@
+"""From one picture to a shape: an image encoder and four decoders, one per representation."""
+
+from course_lib.reconstruction.encoder import CODE, Features, FromImage, ImageEncoder
+from course_lib.reconstruction.implicit_decoder import ImplicitDecoder, modulate
+from course_lib.reconstruction.mesh_decoder import (
+    MeshDecoder,
+    mesh_training_loss,
+    vertex_image_features,
+)
+from course_lib.reconstruction.point_decoder import PointDecoder, two_branches
+from course_lib.reconstruction.voxel_decoder import VoxelDecoder, grow, occupancy_loss
+
+__all__ = [
+    "CODE",
+    "Features",
+    "FromImage",
+    "ImageEncoder",
+    "ImplicitDecoder",
+    "MeshDecoder",
+    "PointDecoder",
+    "VoxelDecoder",
+    "grow",
+    "mesh_training_loss",
+    "modulate",
+    "occupancy_loss",
+    "two_branches",
+    "vertex_image_features",
+]

@@ -1,0 +1,77 @@
+"""What a network must beat, and what its representation could reach at best."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from course_lib.data.shape_records import distance_grid, sdf_gradient
+from course_lib.meshes import Mesh, icosphere
+from course_lib.reconstruction.evaluate import Sampled
+from course_lib.reconstruction.extract import voxels_to_mesh
+from course_lib.shapes import Shape
+
+
+def mean_shape(occupancy: Float[Tensor, "n r r r"]) -> Float[Tensor, "r r r"]:
+    """The one grid that is the answer to every picture: voxels occupied more often than average.
+
+    How often each voxel is occupied, minus the level above which as many voxels lie as a shape has
+    on average; positive inside.
+
+    >>> mean_shape(torch.tensor([1.0, 1, 1, 0, 1, 0, 0, 0]).reshape(2, 2, 2, 1)).flatten() > 0
+    tensor([ True, False,  True, False])
+    """
+    frequency = occupancy.mean(dim=0)
+    count = max(1, round(float(frequency.sum())))
+    highest = frequency.flatten().sort(descending=True).values
+    return frequency - (highest[count - 1] + highest[min(count, len(highest) - 1)]) / 2
+
+
+def retrieve(
+    queries: Float[Tensor, "b c h w"], gallery: Float[Tensor, "n c h w"]
+) -> Int[Tensor, "b"]:
+    """For each query the index of the training picture with the smallest squared difference.
+
+    argmin_j Σ (query − gallery_j)², over channels and pixels, as ‖q‖² − 2 q·g + ‖g‖² without the
+    term ‖q‖² that all j share: no (b, n, c, h, w) tensor is needed.
+
+    >>> gallery = torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1)
+    >>> retrieve(torch.tensor([[[[1.2]]]]), gallery)
+    tensor([1])
+    """
+    q, g = queries.flatten(1), gallery.flatten(1)
+    return (g.square().sum(dim=1) - 2 * q @ g.mT).argmin(dim=1)
+
+
+def silhouettes(image: Float[Tensor, "b 3 h w"], side: int = 16) -> Float[Tensor, "b 3 s s"]:
+    """What retrieval compares: where the object is and how bright, small, without its colours."""
+    gray = image.mean(dim=1, keepdim=True)
+    solid = (image.amin(dim=1, keepdim=True) < 0.99).float()
+    both = torch.cat([solid, solid, gray], dim=1)
+    return torch.nn.functional.adaptive_avg_pool2d(both, side)
+
+
+def truth(record: dict[str, Tensor]) -> Sampled:
+    """The truth of one item of the data set."""
+    return Sampled(record["points"], record["normals"], record["occupancy"] > 0.5)
+
+
+def voxel_limit(record: dict[str, Tensor]) -> Mesh:
+    """The true occupancy as a mesh: what no 32³ grid of 0 and 1 can beat."""
+    return voxels_to_mesh(2 * record["occupancy"] - 1)
+
+
+def point_limit(shape: Shape, n: int, generator: torch.Generator) -> Float[Tensor, "{n} 3"]:
+    """n points of the true surface."""
+    from course_lib.data.shape_records import surface_points
+
+    return surface_points(shape, distance_grid(shape, 64), n, generator)[0]
+
+
+def template_limit(shape: Shape, *, steps: int = 60) -> Mesh:
+    """The template pulled onto the true surface: every vertex slides down the distance field."""
+    template = icosphere(3, 1.0)
+    vertices = template.vertices
+    for _ in range(steps):
+        gradient = torch.nn.functional.normalize(sdf_gradient(shape, vertices), dim=-1)
+        vertices = vertices - 0.3 * shape.sdf(vertices)[:, None] * gradient
+    return Mesh(vertices, template.faces)

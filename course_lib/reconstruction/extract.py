@@ -1,0 +1,54 @@
+"""A closed mesh out of whatever a decoder predicts."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from course_lib.meshes import Mesh, grid_to_mesh, lattice
+from course_lib.neighbors import nearest_neighbors
+
+CHUNK = 16384  # query points at a time
+
+
+def voxels_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:
+    """The surface where the logit is zero; a layer of empty voxels around closes it."""
+    padded = nn.functional.pad(logits.detach().float(), (1,) * 6, value=-5.0)
+    return grid_to_mesh(_both_signs(-padded), bound=1 + 1 / len(logits))
+
+
+def implicit_to_mesh(network: nn.Module, image: Tensor, resolution: int = 48) -> Mesh:
+    """Marching cubes of the logits of one picture (3, h, w) on a lattice; any resolution will do."""
+    corners = lattice(resolution).to(image)
+    logits = query(network, image, corners.reshape(-1, 3)).reshape(corners.shape[:3])
+    logits[:, :, [0, -1]] = logits[:, [0, -1]] = logits[[0, -1]] = -5.0  # close it at the sides
+    return grid_to_mesh(_both_signs(-logits))
+
+
+@torch.no_grad()
+def query(
+    network: nn.Module, image: Float[Tensor, "3 h w"], points: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n"]:
+    """The implicit network's logits for many points of one picture; the picture is encoded once."""
+    features = network.encoder(image[None])
+    logits = [network.decoder(features, chunk[None])[0] for chunk in points.split(CHUNK)]
+    return torch.cat(logits)
+
+
+def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.06) -> Mesh:
+    """A ball around every point, hollows that they enclose filled, and the surface of it all."""
+    from scipy.ndimage import binary_fill_holes
+
+    corners = lattice(40, bound=1.1).to(points)
+    squared, _ = nearest_neighbors(corners.reshape(1, -1, 3), points.detach()[None])
+    distance = squared[0].sqrt().reshape(corners.shape[:3]) - radius
+    filled = torch.from_numpy(binary_fill_holes((distance < 0).cpu().numpy())).to(points.device)
+    return grid_to_mesh(torch.where(filled, -distance.abs() - 1e-6, distance), bound=1.1)
+
+
+def _both_signs(values: Tensor) -> Tensor:
+    """A lattice without a surface gets a speck at its lowest value, so that there is a mesh."""
+    if bool((values < 0).any()):
+        return values
+    values = values.clone()
+    values.view(-1)[values.argmin()] = -1e-3
+    return values
