@@ -96,8 +96,8 @@ def _block(picture: np.ndarray, title: str) -> np.ndarray:
     page = Image.new("RGB", (picture.shape[1], (TEXT + 4) * len(lines) + 4), "white")
     draw = ImageDraw.Draw(page)
     for row, line in enumerate(lines):
-        x = (picture.shape[1] - _font().getlength(line)) / 2
-        draw.text((x, row * (TEXT + 4)), line, fill="#222222", font=_font())
+        x = (picture.shape[1] - font().getlength(line)) / 2
+        draw.text((x, row * (TEXT + 4)), line, fill="#222222", font=font())
     return np.concatenate([np.asarray(page), picture])
 
 
@@ -105,7 +105,7 @@ def _wrap(title: str, width: int) -> list[str]:
     lines: list[str] = []
     for word in title.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _font().getlength(longer) <= width:
+        if lines and font().getlength(longer) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -113,7 +113,7 @@ def _wrap(title: str, width: int) -> list[str]:
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
+def font() -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along."""
     from matplotlib import get_data_path
 

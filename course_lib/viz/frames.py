@@ -1,0 +1,95 @@
+"""The picture of the conventions: the world's axes, a camera's axes and its image."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from course_lib.cameras import look_at, project
+from course_lib.viz.colors import PALETTE
+from course_lib.viz.figure import Figure, described, show
+from course_lib.viz.gallery import font
+from course_lib.viz.pictures import FIELD, frame_camera, render
+from course_lib.viz.scene import Item, Scene
+
+AXES = (PALETTE[5], PALETTE[2], PALETTE[0])  # x, y, z
+EYE = (-1.8, 1.0, 0.9)
+ALT = (
+    "World axes x (right), y (up) and z (towards the viewer) at the origin, and a camera that looks "
+    "at the origin along its own minus z: its x points to the right in its image, its y upwards, its "
+    "z away from what it sees. In the image, pixel columns j count to the right and rows i downwards, "
+    "beginning at the upper left corner."
+)
+
+
+def camera_frame(
+    camera_to_world: Float[Tensor, "4 4"] | None = None, *, alt: str = ALT, size: int = 420
+) -> Figure:
+    """Show the world's axes beside a camera's axes, with the camera's image as a pyramid.
+
+    >>> camera_frame(size=60).picture.shape
+    (60, 90, 3)
+    """
+    camera = look_at(EYE) if camera_to_world is None else camera_to_world.detach().cpu().float()
+    rotation, position = camera[:3, :3], camera[:3, 3]
+    corners = camera_image(camera)
+    scene = Scene(
+        *(
+            Item(torch.stack([torch.zeros(3), axis])[None], AXES[i], size=0.03)
+            for i, axis in enumerate(torch.eye(3) * 0.8)
+        ),
+        *(
+            Item(
+                torch.stack([position, position + 0.55 * rotation[:, i]])[None], AXES[i], size=0.03
+            )
+            for i in range(3)
+        ),
+        Item(_pyramid(position, corners), "#555555", size=0.012),
+        Item(torch.stack([position, 0.35 * position])[None], "#999999", size=0.008),
+    )
+    eye = frame_camera(scene, (-12.0, 26.0), None, 1.5)
+    eye[:3, 3] += 0.35 * eye[:3, 2]  # room for the names
+    picture = render(scene, size=(size, size * 3 // 2), camera=eye)
+    names = [(torch.eye(3)[i] * 0.92, f"world {name}") for i, name in enumerate("xyz")]
+    names += [(position + 0.7 * rotation[:, i], f"camera {name}") for i, name in enumerate("xyz")]
+    outside = corners[0] + 0.45 * (corners[0] - corners.mean(dim=0))
+    names += [(outside, "pixel (0, 0)"), (0.45 * position, "looks along −z")]
+    return show(Figure(described(alt), _write(picture, names, eye)))
+
+
+def camera_image(camera: Tensor, depth: float = 0.5, aspect: float = 4 / 3) -> Tensor:
+    """The corners (4, 3) of a camera's image at `depth`: upper left, upper right, lower right, left."""
+    half = depth * math.tan(math.radians(20))
+    signs = torch.tensor([[-aspect, 1.0], [aspect, 1.0], [aspect, -1.0], [-aspect, -1.0]])
+    local = torch.cat([signs * half, torch.full((4, 1), -depth)], dim=1)
+    return local @ camera[:3, :3].T + camera[:3, 3]
+
+
+def _pyramid(apex: Tensor, corners: Tensor) -> Tensor:
+    sides = torch.stack([apex.expand(4, 3), corners], dim=1)
+    rim = torch.stack([corners, corners.roll(-1, dims=0)], dim=1)
+    return torch.cat([sides, rim])
+
+
+def _write(picture: np.ndarray, names: Sequence[tuple[Tensor, str]], camera: Tensor) -> np.ndarray:
+    """The picture with each name written at its point."""
+    height, width = picture.shape[:2]
+    focal = height / (2 * math.tan(FIELD / 2))
+    places, _ = project(torch.stack([point for point, _ in names]), camera, focal, height, width)
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    for (x, y), (_, text) in zip(places.tolist(), names, strict=True):
+        draw.text(
+            (x, y),
+            text,
+            fill="#111111",
+            font=font(),
+            anchor="mm",
+            stroke_width=3,
+            stroke_fill="#ffffff",
+        )
+    return np.asarray(image)
