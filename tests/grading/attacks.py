@@ -40,7 +40,9 @@ def centroid(points):
 TRANSFORMERS = """
 import ast
 shell = get_ipython()
-shell.input_transformers_cleanup.append(lambda lines: ["pass\\n"] if "show(" in "".join(lines) else lines)
+def rewrite(lines):
+    return ["pass\\n"] if "show(" in "".join(lines) else lines
+shell.input_transformers_cleanup.append(rewrite)
 class Rewrite(ast.NodeTransformer):
     def visit_Call(self, node):
         self.generic_visit(node)
@@ -252,7 +254,7 @@ import pickle, json, os
 class Bomb:
     def __reduce__(self): return (os.system, ("touch /tmp/course-pickle-ran",))
 pickle.dumps = pickle._dumps = json.dumps = lambda *a, **k: '{"value": 1}'
-pickle.dump = lambda value, file, *a, **k: file.write(b"cos\\nsystem\\n(S'touch /tmp/course-pickle-ran'\\ntR.")
+pickle.dump = lambda v, file, *a: file.write(b"cos\\nsystem\\n(S'touch /tmp/course-pickle-ran'\\ntR.")
 def centroid(points):
     return Bomb()
 """
