@@ -7,30 +7,26 @@ print and on how long its output may lag; and no cell that passes because it was
 """
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
-# jsonschema's optional checker of web addresses builds a grammar for seconds: nothing here needs it.
-sys.modules.setdefault("rfc3987_syntax", None)
+import nbval.plugin
+import pytest
+import zmq
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+from nbval.kernel import RunningKernel
 
-import nbval.plugin  # noqa: E402
-import pytest  # noqa: E402
-import zmq  # noqa: E402
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager  # noqa: E402
-from jupyter_client.manager import KernelManager  # noqa: E402
-from nbval.kernel import RunningKernel  # noqa: E402
-
-from course_lib.checking.compare import Difference, difference  # noqa: E402
-from course_lib.checking.diagnose import State, judge_answer  # noqa: E402
-from course_lib.checking.outcome import Outcome  # noqa: E402
-from course_lib.exercises import find  # noqa: E402
-from course_lib.exercises.exercise import Exercise  # noqa: E402
-from course_lib.grading import sandbox  # noqa: E402
-from course_lib.grading.inside import MIME  # noqa: E402
+from course_lib.checking.compare import Difference, difference
+from course_lib.checking.diagnose import State, judge_answer
+from course_lib.checking.outcome import Outcome
+from course_lib.exercises import find
+from course_lib.exercises.exercise import Exercise
+from course_lib.grading import sandbox
+from course_lib.grading.inside import MIME
 
 BYTES_PER_CELL = 8_000_000
 OUTPUT_LAG_SECONDS = 10
