@@ -1,0 +1,24 @@
+"""Functions as shapes: meshes to signed distances and back, projection, a neural SDF."""
+
+from course_lib.implicit.fields import eikonal_residual, project_to_surface, sdf_gradient
+from course_lib.implicit.mesh_sdf import mesh_to_sdf, sdf_to_mesh
+from course_lib.implicit.nearest import nearest_on_surface
+from course_lib.implicit.neural import NeuralSdf, fit_sdf, sdf_samples
+from course_lib.implicit.tidy import is_closed, tidy
+from course_lib.implicit.winding import FastWinding, winding_number
+
+__all__ = [
+    "FastWinding",
+    "NeuralSdf",
+    "eikonal_residual",
+    "fit_sdf",
+    "is_closed",
+    "mesh_to_sdf",
+    "nearest_on_surface",
+    "project_to_surface",
+    "sdf_gradient",
+    "sdf_samples",
+    "sdf_to_mesh",
+    "tidy",
+    "winding_number",
+]

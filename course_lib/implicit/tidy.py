@@ -1,0 +1,90 @@
+"""Meshes as they are found: repaired where that is safe, with a warning that says what was wrong."""
+
+import warnings
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from course_lib.meshes import Mesh, directed_edges, face_areas
+
+
+def tidy(mesh: Mesh) -> Mesh:
+    """Merge vertices at the same place, drop repeated faces, turn faces that point the other way.
+
+    Faces without area go too. In every patch that is connected by ordinary edges (two faces each)
+    the majority decides which side is the front. Warns about repeated and turned faces; raises
+    ValueError if nothing with an area is left.
+    """
+    place, index = torch.unique(mesh.vertices.detach(), dim=0, return_inverse=True)
+    faces = index[mesh.faces]
+    distinct = (faces != faces.roll(1, dims=1)).all(dim=1)
+    faces = faces[distinct & (face_areas(Mesh(place, faces)) > 0)]
+    if len(faces) == 0:
+        raise ValueError(f"expected a mesh with area, got {len(mesh.faces)} faces without any")
+    kept = _without_repeats(faces)
+    if len(kept) < len(faces):
+        _warn(
+            f"{len(faces) - len(kept)} of {len(faces)} faces are there twice; one of each is used"
+        )
+    turned = _minority(kept)
+    if bool(turned.any()):
+        _warn(f"{int(turned.sum())} of {len(kept)} faces point the other way; they were turned")
+        kept = torch.where(turned[:, None], kept.flip(1), kept)
+    return Mesh(place, kept)
+
+
+def is_closed(mesh: Mesh) -> bool:
+    """True if every edge is run along as often in one direction as in the other: no boundary.
+
+    Weaker than watertight: edges of four faces, where two solids touch, are allowed.
+    """
+    v = len(mesh.vertices)
+    a, b = directed_edges(mesh.faces).unbind(1)
+    _, index = torch.unique(torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True)
+    ways = torch.zeros_like(a).index_add_(0, index, torch.sign(b - a))
+    return bool((ways == 0).all())
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def _without_repeats(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
+    """The first face of each set of three corners."""
+    _, group = torch.unique(faces.sort(dim=1).values, dim=0, return_inverse=True)
+    number = torch.arange(len(faces), device=faces.device)
+    first = torch.full_like(number, len(faces)).scatter_reduce_(0, group, number, "amin")
+    return faces[first[group] == number]
+
+
+def _minority(faces: Int[Tensor, "f 3"]) -> Tensor:
+    """Which faces to turn so that neighbours run along their common edge in opposite directions.
+
+    Each face is two nodes, as it is and turned; edges join what fits together. In an orientable
+    patch the nodes fall into two components, and the one with more faces "as they are" is taken.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    f, v = len(faces), int(faces.max()) + 1
+    a, b = directed_edges(faces).cpu().unbind(1)
+    face = torch.arange(f).repeat(3)
+    _, index, uses = torch.unique(
+        torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True, return_counts=True
+    )
+    order = index.argsort(stable=True)
+    order = order[uses[index[order]] == 2].reshape(-1, 2)
+    left, right = face[order[:, 0]], face[order[:, 1]]
+    same = (a < b)[order[:, 0]] == (a < b)[order[:, 1]]  # both run the same way: one is turned
+    cross = torch.where(same, f, 0)
+    i, j = torch.cat((left, left + f)), torch.cat((right + cross, right + f - cross))
+    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(2 * f, 2 * f))
+    component = torch.from_numpy(connected_components(links, directed=False)[1]).long()
+    as_is, flipped = component[:f], component[f:]
+    size = torch.zeros(int(component.max()) + 1, dtype=torch.int64).index_add_(
+        0, as_is, torch.ones_like(as_is)
+    )
+    # a Möbius-like patch has one component for both: nothing is turned there
+    worse = (size[as_is] < size[flipped]) | ((size[as_is] == size[flipped]) & (as_is > flipped))
+    return (worse & (as_is != flipped)).to(faces.device)

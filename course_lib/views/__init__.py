@@ -1,0 +1,29 @@
+"""Shapes as pictures: views on a sphere of cameras, visual hulls, multi-plane images."""
+
+from course_lib.views.multi_plane import (
+    mpi_from_depth,
+    over_composite,
+    plane_depths,
+    plane_homography,
+    render_mpi,
+)
+from course_lib.views.multi_view import (
+    Views,
+    default_focal,
+    render_views,
+    view_pool,
+    visual_hull,
+)
+
+__all__ = [
+    "Views",
+    "default_focal",
+    "mpi_from_depth",
+    "over_composite",
+    "plane_depths",
+    "plane_homography",
+    "render_mpi",
+    "render_views",
+    "view_pool",
+    "visual_hull",
+]

@@ -1,0 +1,30 @@
+"""Voxel grids over [−1, 1]³: conversions into them, their physics, the binvox format."""
+
+from course_lib.voxels.binvox import Binvox, load_binvox, save_binvox
+from course_lib.voxels.grids import (
+    conv3d_cost,
+    occupied_fraction,
+    points_to_voxels,
+    voxel_centers,
+    voxelize,
+)
+from course_lib.voxels.physics import center_of_mass, inertia_tensor, volume
+from course_lib.voxels.solids import mesh_to_voxels, voxels_to_mesh
+from course_lib.voxels.surfaces import surface_voxels
+
+__all__ = [
+    "Binvox",
+    "center_of_mass",
+    "conv3d_cost",
+    "inertia_tensor",
+    "load_binvox",
+    "mesh_to_voxels",
+    "occupied_fraction",
+    "points_to_voxels",
+    "save_binvox",
+    "surface_voxels",
+    "volume",
+    "voxel_centers",
+    "voxelize",
+    "voxels_to_mesh",
+]
