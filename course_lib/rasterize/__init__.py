@@ -8,6 +8,7 @@ from course_lib.rasterize.hard import (
     barycentric_coordinates,
     edge_function,
     lambert,
+    nearest_face,
     perspective_correct,
     rasterize_by_loop,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "edge_function",
     "lambert",
     "march_rays",
+    "nearest_face",
     "perspective_correct",
     "rasterize_by_loop",
     "sdf_normals",

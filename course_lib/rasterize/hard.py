@@ -65,6 +65,18 @@ def perspective_correct(
     return over_depth * z[:, None], z
 
 
+def nearest_face(depth: Float[Tensor, "f h w"]) -> Int[Tensor, "h w"]:
+    """The z-buffer's answer: which face is nearest in each pixel, −1 where there is none.
+
+    `depth` holds each face's depth in each pixel, infinity where the face does not cover it.
+
+    >>> nearest_face(torch.tensor([[[2.0, torch.inf]], [[1.0, torch.inf]]])).tolist()
+    [[1, -1]]
+    """
+    nearest, face = depth.min(dim=0)
+    return torch.where(nearest.isfinite(), face, torch.full_like(face, -1))
+
+
 def rasterize_by_loop(
     pixels: Float[Tensor, "v 2"],
     depth: Float[Tensor, "v"],

@@ -1,0 +1,204 @@
+"""Notebook 06: from points to pixels, and the confusions of camera conventions."""
+
+import torch
+from torch import Tensor
+
+from course_lib.cameras import look_at, project
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+
+
+def _view(generator: torch.Generator, size: tuple[int, int] = (30, 40)) -> tuple:
+    """Points in the unit cube and a camera at a random place three units away."""
+    points = torch.rand(6, 3, generator=generator) - 0.5
+    eye = torch.randn(3, generator=generator)
+    return points, look_at(3 * eye / eye.norm()), 35.0, *size
+
+
+def _in_camera(points: Tensor, camera: Tensor) -> Tensor:
+    return (points - camera[:3, 3]) @ camera[:3, :3]
+
+
+def _pinhole(q: Tensor, focal: float, height: int, width: int, sign: float = -1.0) -> tuple:
+    depth = -q[:, 2]
+    x = width / 2 + focal * q[:, 0] / depth
+    return torch.stack([x, height / 2 + sign * focal * q[:, 1] / depth], dim=-1), depth
+
+
+def _project_without_flip(points, camera_to_world, focal, height, width):
+    return _pinhole(_in_camera(points, camera_to_world), focal, height, width, 1.0)
+
+
+def _project_without_division(points, camera_to_world, focal, height, width):
+    q = _in_camera(points, camera_to_world)
+    pixels = torch.stack([width / 2 + focal * q[:, 0], height / 2 - focal * q[:, 1]], dim=-1)
+    return pixels, -q[:, 2]
+
+
+def _project_untransposed(points, camera_to_world, focal, height, width):
+    q = (points - camera_to_world[:3, 3]) @ camera_to_world[:3, :3].T
+    return _pinhole(q, focal, height, width)
+
+
+def _project_without_centre(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels - pixels.new_tensor([width / 2, height / 2]), depth
+
+
+def _project_along_the_ray(points, camera_to_world, focal, height, width):
+    pixels, _ = project(points, camera_to_world, focal, height, width)
+    return pixels, (points - camera_to_world[:3, 3]).norm(dim=-1)
+
+
+def _project_rows_first(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels.flip(-1), depth
+
+
+PROJECT = Exercise(
+    number="6.1",
+    name="project",
+    reference=project,
+    points=2,
+    cases=(
+        Case(
+            "a point two in front of a camera at the origin",
+            lambda g: (torch.tensor([[1.0, 1.0, -2.0]]), torch.eye(4), 10.0, 20, 40),
+            fixed=True,
+        ),
+        Case("a camera that looks at the origin from anywhere", _view),
+        Case("a tall image", lambda g: _view(g, (64, 16))),
+    ),
+    misconceptions=(
+        Misconception(
+            "y not flipped",
+            _project_without_flip,
+            "Your picture is upside down: camera y points up, but image rows count downwards.",
+        ),
+        Misconception(
+            "no perspective",
+            _project_without_division,
+            "You did not divide by the depth, so far things are as large as near ones.",
+        ),
+        Misconception(
+            "rotation not inverted",
+            _project_untransposed,
+            "You turned by R instead of its inverse Rᵀ. `camera_to_world` leads from the camera to "
+            "the world, you need the way back. For rows of points that is `(p - t) @ R`.",
+        ),
+        Misconception(
+            "no image centre",
+            _project_without_centre,
+            "The optical axis should meet the middle of the image, at (width/2, height/2).",
+        ),
+        Misconception(
+            "distance along the ray",
+            _project_along_the_ray,
+            "Your depth is the distance to the camera's position. Depth is measured along the "
+            "optical axis: −z in camera axes.",
+        ),
+        Misconception(
+            "row before column",
+            _project_rows_first,
+            "You returned (y, x). Pixels are (x to the right, y down), in this order.",
+        ),
+    ),
+    hints=(
+        "Three steps: into camera axes, divide by the depth, into pixels.",
+        "Camera axes: q = Rᵀ(p − t) with R = camera_to_world[:3, :3], t = camera_to_world[:3, 3]. "
+        "The camera looks along −z, so the depth is −q₃.",
+        "x = width/2 + focal·q₁/depth and y = height/2 − focal·q₂/depth.",
+    ),
+)
+
+PICTURE_UPSIDE_DOWN = Exercise(
+    number="6.2",
+    name="upside_down_and_backwards",
+    reference="C",
+    choices={
+        "A": "multiply the focal length by −1",
+        "B": "transpose the rotation of every pose",
+        "C": "negate the second and third column of every camera-to-world matrix",
+        "D": "negate the second and third row of every camera-to-world matrix",
+    },
+    misconceptions=(
+        Misconception(
+            "focal", "A", "That turns the image by 180° but the camera still looks the wrong way."
+        ),
+        Misconception(
+            "transpose",
+            "B",
+            "Transposing inverts the rotation: right if the poses were world-to-camera. But here the "
+            "positions are right, and only the cameras' own axes differ.",
+        ),
+        Misconception(
+            "rows",
+            "D",
+            "Rows belong to the **world's** axes: that would mirror the scene and move the cameras. "
+            "The camera's axes are the columns.",
+        ),
+    ),
+    hints=(
+        "OpenCV's camera: x right, y down, z forwards. Ours: x right, y up, z backwards.",
+        "Which part of a camera-to-world matrix holds the camera's y axis in world coordinates?",
+    ),
+    explanation="Column 2 is the camera's y, column 3 its z; the position (column 4) stays.",
+)
+
+POSES_INSIDE_OUT = Exercise(
+    number="6.3",
+    name="cameras_in_a_heap",
+    reference="B",
+    choices={
+        "A": "scale the scene up",
+        "B": "invert the matrices: they are world-to-camera",
+        "C": "negate the positions",
+        "D": "normalise the quaternions",
+    },
+    misconceptions=(
+        Misconception(
+            "scale", "A", "Scaling moves all cameras away alike: they stay in one place."
+        ),
+        Misconception(
+            "negate",
+            "C",
+            "The position is −Rᵀt, with R turned differently for each camera: negating t alone keeps "
+            "all of them in one place.",
+        ),
+        Misconception(
+            "normalise",
+            "D",
+            "A quaternion of the wrong length scales the rotation, it does not gather the cameras.",
+        ),
+    ),
+    hints=(
+        "World-to-camera is x_cam = R·x + t. Where is the world's origin seen from each camera?",
+        "All cameras see the object straight ahead at the same distance: so t is the same for all.",
+    ),
+    explanation="In world-to-camera form t is where the camera sees the world's origin, the same for "
+    "all cameras on a sphere; the position is −Rᵀt.",
+)
+
+SMALLER_IMAGE = Exercise(
+    number="6.4",
+    name="focal_of_the_smaller_image",
+    reference=150.0,
+    misconceptions=(
+        Misconception(
+            "unchanged",
+            1200.0,
+            "That would crop the middle out of the picture. The focal length is in pixels, and the "
+            "pixels have become larger.",
+        ),
+        Misconception("inverse", 9600.0, "Larger pixels: fewer of them make up the same length."),
+        Misconception(
+            "area",
+            18.75,
+            "You divided by 8² = 64. The focal length is a length, so it shrinks as the width does.",
+        ),
+    ),
+    hints=("f/width stays the same, because the field of view does.", "1200 · 100 / 800"),
+    explanation="f scales with the image: 1200 · 100/800 = 150.",
+)
+
+
+EXERCISES = (PROJECT, PICTURE_UPSIDE_DOWN, POSES_INSIDE_OUT, SMALLER_IMAGE)
