@@ -86,9 +86,9 @@ def test_no_shape_is_in_two_splits():
     names = [
         make_nth_shape(split, index).name
         for split in ("train", "validation", "test")
-        for index in range(300)
+        for index in range(40)
     ]
-    assert len(set(names)) == 900
+    assert len(set(names)) == 120
     boxes = [make_nth_shape(split, 0).sdf(torch.rand(50, 3)) for split in ("train", "test")]
     assert not torch.allclose(*boxes)
 
@@ -101,10 +101,8 @@ def test_the_camera_is_that_of_the_picture(data):
     assert (rgba[3][row, column] > 0).float().mean() > 0.95
     stored = data[1]["depth"]
     assert (depth >= stored[row, column] - 0.15)[stored[row, column] > 0].float().mean() > 0.99
-    nearest = torch.full((64, 64), 9.0).view(-1)
-    nearest.scatter_reduce_(0, row * 64 + column, depth, "amin")
-    both = (nearest < 9) & (stored.view(-1) > 0)
-    assert (nearest - stored.view(-1))[both].abs().median() < 0.03
+    visible = (depth - stored[row, column]).abs() < 0.06
+    assert 0.15 < visible.float().mean() < 0.75
 
 
 def test_lights_colours_and_views_differ(data):

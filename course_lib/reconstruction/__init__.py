@@ -1,6 +1,7 @@
 """From one picture to a shape: an image encoder and four decoders, one per representation."""
 
 from course_lib.reconstruction.encoder import CODE, Features, FromImage, ImageEncoder
+from course_lib.reconstruction.evaluate import Sampled, evaluate, sample_mesh
 from course_lib.reconstruction.implicit_decoder import ImplicitDecoder, modulate
 from course_lib.reconstruction.mesh_decoder import (
     MeshDecoder,
@@ -18,11 +19,14 @@ __all__ = [
     "ImplicitDecoder",
     "MeshDecoder",
     "PointDecoder",
+    "Sampled",
     "VoxelDecoder",
+    "evaluate",
     "grow",
     "mesh_training_loss",
     "modulate",
     "occupancy_loss",
+    "sample_mesh",
     "two_branches",
     "vertex_image_features",
 ]

@@ -1,10 +1,11 @@
 """What a network must beat, and what its representation could reach at best."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.data.shape_records import distance_grid, sdf_gradient
+from course_lib import cameras
+from course_lib.data.shape_records import distance_grid, sdf_gradient, surface_points
 from course_lib.meshes import Mesh, icosphere
 from course_lib.reconstruction.evaluate import Sampled
 from course_lib.reconstruction.extract import voxels_to_mesh
@@ -62,8 +63,6 @@ def voxel_limit(record: dict[str, Tensor]) -> Mesh:
 
 def point_limit(shape: Shape, n: int, generator: torch.Generator) -> Float[Tensor, "{n} 3"]:
     """n points of the true surface."""
-    from course_lib.data.shape_records import surface_points
-
     return surface_points(shape, distance_grid(shape, 64), n, generator)[0]
 
 
@@ -75,3 +74,27 @@ def template_limit(shape: Shape, *, steps: int = 60) -> Mesh:
         gradient = torch.nn.functional.normalize(sdf_gradient(shape, vertices), dim=-1)
         vertices = vertices - 0.3 * shape.sdf(vertices)[:, None] * gradient
     return Mesh(vertices, template.faces)
+
+
+def visible_points(
+    points: Float[Tensor, "n 3"],
+    camera: Float[Tensor, "4 4"],
+    depth: Float[Tensor, "h w"],
+    focal: float,
+) -> Bool[Tensor, "n"]:
+    """Which points the camera sees: those that lie no deeper than what the picture shows there.
+
+    A point is visible if its depth exceeds the depth stored in its pixel by at most 0.04 (a depth of
+    0 says that the pixel shows nothing). `focal` is in image heights; points beyond the border are
+    not seen.
+
+    >>> points = torch.tensor([[0.0, 0.0, -2.0], [0.0, 0.0, -3.0]])
+    >>> visible_points(points, torch.eye(4), torch.full((2, 2), 2.0), 1.0)
+    tensor([ True, False])
+    """
+    height, width = depth.shape
+    pixels, own = cameras.project(points, camera, focal * height, height, width)
+    column, row = pixels.long().unbind(dim=-1)
+    inside = (pixels >= 0).all(dim=-1) & (column < width) & (row < height)
+    shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    return inside & (shown > 0) & (own <= shown + 0.04)

@@ -34,15 +34,19 @@ def query(
     return torch.cat(logits)
 
 
-def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.06) -> Mesh:
-    """A ball around every point, hollows that they enclose filled, and the surface of it all."""
-    from scipy.ndimage import binary_fill_holes
+def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.12) -> Mesh:
+    """Balls around the points close the gaps, the hollows that they enclose are filled, and what
+    the balls added is taken away again, but for 0.02.
+    """
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
-    corners = lattice(40, bound=1.1).to(points)
+    resolution, bound = 48, 1.15
+    corners = lattice(resolution, bound).to(points)
     squared, _ = nearest_neighbors(corners.reshape(1, -1, 3), points.detach()[None])
-    distance = squared[0].sqrt().reshape(corners.shape[:3]) - radius
-    filled = torch.from_numpy(binary_fill_holes((distance < 0).cpu().numpy())).to(points.device)
-    return grid_to_mesh(torch.where(filled, -distance.abs() - 1e-6, distance), bound=1.1)
+    balls = (squared[0].sqrt() < radius).reshape(corners.shape[:3])
+    filled = binary_fill_holes(balls.cpu().numpy())
+    depth = torch.from_numpy(distance_transform_edt(filled)).to(points) * (2 * bound / resolution)
+    return grid_to_mesh(_both_signs(radius - 0.02 - depth), bound=bound)
 
 
 def _both_signs(values: Tensor) -> Tensor:
