@@ -75,34 +75,44 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from course_lib.grading.instructor import read_cases
-    from course_lib.grading.report import summary, write_reports
-    from course_lib.grading.run import GradingError, Run, grade
     from course_lib.grading.submissions import collect
+    from course_lib.grading.workspace import GradingError, workspace
 
     if options.jobs < 1 or not 1 <= options.timeout <= 600:
-        raise ValueError(f"expected jobs >= 1 and a timeout from 1 to 600 seconds, got {options}")
-    extra = read_cases(options.cases) if options.cases else {}
+        raise ValueError(
+            "expected jobs >= 1 and a timeout from 1 to 600 seconds, "
+            f"got {options.jobs} and {options.timeout:g}"
+        )
     submissions = collect(options.submissions)
     if not submissions:
         raise ValueError("there are no submissions in it")
+    out = options.out.resolve()
+    try:
+        with workspace(out):
+            return _grade(options, out, submissions)
+    except GradingError as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 1
+
+
+def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
+    from course_lib.grading.instructor import read_cases
+    from course_lib.grading.report import summary, write_reports
+    from course_lib.grading.run import Run, grade
+
     settings = Run(
-        options.out.resolve(),
+        out,
         options.jobs,
         options.timeout,
         options.seed,
         exercise_names(options.exercises),
-        extra,
+        read_cases(options.cases) if options.cases else {},
         options.keep,
         options.dask,
     )
-    try:
-        students, plans = grade(settings, submissions)
-    except GradingError as error:
-        print(f"grade: {error}", file=sys.stderr)
-        return 1
-    write_reports(settings.out, students, plans)
-    print(summary(students, plans, settings.out))
+    students, plans = grade(settings, submissions)
+    write_reports(out, students, plans)
+    print(summary(students, plans, out))
     return 0
 
 

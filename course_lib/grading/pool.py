@@ -1,5 +1,6 @@
 """Many tasks, each in a child process of its own, some at a time: none can harm or delay another."""
 
+import gc
 import json
 import multiprocessing
 import resource
@@ -70,6 +71,7 @@ def _start(work: Callable, task: tuple, seconds: float) -> _Running:
 
 
 def _child(work: Callable, argument: Any, pipe: Any) -> None:
+    gc.freeze()  # what was there before the fork is no garbage: collecting it would take long
     if sys.platform == "linux":
         confine.die_with_parent()
         with open("/proc/self/statm") as file:

@@ -35,7 +35,9 @@ def _grade(order: dict, folder: Path) -> dict[str, list[dict] | None]:
 
     tasks = [(name, (i, s)) for i, (name, s) in enumerate(order["students"].items())]
     seconds = 60 + len(keys) * (order["seconds"] + 60)
-    with sandbox.running(folder / "sandbox", [find(name) for name in keys]):
+    with sandbox.running(folder / "sandbox"):
+        for name in keys:
+            sandbox.library_for(find(name))
         results = dict(run_all(work, tasks, jobs=1, seconds=seconds))
     return {name: None if isinstance(r, TaskLost) else r for name, r in results.items()}
 

@@ -1,6 +1,5 @@
 """A grading run: from submissions to marks, in parallel, with a journal for interruptions."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,12 +9,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.checking.sources import solution_source
 from course_lib.exercises import catalogue, find
 from course_lib.exercises.exercise import Case
 from course_lib.grading import sandbox
@@ -25,14 +23,11 @@ from course_lib.grading.library import PACKAGE, catalogue_module
 from course_lib.grading.marks import Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
-from course_lib.grading.session import grade_cells, record_reference
+from course_lib.grading.session import grade_cells, record_references
 from course_lib.grading.submissions import Submission
+from course_lib.grading.workspace import GradingError
 
 EXTRACT_SECONDS = 60
-
-
-class GradingError(RuntimeError):
-    """Grading itself cannot be done; the text says why."""
 
 
 @dataclass
@@ -90,32 +85,19 @@ class Journal:
 
 
 def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[Plan]]:
-    """Grade all submissions; what the journal holds already is not run again."""
+    """Grade all submissions; what the journal holds already is not run again.
+
+    Call it inside `workspace`.
+    """
     journal = Journal(run.private / "journal.jsonl")
-    lock = _lock(run.private)
     run.seed = _settled_seed(run, journal)
     students = read(submissions, run.jobs)
     plans = make_plans(run, students)
-    work = run.private / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        with sandbox.running(work / "sandbox", [find(plan.exercise) for plan in plans]):
-            keys = make_keys(run, plans, journal, work)
-            _grade_all(run, students, plans, keys, journal)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        lock.close()
+    for plan in plans:
+        sandbox.library_for(find(plan.exercise))
+    keys = make_keys(run, plans, journal, run.private / "work")
+    _grade_all(run, students, plans, keys, journal)
     return students, plans
-
-
-def _lock(folder: Path) -> IO:
-    """An open file that no other run of the same output folder can have open; it ends with us."""
-    file = open(folder / "lock", "w")  # noqa: SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise GradingError(f"another run is grading into {folder.parent}") from None
-    return file
 
 
 def _settled_seed(run: Run, journal: Journal) -> str:
@@ -187,21 +169,25 @@ def make_keys(run: Run, plans: list[Plan], journal: Journal, work: Path) -> dict
     """The reference's outcomes, from the same sandbox, and those of the misconceptions."""
     ids = {plan.exercise: _hash("key", plan.to_json(), _package_hash()) for plan in plans}
 
-    def make(plan: Plan) -> dict:
-        folder = work / "reference" / plan.exercise
-        source = solution_source(find(plan.exercise))
-        expected = record_reference(folder, plan, source, max(run.seconds, 120))
-        return {"expected": expected, "misconceptions": _misconceptions(plan)}
+    def make(part: list[Plan]) -> dict[str, dict]:
+        folder = work / "reference" / part[0].exercise
+        expected = record_references(folder, part, max(run.seconds, 120))
+        wrong = {plan.exercise: _misconceptions(plan) for plan in part}
+        return {n: {"expected": expected[n], "misconceptions": wrong[n]} for n in expected}
 
-    todo = [(plan.exercise, plan) for plan in plans if ids[plan.exercise] not in journal.entries]
-    for name, result in run_all(make, todo, jobs=run.jobs, seconds=600):
-        if isinstance(result, TaskLost) or not _is_usable(name, result["expected"]):
-            raise GradingError(f"the reference of {name} cannot be run in the sandbox: {result}")
-        journal.add(ids[name], result)
+    todo = [plan for plan in plans if ids[plan.exercise] not in journal.entries]
+    parts = [todo[start :: run.jobs] for start in range(min(run.jobs, len(todo)))]
+    for _, results in run_all(make, enumerate(parts), jobs=run.jobs, seconds=120 * len(plans)):
+        if isinstance(results, TaskLost):
+            raise GradingError(f"the references cannot be run in the sandbox: {results}")
+        for name, result in results.items():
+            if not _is_usable(result["expected"]):
+                raise GradingError(f"the reference of {name} cannot be run in the sandbox")
+            journal.add(ids[name], result)
     return {name: Key(**journal.entries[key]) for name, key in ids.items()}
 
 
-def _is_usable(name: str, expected: list[str | None]) -> bool:
+def _is_usable(expected: list[str | None]) -> bool:
     if any(text is None for text in expected):
         return False
     kinds = {"NotImplementedError", "NotDefined", "TimeLimitReached"}

@@ -16,10 +16,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import (
@@ -30,8 +30,9 @@ from jupyter_client.provisioning import (
 from traitlets import Unicode
 
 import course_lib
-from course_lib.exercises.exercise import Exercise
-from course_lib.grading.library import make_library
+
+if TYPE_CHECKING:
+    from course_lib.exercises.exercise import Exercise
 
 NAME, OPEN = "course-sandbox", "course-open"
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
@@ -334,15 +335,13 @@ def probe() -> str | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, exercises: Iterable[Exercise]) -> Iterator[None]:
-    """A sandbox for a grading run, with a library for each exercise."""
+def running(folder: Path) -> Iterator[None]:
+    """A sandbox for a grading run; `library_for` adds the libraries."""
     own = Sandbox(folder, folder / "libraries")
     if not unsandboxed():
         own.start()
     Sandbox.current = own
     try:
-        for exercise in exercises:
-            library_for(exercise)
         yield
     finally:
         Sandbox.current = None
@@ -353,7 +352,7 @@ _own: Sandbox | None = None
 """A sandbox that was started because none was running (pytest by hand)."""
 
 
-def library_for(exercise: Exercise) -> None:
+def library_for(exercise: "Exercise") -> None:
     """See to it that a sandbox runs and that it has the library for an exercise."""
     global _own
     if Sandbox.current is None:
@@ -362,6 +361,8 @@ def library_for(exercise: Exercise) -> None:
         if not unsandboxed():
             _own.start()
     if not (Sandbox.current.libraries / exercise.name).exists():
+        from course_lib.grading.library import make_library
+
         make_library(Sandbox.current.libraries, exercise)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import nbval.plugin
 import pytest
 
+from course_lib.checking.sources import solution_source
+from course_lib.exercises import find
 from course_lib.grading import plugin
 from course_lib.grading.assemble import Plan, notebook
 from course_lib.grading.extract import Cell
@@ -28,6 +30,8 @@ def run_notebooks(files: list[Path], seconds: float) -> list[dict]:
     listener = _Listener()
     arguments = ["--nbval", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "-q"]
     arguments += ["--rootdir", str(files[0].parent), f"--nbval-cell-timeout={seconds}"]
+    for name in ("unraisableexception", "threadexception", "faulthandler", "doctest", "unittest"):
+        arguments += ["-p", f"no:{name}"]  # not needed, and some take long
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     os.environ.update(environment)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -55,12 +59,17 @@ def grade_cells(
     return marks
 
 
-def record_reference(folder: Path, plan: Plan, source: str, seconds: float) -> list[str | None]:
-    """What the reference, handed in like a student's cell, gives on the hidden cases."""
+def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[str, list]:
+    """What the references, handed in like students' cells, give on the hidden cases."""
     folder.mkdir(parents=True, exist_ok=True)
-    nothing = ["null"] * len(plan.cases)
-    file = folder / f"{plan.exercise}.ipynb"
-    file.write_text(notebook(plan, source, expected=nothing), encoding="utf-8")
-    records = run_notebooks([file], seconds)
-    got = {r["number"]: r["got"] for r in records if r["role"] == "case"}
-    return [got.get(number) for number in range(len(plan.cases))]
+    files = []
+    for plan in plans:
+        source = solution_source(find(plan.exercise))
+        text = notebook(plan, source, expected=["null"] * len(plan.cases))
+        files.append(folder / f"{plan.exercise}.ipynb")
+        files[-1].write_text(text, encoding="utf-8")
+    got: dict[str, list] = {plan.exercise: [None] * len(plan.cases) for plan in plans}
+    for record in run_notebooks(files, seconds):
+        if record["role"] == "case":
+            got[record["exercise"]][record["number"]] = record["got"]
+    return got

@@ -1,0 +1,46 @@
+"""The private folder of a grading run: locked, cleaned, and with a sandbox that is warming up.
+
+Nothing heavy is imported here, so that the sandbox imports torch while the grader does.
+"""
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from course_lib.grading import sandbox
+
+
+class GradingError(RuntimeError):
+    """Grading itself cannot be done; the text says why."""
+
+
+@contextlib.contextmanager
+def workspace(out: Path) -> Iterator[None]:
+    """Hold `out`/.grading/work, with a sandbox in it; nothing of it is left at the end.
+
+    Raises GradingError while another run has it.
+    """
+    private = out / ".grading"
+    private.mkdir(parents=True, exist_ok=True)
+    work = private / "work"
+    with _lock(private / "lock"):
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            with sandbox.running(work / "sandbox"):
+                yield
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _lock(path: Path) -> IO:
+    """An open file that no other run can have open; the system lets go of it when we end."""
+    file = open(path, "w")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise GradingError(f"another run is grading into {path.parent.parent}") from None
+    return file

@@ -1,0 +1,134 @@
+"""Seconds per submission: grading against nbgrader and bare nbval, on one notebook, in one run.
+
+    pip install nbgrader             # in an environment of its own that also has the course's packages
+    python tests/benchmarks/bench_grading.py --nbgrader-python /path/to/its/python
+
+The three take turns and the best of the rounds counts, so that a busy machine disturbs all alike. The
+notebook has three exercises; nbgrader and bare nbval get three test cells with fixed numbers.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from course_lib.checking.sources import solution_source
+from course_lib.exercises import find
+
+EXERCISES = ("centroid", "chamfer_distance", "iou")
+TESTS = {
+    "centroid": "assert centroid(torch.arange(6.0).reshape(1, 2, 3)).tolist() == [[1.5, 2.5, 3.5]]",
+    "chamfer_distance": "x = torch.zeros(1, 2, 3)\nassert chamfer_distance(x, x + 0.1).item() > 0.05",
+    "iou": "x = torch.ones(1, 4, 4, 4)\nassert iou(x, x).item() == 1",
+}
+PROGRAM = [sys.executable, "-m", "course_lib", "grade"]
+
+
+def notebook() -> nbformat.NotebookNode:
+    """A submission with three right answers; each test cell prints a number that is stored too."""
+    cells = [_cell("set-up", "import torch")]
+    for name in EXERCISES:
+        solution = _cell(f"ex-{name}", solution_source(find(name)))
+        test = _cell(f"test-{name}", f"{TESTS[name]}\nprint(1)")
+        test.outputs = [new_output("stream", name="stdout", text="1\n")]
+        base = {
+            "schema_version": 3,
+            "locked": False,
+            "solution": True,
+            "grade": False,
+            "task": False,
+        }
+        solution.metadata["nbgrader"] = {**base, "grade_id": f"ex-{name}"}
+        mark = {"locked": True, "solution": False, "grade": True, "points": 1}
+        test.metadata["nbgrader"] = {**base, **mark, "grade_id": f"test-{name}"}
+        cells += [solution, test]
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": spec})
+
+
+def _cell(name: str, source: str) -> nbformat.NotebookNode:
+    cell = new_code_cell(source, id=name)
+    cell.execution_count = 1
+    return cell
+
+
+def timed(command: list[str], folder: Path) -> float:
+    """Wall seconds of a command that must succeed."""
+    root = str(Path(__file__).parent.parent.parent)
+    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTEST_ADDOPTS": ""}
+    environment["PATH"] = f"{Path(command[0]).parent}{os.pathsep}{environment['PATH']}"
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stdout[-800:]} {done.stderr[-800:]}")
+    return time.perf_counter() - start
+
+
+def bare_nbval(folder: Path) -> float:
+    """pytest --nbval on the notebook."""
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-c", os.devnull, "bare.ipynb"]
+    return timed([*command, "-p", "no:cacheprovider"], folder)
+
+
+def nbgrader(python: str, folder: Path) -> float:
+    """nbgrader autograde, after the assignment was made (not counted)."""
+    course = folder / "nbgrader"
+    if not course.exists():
+        for place in ("source/ps1", "submitted/anna/ps1"):
+            (course / place).mkdir(parents=True)
+            nbformat.write(notebook(), course / place / "work.ipynb")
+        timed([python, "-m", "nbgrader", "generate_assignment", "ps1", "--force"], course)
+    return timed([python, "-m", "nbgrader", "autograde", "ps1", "--force"], course)
+
+
+def ours(folder: Path, students: int, jobs: int) -> float:
+    """Our command, from nothing to all reports, per submission."""
+    submissions = folder / f"submissions{students}"
+    if not submissions.exists():
+        submissions.mkdir()
+        for number in range(students):
+            nbformat.write(notebook(), submissions / f"s{number:02d}.ipynb")
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    command = [*PROGRAM, str(submissions), "--out", str(folder / "out"), "--jobs", str(jobs)]
+    seconds = timed([*command, "--exercises", *EXERCISES], folder) / students
+    grades = (folder / "out" / "grades.csv").read_text()
+    assert grades.count(",correct") == 3 * students, grades
+    return seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nbgrader-python", default=None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--students", type=int, default=30)
+    options = parser.parse_args()
+    best: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        nbformat.write(notebook(), folder / "bare.ipynb")
+        ways = {
+            "bare pytest --nbval": lambda: bare_nbval(folder),
+            "grade, one submission": lambda: ours(folder, 1, 1),
+            f"grade, {options.students}, --jobs 1": lambda: ours(folder, options.students, 1),
+            f"grade, {options.students}, --jobs 2": lambda: ours(folder, options.students, 2),
+        }
+        if options.nbgrader_python:
+            ways["nbgrader autograde"] = lambda: nbgrader(options.nbgrader_python, folder)
+        for _ in range(options.rounds):
+            for way, run in ways.items():
+                best[way] = min(best.get(way, 1e9), run())
+                print(f"{way}: {best[way]:.2f} s per submission", flush=True)
+    print(json.dumps({way: round(seconds, 2) for way, seconds in best.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
