@@ -57,8 +57,8 @@ OUTLIER_METRIC = Exercise(
     reference="B",
     choices={
         "A": "all three become about 20 times worse",
-        "B": "Hausdorff becomes 20 times worse, Chamfer a little worse, F1 hardly changes",
-        "C": "Chamfer becomes 20 times worse, Hausdorff a little worse, F1 hardly changes",
+        "B": "Hausdorff becomes 20 times worse, Chamfer less than twice as bad, F1 hardly changes",
+        "C": "Chamfer becomes 20 times worse, Hausdorff less than twice as bad, F1 hardly changes",
         "D": "F1 falls to 0, the other two hardly change",
         "E": "none of them changes visibly",
     },
