@@ -27,6 +27,7 @@ from course_lib.meshes.topology import (
     angle_defect,
     boundary_loops,
     component_count,
+    euler_characteristic,
     genus,
     is_watertight,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "concatenate",
     "cotangent_laplacian",
     "directed_edges",
+    "euler_characteristic",
     "face_areas",
     "face_normals",
     "genus",

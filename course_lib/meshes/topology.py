@@ -41,6 +41,17 @@ def component_count(mesh: Mesh) -> int:
     return int(pieces) - (count - len(torch.unique(mesh.faces)))
 
 
+def euler_characteristic(faces: Int[Tensor, "f 3"]) -> int:
+    """χ = V − E + F of a list of faces; V counts the vertices in use, E each undirected edge once.
+
+    >>> euler_characteristic(torch.tensor([[0, 1, 2], [0, 2, 3]]))  # 4 − 5 + 2
+    1
+    """
+    directed = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = torch.unique(directed.sort(dim=1).values, dim=0)
+    return len(torch.unique(faces)) - len(edges) + len(faces)
+
+
 def boundary_loops(mesh: Mesh) -> list[Int[Tensor, "n"]]:
     """The closed chains of edges that belong to one face only: vertex indices, one tensor a hole.
 

@@ -53,8 +53,6 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
 
 def _column_winding(mesh: Mesh, r: int) -> Tensor:
     """The winding number at every centre, from the crossings of the lines through them along z."""
-    # A shift far below a voxel keeps the lines off vertices and edges in lattice planes.
-    shift = torch.tensor([0.7071e-7, 0.5773e-7], dtype=torch.float64, device=mesh.vertices.device)
     corners = mesh.corners.detach().double()
     flat = (corners[..., :2] + 1) * (r / 2) - 0.5  # in units of voxels, centres at integers
     low = flat.amin(1).ceil().long().clamp(0, r)

@@ -1,0 +1,240 @@
+"""Notebook 03, meshes."""
+
+import torch
+
+from course_lib import meshes
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.meshes import Mesh
+
+
+def _soup(v, f):
+    """A maker of random vertices and of faces with three different corners."""
+
+    def make(g):
+        faces = torch.stack([torch.randperm(v, generator=g)[:3] for _ in range(f)])
+        return torch.randn(v, 3, generator=g), faces
+
+    return make
+
+
+def _right_triangle(g):
+    return torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]]), torch.tensor([[0, 1, 2]])
+
+
+def _on_mesh(candidate, vertices, faces):
+    return candidate(Mesh(vertices, faces))
+
+
+def _cross(mesh):
+    a, b, c = mesh.corners.unbind(1)
+    return torch.linalg.cross(b - a, c - a)
+
+
+AREAS = Exercise(
+    number="3.10",
+    name="face_areas",
+    reference=meshes.face_areas,
+    call=_on_mesh,
+    gradients=True,
+    cases=(
+        Case("a 3-4-5 triangle", _right_triangle, fixed=True),
+        Case("some faces", _soup(6, 4)),
+        Case("more faces", _soup(9, 12)),
+    ),
+    misconceptions=(
+        Misconception(
+            "parallelogram",
+            lambda m: _cross(m).norm(dim=1),
+            "Exactly twice the expected value: the cross product spans a parallelogram.",
+        ),
+        Misconception(
+            "squared",
+            lambda m: _cross(m).square().sum(1) / 2,
+            "You left out the square root of the length.",
+        ),
+        Misconception(
+            "total",
+            lambda m: _cross(m).norm(dim=1).sum() / 2,
+            "You added the areas up: one number per face is asked for.",
+        ),
+        Misconception(
+            "right angles",
+            lambda m: (
+                (m.corners[:, 1] - m.corners[:, 0]).norm(dim=1)
+                * (m.corners[:, 2] - m.corners[:, 0]).norm(dim=1)
+                / 2
+            ),
+            "Half the product of two sides holds for right angles only: use the cross product.",
+        ),
+    ),
+    hints=("`mesh.corners` is (f, 3, 3): face, corner, axis.", "½ |(b − a) × (c − a)|."),
+)
+
+NORMALS = Exercise(
+    number="3.11",
+    name="face_normals",
+    reference=meshes.face_normals,
+    call=_on_mesh,
+    cases=(
+        Case("a flat triangle", _right_triangle, fixed=True),
+        Case("some faces", _soup(6, 4)),
+        Case("more faces", _soup(9, 12)),
+    ),
+    misconceptions=(
+        Misconception(
+            "inwards",
+            lambda m: -meshes.face_normals(m),
+            "Your normals point inwards: (b − a) × (c − a), in this order.",
+        ),
+        Misconception(
+            "length",
+            _cross,
+            "The direction is right, but normals have length 1.",
+        ),
+        Misconception(
+            "normalised over faces",
+            lambda m: _cross(m) / _cross(m).norm(dim=0, keepdim=True),
+            "You normalised along the faces: each *row* must have length 1 (`dim=1`).",
+        ),
+        Misconception(
+            "positions",
+            lambda m: torch.nn.functional.normalize(m.corners.mean(1), dim=1),
+            "That is the direction from the origin to the face; a normal comes from its edges.",
+        ),
+    ),
+    hints=("The cross product of two edges is perpendicular to both.", "Divide by its length."),
+)
+
+
+def _euler(faces, *, directed=False, f_sign=1, vertices=None):
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = edges if directed else torch.unique(edges.sort(1).values, dim=0)
+    v = len(torch.unique(faces)) if vertices is None else vertices
+    return v - len(edges) + f_sign * len(faces)
+
+
+def _some_surface(g):
+    faces = meshes.torus(segments=5, sides=4).faces
+    keep = torch.randperm(len(faces), generator=g)[: int(torch.randint(9, 30, (1,), generator=g))]
+    return (faces[keep] + 7,)
+
+
+EULER = Exercise(
+    number="3.12",
+    name="euler_characteristic",
+    reference=meshes.euler_characteristic,
+    cases=(
+        Case("a tetrahedron", lambda g: (meshes.tetrahedron().faces,), fixed=True),
+        Case("a torus with holes", _some_surface),
+        Case("another torus with holes", _some_surface),
+    ),
+    misconceptions=(
+        Misconception(
+            "edges twice",
+            lambda f: _euler(f, directed=True),
+            "You counted an edge once per face: shared edges count *once*, whatever their direction.",
+        ),
+        Misconception(
+            "minus faces",
+            lambda f: _euler(f, f_sign=-1),
+            "χ = V − E **+** F.",
+        ),
+        Misconception(
+            "highest index",
+            lambda f: _euler(f, vertices=int(f.max()) + 1),
+            "Vertices that no face uses do not count: the highest index says too much.",
+        ),
+        Misconception(
+            "genus",
+            lambda f: (2 - _euler(f)) / 2,
+            "That is the genus of a closed surface, (2 − χ)/2; χ is asked for.",
+        ),
+    ),
+    hints=(
+        "Count three things. `torch.unique` counts different rows with `dim=0`.",
+        "Edges (a, b) and (b, a) are the same: sort each pair first.",
+    ),
+)
+
+
+def _graph(v, e, c, k):
+    def make(g):
+        pairs = torch.combinations(torch.arange(v))
+        edges = pairs[torch.randperm(len(pairs), generator=g)[:e]]
+        normal = (torch.randn(*shape, generator=g) for shape in ((v, c), (c, k), (k,)))
+        features, weight, bias = normal
+        return features, edges, weight, bias
+
+    return make
+
+
+def _convolve(h, edges, w, b, *, loops=True, scale="both", both=True):
+    v = len(h)
+    a = torch.zeros(v, v)
+    a[edges[:, 0], edges[:, 1]] = 1
+    if both:
+        a[edges[:, 1], edges[:, 0]] = 1
+    a = a + torch.eye(v) if loops else a
+    degree = a.sum(1).clamp(min=1)
+    if scale == "both":
+        a = a / (degree[:, None] * degree).sqrt()
+    if scale == "row":
+        a = a / degree[:, None]
+    return a @ h @ w + b
+
+
+GRAPH = Exercise(
+    number="3.13",
+    name="graph_convolution",
+    reference=meshes.graph_convolution,
+    points=2,
+    gradients=True,
+    cases=(
+        Case(
+            "two vertices",
+            lambda g: (
+                torch.tensor([[1.0], [3.0]]),
+                torch.tensor([[0, 1]]),
+                torch.ones(1, 1),
+                torch.zeros(1),
+            ),
+            fixed=True,
+        ),
+        Case("a sparse graph", _graph(6, 6, 3, 2)),
+        Case("a denser graph", _graph(8, 16, 2, 4)),
+    ),
+    misconceptions=(
+        Misconception(
+            "no self loop",
+            lambda *a: _convolve(*a, loops=False),
+            "A vertex must keep its own features: j runs over the neighbours *and* i itself.",
+        ),
+        Misconception(
+            "sum",
+            lambda *a: _convolve(*a, scale=""),
+            "Nothing is divided by √(dᵢ dⱼ): vertices with many neighbours grow without bound.",
+        ),
+        Misconception(
+            "mean",
+            lambda *a: _convolve(*a, scale="row"),
+            "You took the plain mean, 1/dᵢ; the formula weighs a neighbour by 1/√(dᵢ dⱼ).",
+        ),
+        Misconception(
+            "one direction",
+            lambda *a: _convolve(*a, both=False),
+            "Every edge is listed once but carries features both ways.",
+        ),
+        Misconception(
+            "bias forgotten",
+            lambda h, e, w, b: _convolve(h, e, w, 0 * b),
+            "The bias is missing.",
+        ),
+    ),
+    hints=(
+        "Make two lists, receivers i and senders j: both directions of each edge, and every loop.",
+        "`index_add(0, i, values)` adds a row of values to row i.",
+        "Divide by √d before the sum (senders) and after it (receivers).",
+    ),
+)
+
+EXERCISES = (AREAS, NORMALS, EULER, GRAPH)

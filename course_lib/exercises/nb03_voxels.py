@@ -1,0 +1,282 @@
+"""Notebook 03, voxels."""
+
+import torch
+
+from course_lib import shapes, voxels
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.voxels import voxel_centers
+
+
+def _random_box(g):
+    """The size and centre of a box somewhere in the cube."""
+    size, center = 1.0 + 0.6 * torch.rand(3, generator=g), 0.2 * torch.rand(3, generator=g) - 0.1
+    return tuple(size.tolist()), tuple(center.tolist())
+
+
+def _voxelize_box(candidate, size, center, resolution):
+    return candidate(shapes.box(size, center), resolution)
+
+
+def _grid_of(sdf, line):
+    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
+    return sdf(points) <= 0
+
+
+VOXELIZE = Exercise(
+    number="3.1",
+    name="voxelize",
+    reference=voxels.voxelize,
+    points=2,
+    call=_voxelize_box,
+    cases=(
+        Case("a plate", lambda g: ((1.0, 0.5, 0.2), (0.3, 0.0, -0.2), 8), fixed=True),
+        Case("a box", lambda g: (*_random_box(g), 12)),
+        Case("another box, finer", lambda g: (*_random_box(g), 21)),
+    ),
+    misconceptions=(
+        Misconception(
+            "corners",
+            lambda sdf, r: _grid_of(sdf, torch.linspace(-1, 1, r)),
+            "You evaluated on linspace(−1, 1, r): its ends lie on the cube's sides, but the outermost "
+            "*centres* lie half a voxel inside, at ±(1 − 1/r).",
+        ),
+        Misconception(
+            "lower corners",
+            lambda sdf, r: _grid_of(sdf, 2 * torch.arange(r) / r - 1),
+            "You evaluated at each voxel's lower corner: the grid is shifted by half a voxel.",
+        ),
+        Misconception(
+            "sign",
+            lambda sdf, r: ~_grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1),
+            "Inside and outside are exchanged: the SDF is *negative* inside.",
+        ),
+        Misconception(
+            "axes reversed",
+            lambda sdf, r: _grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1).permute(2, 1, 0),
+            "Your axes run z, y, x: index (i, j, k) means x, y, z (`indexing='ij'`).",
+        ),
+    ),
+    hints=(
+        "First the centres along one axis; then all combinations; then one call of `sdf`.",
+        "Voxel i has its centre at −1 + (2i + 1)/r.",
+        "`torch.stack(torch.meshgrid(line, line, line, indexing='ij'), dim=-1)` is (r, r, r, 3).",
+    ),
+)
+
+
+def _random_grid(share, *shape):
+    return lambda g: (torch.rand(*shape, generator=g) < share,)
+
+
+FRACTION = Exercise(
+    number="3.2",
+    name="occupied_fraction",
+    reference=voxels.occupied_fraction,
+    cases=(
+        Case("one of eight", lambda g: (torch.arange(8).reshape(2, 2, 2) == 3,), fixed=True),
+        Case("a sparse grid", _random_grid(0.1, 6, 6, 6)),
+        Case("a brick", _random_grid(0.4, 3, 5, 4)),
+    ),
+    misconceptions=(
+        Misconception(
+            "percent",
+            lambda grid: 100 * grid.float().mean(),
+            "A hundred times too much: the fraction is in [0, 1], the slide shows percent.",
+        ),
+        Misconception(
+            "count",
+            lambda grid: grid.sum().float(),
+            "That is the number of occupied voxels. Divide by the number of all voxels.",
+        ),
+        Misconception(
+            "empty",
+            lambda grid: 1 - grid.float().mean(),
+            "That is the share of the *empty* voxels.",
+        ),
+        Misconception(
+            "per side",
+            lambda grid: grid.sum() / grid.shape[0],
+            "You divided by the voxels per side; the grid has that many in *each* of three axes.",
+        ),
+    ),
+    hints=("A mean of zeros and ones is a share.", "`grid.float().mean()`."),
+)
+
+
+def _layer(g):
+    r, k, s, p, c_in, c_out = (int(torch.randint(a, b, (1,), generator=g)) for a, b in LIMITS)
+    return (c_in, c_out), r, k, s, p
+
+
+LIMITS = ((14, 40), (2, 6), (2, 4), (1, 3), (2, 9), (2, 17))
+
+
+def _cost(channels, r, k, s, p, *, dims=3, bias=1, pad=2, bytes_=4):
+    side = (r + pad * p - k) // s + 1
+    return (
+        side,
+        channels[1] * (channels[0] * k**dims + bias),
+        bytes_ * channels[1] * side**dims,
+    )
+
+
+CONV = Exercise(
+    number="3.3",
+    name="conv3d_cost",
+    reference=voxels.conv3d_cost,
+    cases=(
+        Case("the first layer", lambda g: ((1, 8), 32, 3, 1, 1), fixed=True),
+        Case("some layer", _layer),
+        Case("some other layer", _layer),
+        Case("one more layer", _layer),
+    ),
+    misconceptions=(
+        Misconception(
+            "two dimensions",
+            lambda *a: _cost(*a, dims=2),
+            "That is a Conv2d: in 3D the kernel has k³ weights per channel pair and the output r³ "
+            "values.",
+        ),
+        Misconception(
+            "no bias",
+            lambda *a: _cost(*a, bias=0),
+            "The parameters lack the bias: one more per output channel.",
+        ),
+        Misconception(
+            "padding once",
+            lambda *a: _cost(*a, pad=1),
+            "Padding is added on *both* sides: r + 2p − k.",
+        ),
+        Misconception(
+            "values, not bytes",
+            lambda *a: _cost(*a, bytes_=1),
+            "You counted values: a float32 takes four bytes.",
+        ),
+    ),
+    hints=(
+        "The rule for one axis is that of images; only the powers change from 2 to 3.",
+        "Side: ⌊(r + 2p − k)/s⌋ + 1. Parameters: c_out (c_in k³ + 1).",
+    ),
+)
+
+
+def _points(n, r):
+    return lambda g: (2 * torch.rand(n, 3, generator=g) - 1, r)
+
+
+def _scatter(index, r):
+    grid = torch.zeros(r, r, r, dtype=torch.bool)
+    grid[tuple(index.clamp(0, r - 1).T)] = True
+    return grid
+
+
+POINTS = Exercise(
+    number="3.4",
+    name="points_to_voxels",
+    reference=voxels.points_to_voxels,
+    cases=(
+        Case(
+            "three points, one on the side",
+            lambda g: (torch.tensor([[-0.9, 0.1, 0.9], [-1.0, -1.0, 1.0], [0.3, 0.2, -0.6]]), 4),
+            fixed=True,
+        ),
+        Case("a cloud", _points(20, 5)),
+        Case("a larger cloud", _points(60, 9)),
+    ),
+    misconceptions=(
+        Misconception(
+            "rounded",
+            lambda x, r: _scatter(((x + 1) * r / 2).round().long(), r),
+            "You rounded; the voxel's number is the *floor* of (x + 1) r / 2.",
+        ),
+        Misconception(
+            "r − 1",
+            lambda x, r: _scatter(((x + 1) * (r - 1) / 2).floor().long(), r),
+            "You scaled by r − 1: then the last voxel holds only the points at exactly 1.",
+        ),
+        Misconception(
+            "unit cube",
+            lambda x, r: _scatter((x * r).floor().long(), r),
+            "You took the points to be in [0, 1]: here they are in [−1, 1].",
+        ),
+        Misconception(
+            "z, y, x",
+            lambda x, r: _scatter(((x + 1) * r / 2).floor().long().flip(1), r),
+            "Your grid is indexed z, y, x. The convention is x, y, z.",
+        ),
+    ),
+    hints=(
+        "Map [−1, 1] onto [0, r]; the whole part is the voxel's number.",
+        "x = 1 would get number r: clamp it to r − 1.",
+        "`grid[i[:, 0], i[:, 1], i[:, 2]] = True` sets all voxels at once.",
+    ),
+)
+
+
+def _inertia(grid, *, about_mass=True, own=True, mass=True, sign=1.0):
+    side = 2 / len(grid)
+    x = voxel_centers(len(grid))[grid].double()
+    x = x - x.mean(0) if about_mass else x
+    spread, one = x.T @ x, torch.eye(3).double()
+    tensor = spread.trace() * one - sign * spread + own * len(x) * side**2 / 6 * one
+    return (tensor * (side**3 if mass else 1)).float()
+
+
+def _covariance(grid):
+    x = voxel_centers(len(grid))[grid].double()
+    x = x - x.mean(0)
+    return ((2 / len(grid)) ** 3 * x.T @ x).float()
+
+
+INERTIA = Exercise(
+    number="3.5",
+    name="inertia_tensor",
+    reference=voxels.inertia_tensor,
+    points=2,
+    cases=(
+        Case("an off-centre box", lambda g: (_off_centre(),), fixed=True),
+        Case("a random body", _random_grid(0.3, 4, 4, 4)),
+        Case("a larger random body", _random_grid(0.2, 7, 7, 7)),
+    ),
+    misconceptions=(
+        Misconception(
+            "about the origin",
+            lambda grid: _inertia(grid, about_mass=False),
+            "You took the origin; subtract the centre of mass first.",
+        ),
+        Misconception(
+            "points only",
+            lambda grid: _inertia(grid, own=False),
+            "The voxels' own inertia, m s²/6 each, is missing: you treated them as points.",
+        ),
+        Misconception(
+            "mass one",
+            lambda grid: _inertia(grid, mass=False),
+            "Each voxel weighs its volume, (2/r)³, not 1.",
+        ),
+        Misconception(
+            "products with a plus",
+            lambda grid: _inertia(grid, sign=-1.0),
+            "x xᵀ is *subtracted*: I = Σ m (|x|² 1 − x xᵀ).",
+        ),
+        Misconception(
+            "covariance",
+            _covariance,
+            "That is Σ m x xᵀ, the spread of the mass; inertia is |x|² 1 − x xᵀ.",
+        ),
+    ),
+    hints=(
+        "Take the occupied centres (n, 3), subtract their mean, then add up over the voxels.",
+        "`x.T @ x` is Σ x xᵀ, and its trace is Σ |x|².",
+        "At last the voxel's own inertia on the diagonal, m s²/6, with s = 2/r and m = s³.",
+    ),
+)
+
+
+def _off_centre():
+    grid = torch.zeros(6, 6, 6, dtype=torch.bool)
+    grid[3:, 1:5, :2] = True
+    return grid
+
+
+EXERCISES = (VOXELIZE, FRACTION, CONV, POINTS, INERTIA)
