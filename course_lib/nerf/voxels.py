@@ -4,6 +4,8 @@ As in Plenoxels (Fridovich-Keil 2022) and DVGO (Sun 2022): features at grid corn
 trilinearly; colour by spherical harmonics of the view direction; empty space skipped; coarse to fine.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -19,7 +21,21 @@ from course_lib.volume import Composite
 GROWTH = ((0.0, 0.34), (0.08, 0.67), (0.25, 1.0))  # (progress, share of the final resolution)
 PRUNE_EVERY = 0.12
 VISIBLE = 1e-3  # samples of less weight get no colour
-LIMITS = {"cpu": 144, "cuda": 384}  # voxels per side that each kind of machine can train
+
+
+class Limits(NamedTuple):
+    """What a kind of machine can train: voxels per side, rows of the table, samples and rays a step."""
+
+    resolution: int
+    rows: int
+    samples: int
+    rays: int
+
+
+LIMITS = {
+    "cpu": Limits(160, 250_000, 1 << 16, 4096),
+    "cuda": Limits(384, 8_000_000, 1 << 20, 1 << 15),
+}
 
 
 class VoxelField(RadianceField):
@@ -32,12 +48,13 @@ class VoxelField(RadianceField):
         resolution: int | None = None,
         degree: int = 1,
         learning_rate: float = 0.1,
-        batch: int = 4096,
     ):
         self.background = scene_background(scene)
         self.region, self.occupancy = surroundings(scene)
+        self.limits = limits_of(scene.images.device)
         self.resolution = resolution or default_resolution(scene, self.region)
-        self.degree, self.learning_rate, self.batch = degree, learning_rate, batch
+        self.degree, self.learning_rate = degree, learning_rate
+        self.batch, self.samples_per_ray = self.limits.rays // 4, 1.0
         self.density_scale, self.density_shift = 2.0, -4.0
         self.stage, self.next_prune = 0, PRUNE_EVERY
         self._use(self._new_grid())
@@ -54,11 +71,16 @@ class VoxelField(RadianceField):
         elif progress > self.next_prune:
             self._prune()
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * 0.1**progress
+        affordable = int(self.limits.samples / max(self.samples_per_ray, 1.0))
+        self.batch = min(max(affordable, self.limits.rays // 16), self.limits.rays)
 
     def _new_grid(self) -> SparseGrid:
         resolution = max(8, round(self.resolution * GROWTH[self.stage][1]))
-        features = 1 + 3 * (self.degree + 1) ** 2
-        return SparseGrid(resample(self.occupancy.cells, resolution), features)
+        while True:
+            cells = resample(self.occupancy.cells, resolution)
+            if resolution <= 32 or int(cells.sum()) <= self.limits.rows:
+                return SparseGrid(cells, 1 + 3 * (self.degree + 1) ** 2)
+            resolution = int(0.9 * resolution)
 
     def _use(self, grid: SparseGrid) -> None:
         self.grid = grid
@@ -91,10 +113,11 @@ class VoxelField(RadianceField):
         samples = march(self.occupancy, self.region, (origins, directions), step_length, jitter)
         features = self.grid(samples.unit)
         weights = packed_weights(self.optical_depth(features[:, 0]) * step, samples.ray, n)
-        shown = (weights.detach() > VISIBLE).nonzero()[:, 0]
+        shown = (weights.detach() > VISIBLE).nonzero()[:, 0]  # the others add nothing to a pixel
         ray, w = samples.ray[shown], weights[shown, None]
         if generator is not None:
             self.occupancy.observe(samples.cell[shown], weights.detach()[shown])
+            self.samples_per_ray += 0.2 * (len(samples.ray) / n - self.samples_per_ray)
         color = self.color(features[shown, 1:], directions[ray])
         parts = torch.cat([color, samples.t[shown, None], torch.ones_like(w)], dim=-1)
         summed = torch.zeros(n, 5, device=device).index_add(0, ray, w * parts)
@@ -143,7 +166,12 @@ def default_resolution(scene: Scene, region: Region) -> int:
     distance = (scene.camera_to_world[:, :3, 3] - region.center).norm(dim=-1).median().item()
     per_unit = focal / max(distance, region.scale)  # pixels on a unit of length
     cells = 2 * region.scale * per_unit * (2 if region.contracted else 1.25)
-    return int(min(max(cells, 32), LIMITS.get(scene.images.device.type, LIMITS["cpu"])))
+    return int(min(max(cells, 32), limits_of(scene.images.device).resolution))
+
+
+def limits_of(device: torch.device) -> Limits:
+    """What the machine that holds the photographs can train."""
+    return LIMITS.get(device.type, LIMITS["cpu"])
 
 
 def packed_weights(

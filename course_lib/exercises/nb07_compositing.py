@@ -1,0 +1,344 @@
+"""Notebook 07, the functions of the integral: compositing, importance sampling, PSNR."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from course_lib import volume
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.nerf import images
+
+# Compositing
+
+
+def densities(n: int, s: int, scale: float = 3.0):
+    """A maker of densities and interval lengths."""
+    return lambda g: (
+        scale * torch.rand(n, s, generator=g),
+        0.1 + 0.4 * torch.rand(n, s, generator=g),
+    )
+
+
+def _weights(sigma, deltas, *, inclusive=False, alpha=None):
+    alpha = 1 - torch.exp(-sigma * deltas) if alpha is None else alpha
+    passed = torch.cumprod(1 - alpha, dim=-1)
+    if not inclusive:
+        passed = torch.cat([torch.ones_like(passed[..., :1]), passed[..., :-1]], -1)
+    return passed * alpha
+
+
+def _transmittance(sigma, deltas):
+    tau = sigma * deltas
+    return torch.exp(tau - torch.cumsum(tau, -1))
+
+
+WEIGHTS = Exercise(
+    number="7.4",
+    name="compositing_weights",
+    points=3,
+    reference=volume.compositing_weights,
+    cases=(
+        Case(
+            "two half-transparent layers",
+            lambda g: (torch.full((2,), math.log(2)), torch.ones(2)),
+            fixed=True,
+        ),
+        Case("thin fog", densities(3, 5)),
+        Case("thick fog", densities(2, 8, 20.0)),
+        Case(
+            "an opaque wall",
+            lambda g: (torch.tensor([0.0, 1e6, 1.0]), torch.tensor([0.5, 0.5, 1e10])),
+            fixed=True,
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "own absorption included",
+            lambda s, d: _weights(s, d, inclusive=True),
+            "Your transmittance includes the sample itself: Tᵢ sums over j < i only, so T₁ = 1.",
+        ),
+        Misconception(
+            "no transmittance",
+            lambda s, d: 1 - torch.exp(-s * d),
+            "These are the opacities αᵢ. What lies in front hides a sample: multiply by Tᵢ.",
+        ),
+        Misconception(
+            "transmittance only",
+            _transmittance,
+            "This is the transmittance Tᵢ. The weight is Tᵢ times the opacity 1 − exp(−σᵢδᵢ).",
+        ),
+        Misconception(
+            "no lengths",
+            lambda s, d: _weights(s, torch.ones_like(d)),
+            "You left out the lengths δᵢ: σ is density per unit of length.",
+        ),
+        Misconception(
+            "σδ for 1 − exp(−σδ)",
+            lambda s, d: _transmittance(s, d) * s * d,
+            "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use "
+            "1 − exp(−σδ).",
+        ),
+        Misconception(
+            "normalised",
+            lambda s, d: F.normalize(_weights(s, d), p=1, dim=-1),
+            "You made the weights sum to 1. Their sum is the ray's opacity; the rest is background.",
+        ),
+    ),
+    hints=(
+        "First α = 1 − exp(−σδ): the share of the light that each interval stops.",
+        "Tᵢ = exp(−Σ_{j<i} σⱼδⱼ): a cumulative sum that starts with 0, without the last term.",
+        "`torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)` is that sum.",
+    ),
+    gradients=True,
+)
+
+
+def samples(n: int, s: int, channels: int = 3):
+    """A maker of weights, colours, distances and a background."""
+
+    def make(g):
+        w = volume.compositing_weights(*densities(n, s)(g))
+        t = torch.cumsum(0.1 + torch.rand(n, s, generator=g), -1)
+        return w, torch.rand(n, s, channels, generator=g), t, torch.rand(channels, generator=g)
+
+    return make
+
+
+def _with_background(candidate, w, c, t, background):
+    return tuple(candidate(w, c, t, background=background))
+
+
+def _blend(w, c, t, background, *, rest=None, depth="mean"):
+    opacity = w.sum(-1)
+    rest = 1 - opacity if rest is None else rest
+    color = (w[..., None] * c).sum(-2) + rest[..., None] * background
+    mean = (w * t).sum(-1)
+    return color, mean / opacity.clamp(min=1e-8) if depth == "mean" else mean, opacity
+
+
+COMPOSITE = Exercise(
+    number="7.5",
+    name="composite",
+    points=2,
+    reference=volume.composite,
+    call=_with_background,
+    cases=(
+        Case("a few rays", samples(3, 5)),
+        Case("long rays", samples(2, 12)),
+        Case(
+            "a ray that meets nothing",
+            lambda g: (
+                torch.zeros(1, 2),
+                torch.ones(1, 2, 3),
+                torch.ones(1, 2),
+                torch.tensor([0.2, 0.5, 0.9]),
+            ),
+            fixed=True,
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "no background",
+            lambda w, c, t, *, background=None: _blend(w, c, t, 0 * background),
+            "What is behind is missing: add (1 − Σw) times the background.",
+        ),
+        Misconception(
+            "background in full",
+            lambda w, c, t, *, background=None: _blend(
+                w, c, t, background, rest=torch.ones_like(w[..., 0])
+            ),
+            "The background only shows through: weight it by 1 − Σw.",
+        ),
+        Misconception(
+            "background behind opacity",
+            lambda w, c, t, *, background=None: _blend(w, c, t, background, rest=w.sum(-1)),
+            "You weighted the background by the opacity; it needs the rest, 1 − Σw.",
+        ),
+        Misconception(
+            "depth not divided",
+            lambda w, c, t, *, background=None: _blend(w, c, t, background, depth="sum"),
+            "Your depth Σwt is too small where the ray is not opaque: divide by Σw (0 where it is 0).",
+        ),
+        Misconception(
+            "mean over samples",
+            lambda w, c, t, *, background=None: (
+                (w[..., None] * c).mean(-2) + (1 - w.sum(-1))[..., None] * background,
+                *_blend(w, c, t, background)[1:],
+            ),
+            "Sum over the samples, do not average: the weights already are shares.",
+        ),
+    ),
+    hints=(
+        "The colour is a weighted sum over the samples: `(w[..., None] * colors).sum(-2)`.",
+        "The weights sum to the opacity; the background has the weight 1 − opacity.",
+        "Depth: Σwt / Σw, with a guard where Σw is zero; return Composite(color, depth, opacity).",
+    ),
+)
+
+# Importance sampling
+
+
+def histogram(n: int, s: int, m: int):
+    """A maker of ascending edges, weights and numbers in [0, 1)."""
+
+    def make(g):
+        edges = torch.cumsum(0.2 + torch.rand(n, s + 1, generator=g), -1)
+        weights = torch.rand(n, s, generator=g) ** 2 + 0.02
+        return edges, weights, torch.rand(n, m, generator=g) * 0.998
+
+    return make
+
+
+def _cdf(weights):
+    total = torch.cumsum(weights, -1) / weights.sum(-1, keepdim=True)
+    return torch.cat([torch.zeros_like(total[..., :1]), total], -1)
+
+
+def _invert(bins, cdf, u, inside=None):
+    right = torch.searchsorted(cdf.contiguous(), u.contiguous(), right=True)
+    right = right.clamp(1, bins.shape[-1] - 1)
+    low, high = cdf.gather(-1, right - 1), cdf.gather(-1, right)
+    share = (u - low) / (high - low).clamp(min=1e-12) if inside is None else inside
+    start, end = bins.gather(-1, right - 1), bins.gather(-1, right)
+    return start + share * (end - start)
+
+
+INVERSE_CDF = Exercise(
+    number="7.6",
+    name="inverse_cdf",
+    points=3,
+    reference=volume.inverse_cdf,
+    cases=(
+        Case(
+            "a bin three times as heavy",
+            lambda g: (
+                torch.tensor([[0.0, 1.0, 2.0]]),
+                torch.tensor([[3.0, 1.0]]),
+                torch.tensor([[0.375, 0.875]]),
+            ),
+            fixed=True,
+        ),
+        Case("random histograms", histogram(4, 6, 5)),
+        Case("one ray, many samples", histogram(1, 9, 20)),
+        Case(
+            "weights that are all zero",
+            lambda g: (
+                torch.linspace(2, 6, 5)[None],
+                torch.zeros(1, 4),
+                torch.tensor([[0.1, 0.6, 0.9]]),
+            ),
+            fixed=True,
+        ),
+    ),
+    misconceptions=(
+        Misconception(
+            "uniform",
+            lambda b, w, u: _invert(b, _cdf(torch.ones_like(w)), u),
+            "Your samples ignore the weights: the bins must be chosen in proportion to them.",
+        ),
+        Misconception(
+            "start of the bin",
+            lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.0),
+            "Your samples all lie at the start of their bins: interpolate between the two edges.",
+        ),
+        Misconception(
+            "middle of the bin",
+            lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.5),
+            "Your samples all lie in the middle of their bins: u says where, too.",
+        ),
+        Misconception(
+            "not normalised",
+            lambda b, w, u: _invert(b, F.pad(torch.cumsum(_alive(w), -1), (1, 0)), u),
+            "Your cumulative sum does not end at 1: divide by the sum of the weights.",
+        ),
+        Misconception(
+            "zero weights",
+            lambda b, w, u: _invert(b, _cdf(w.double()), u.double()).float(),
+            "Where all weights are zero you divide 0 by 0. Take equal weights there.",
+        ),
+        Misconception(
+            "distribution not inverted",
+            lambda b, w, u: _invert(b, _cdf(1 / _alive(w).clamp(min=1e-3)), u),
+            "You sample most where the weights are smallest. Heavy bins get many samples.",
+        ),
+    ),
+    hints=(
+        "The cumulative sum of the normalised weights, with a 0 in front, belongs to the edges.",
+        "`torch.searchsorted(cdf, u, right=True)` finds the edge right of each u.",
+        "Inside the bin: start + (u − cdf_left)/(cdf_right − cdf_left) · (end − start).",
+        "All weights zero? `torch.where(sum > 0, weights, 1)` before anything else.",
+    ),
+)
+
+
+def _alive(w):
+    return torch.where(w.sum(-1, keepdim=True) > 0, w, torch.ones_like(w))
+
+
+# PSNR
+
+
+def pictures(h: int, w: int, noise: float):
+    """A maker of two pictures that differ by noise."""
+
+    def make(g):
+        image = torch.rand(h, w, 3, generator=g)
+        return image, (image + noise * torch.randn(h, w, 3, generator=g)).clamp(0, 1)
+
+    return make
+
+
+PSNR = Exercise(
+    number="7.7",
+    name="psnr",
+    reference=images.psnr,
+    cases=(
+        Case(
+            "an error of 0.1 everywhere: 20 dB",
+            lambda g: (torch.zeros(2, 2, 3), torch.full((2, 2, 3), 0.1)),
+            fixed=True,
+        ),
+        Case("a good picture", pictures(6, 5, 0.02)),
+        Case("a bad picture", pictures(4, 7, 0.3)),
+        Case("a batch", lambda g: tuple(torch.rand(2, 3, 4, 4, 3, generator=g))),
+    ),
+    misconceptions=(
+        Misconception(
+            "factor 20",
+            lambda a, b: 2 * images.psnr(a, b),
+            "Exactly twice the expected value: 20 log₁₀ belongs to the root of the mean square.",
+        ),
+        Misconception(
+            "sign",
+            lambda a, b: -images.psnr(a, b),
+            "The sign is wrong: smaller errors, more decibels.",
+        ),
+        Misconception(
+            "natural logarithm",
+            lambda a, b: images.psnr(a, b) * math.log(10),
+            "You took the natural logarithm; decibels use log₁₀.",
+        ),
+        Misconception(
+            "absolute error",
+            lambda a, b: -10 * torch.log10((a - b).abs().mean((-3, -2, -1))),
+            "You averaged |a − b|; PSNR averages the squares.",
+        ),
+        Misconception(
+            "sum of squares",
+            lambda a, b: -10 * torch.log10(((a - b) ** 2).sum((-3, -2, -1))),
+            "You summed the squares; take their mean over pixels and channels.",
+        ),
+        Misconception(
+            "one number for the batch",
+            lambda a, b: -10 * torch.log10(((a - b) ** 2).mean()),
+            "One number per picture: average over the last three axes only.",
+        ),
+    ),
+    hints=(
+        "With colours in [0, 1] the peak is 1, so PSNR = 10 log₁₀(1 / MSE).",
+        "`((image - target) ** 2).mean((-3, -2, -1))` keeps the batch.",
+    ),
+)
+
+EXERCISES = (WEIGHTS, COMPOSITE, INVERSE_CDF, PSNR)

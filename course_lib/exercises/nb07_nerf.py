@@ -1,0 +1,235 @@
+"""Notebook 07, the functions before the integral: rays, encoding, samples along a ray."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from course_lib import cameras, volume
+from course_lib.exercises.exercise import Case, Exercise, Misconception
+
+# Rays
+
+
+def camera(height: int, width: int, focal: float):
+    """A maker of an image size, a focal length and a random camera that looks at the origin."""
+
+    def make(g):
+        eye = torch.randn(3, generator=g) + torch.tensor([0.0, 0.5, 4.0])
+        return height, width, focal, cameras.look_at(eye)
+
+    return make
+
+
+def _rays(height, width, focal, pose, *, half=0.5, signs=(1.0, -1.0, -1.0), unit=True):
+    y, x = torch.meshgrid(torch.arange(height) + half, torch.arange(width) + half, indexing="ij")
+    local = torch.stack([(x - width / 2) / focal, (y - height / 2) / focal, torch.ones_like(x)], -1)
+    local = local * torch.tensor(signs)
+    local = F.normalize(local, dim=-1) if unit else local
+    return pose[:3, 3].expand(local.shape), local @ pose[:3, :3].T
+
+
+def _untransposed(height, width, focal, pose):
+    turned = pose.clone()
+    turned[:3, :3] = pose[:3, :3].T
+    return _rays(height, width, focal, turned)
+
+
+def _with_translation(height, width, focal, pose):
+    origins, directions = _rays(height, width, focal, pose)
+    return origins, F.normalize(directions + origins, dim=-1)
+
+
+CAMERA_RAYS = Exercise(
+    number="7.1",
+    name="camera_rays",
+    points=2,
+    reference=cameras.camera_rays,
+    cases=(
+        Case("a camera at the origin", lambda g: (2, 4, 3.0, torch.eye(4)), fixed=True),
+        Case("a wide image", camera(3, 5, 4.0)),
+        Case("a tall image", camera(6, 4, 7.5)),
+    ),
+    misconceptions=(
+        Misconception(
+            "pixel corners",
+            lambda *a: _rays(*a, half=0.0),
+            "Your rays go through the corners of the pixels: add 0.5 to row and column.",
+        ),
+        Misconception(
+            "upside down",
+            lambda *a: _rays(*a, signs=(1.0, 1.0, -1.0)),
+            "Your image is upside down: rows count downwards, the camera's y points up.",
+        ),
+        Misconception(
+            "backwards",
+            lambda *a: _rays(*a, signs=(1.0, -1.0, 1.0)),
+            "You look backwards: the camera looks along its own −z.",
+        ),
+        Misconception(
+            "not unit length",
+            lambda *a: _rays(*a, unit=False),
+            "The directions are right, but not of length 1. Divide by their norm.",
+        ),
+        Misconception(
+            "rotation transposed",
+            _untransposed,
+            "You turned by the inverse rotation. For row vectors it is d @ R.T with R = pose[:3, :3].",
+        ),
+        Misconception(
+            "translated directions",
+            _with_translation,
+            "A direction is only rotated; the camera's position belongs to the origins.",
+        ),
+    ),
+    hints=(
+        "Start in camera axes: x to the right, y up, looking along −z.",
+        "The pixel in row i, column j has its centre at (j + 0.5, i + 0.5); the axis meets (w/2, h/2).",
+        "In camera axes: ((x − w/2)/f, −(y − h/2)/f, −1). Normalise, then rotate by pose[:3, :3].",
+    ),
+)
+
+# Encoding
+
+
+def points(n: int, d: int, frequencies: int):
+    """A maker of points in [-1, 1]^d and a number of frequencies."""
+    return lambda g: (2 * torch.rand(n, d, generator=g) - 1, frequencies)
+
+
+def _encode(x, n, *, base=math.pi, powers=None, order="paper"):
+    powers = 2.0 ** torch.arange(n) if powers is None else powers
+    angles = x[..., None, :] * (base * powers)[:, None]
+    if order == "all sines first":
+        return torch.cat([angles.sin().flatten(-2), angles.cos().flatten(-2)], -1)
+    if order == "cosines first":
+        return torch.cat([angles.cos(), angles.sin()], -1).flatten(-2)
+    return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
+
+
+ENCODING = Exercise(
+    number="7.2",
+    name="positional_encoding",
+    points=2,
+    reference=volume.positional_encoding,
+    cases=(
+        Case("x = 0.5, two frequencies", lambda g: (torch.tensor([[0.5]]), 2), fixed=True),
+        Case("points in space", points(4, 3, 3)),
+        Case("six frequencies", points(3, 2, 6)),
+    ),
+    misconceptions=(
+        Misconception(
+            "no π", lambda x, n: _encode(x, n, base=1.0), "You left out π: the angles are 2ᵏ·π·x."
+        ),
+        Misconception(
+            "2π",
+            lambda x, n: _encode(x, n, base=2 * math.pi),
+            "Your angles are twice too large: 2ᵏπx, not 2ᵏ·2πx.",
+        ),
+        Misconception(
+            "k instead of 2ᵏ",
+            lambda x, n: _encode(x, n, powers=torch.arange(n) + 1.0),
+            "The frequencies double: 2⁰, 2¹, 2², …, not 1, 2, 3, …",
+        ),
+        Misconception(
+            "from 2¹",
+            lambda x, n: _encode(x, n, powers=2.0 ** (torch.arange(n) + 3)),
+            "The first frequency is 2⁰ = 1, the last 2ᴸ⁻¹.",
+        ),
+        Misconception(
+            "cosines first",
+            lambda x, n: _encode(x, n, order="cosines first"),
+            "Sines come before cosines.",
+        ),
+        Misconception(
+            "all sines first",
+            lambda x, n: _encode(x, n, order="all sines first"),
+            "The numbers are right, their order is not: go frequency by frequency, sines then cosines.",
+        ),
+        Misconception(
+            "input included",
+            lambda x, n: torch.cat([x, _encode(x, n)], -1),
+            "You put x itself in front, as the paper's code does. Here γ(x) is sines and cosines only.",
+        ),
+    ),
+    hints=(
+        "All angles at once: `x[..., None, :] * frequencies[:, None]` has the shape (…, L, d).",
+        "Put sines and cosines side by side along the last axis: (…, L, 2d).",
+        "`.flatten(-2)` then runs through frequency by frequency.",
+    ),
+    gradients=True,
+)
+
+# Stratified sampling
+
+
+def bins(n: int, s: int):
+    """A maker of near, far (one per ray) and random numbers."""
+
+    def make(g):
+        near = torch.rand(n, generator=g) + 1
+        return near, near + 1 + torch.rand(n, generator=g), torch.rand(n, s, generator=g)
+
+    return make
+
+
+def _strata(near, far, u, *, cells=None, offset=0.0):
+    s = u.shape[-1]
+    fraction = (torch.arange(s) + u + offset) / (cells or s)
+    return near[..., None] + (far - near)[..., None] * fraction
+
+
+STRATIFIED = Exercise(
+    number="7.3",
+    name="stratified_positions",
+    reference=volume.stratified_positions,
+    cases=(
+        Case(
+            "two bins of [2, 6]",
+            lambda g: (torch.tensor(2.0), torch.tensor(6.0), torch.tensor([[0.0, 0.5]])),
+            fixed=True,
+        ),
+        Case("one range for all rays", lambda g: (*_ends(g), torch.rand(3, 4, generator=g))),
+        Case("a range for each ray", bins(5, 6)),
+    ),
+    misconceptions=(
+        Misconception(
+            "not stratified",
+            lambda near, far, u: near[..., None] + (far - near)[..., None] * u,
+            "Your samples fall anywhere in [near, far]. Sample i belongs into the i-th of s equal bins.",
+        ),
+        Misconception(
+            "no jitter",
+            lambda near, far, u: _strata(near, far, torch.full_like(u, 0.5)),
+            "You took the middle of each bin: u says where in its bin the sample lies.",
+        ),
+        Misconception(
+            "s - 1 bins",
+            lambda near, far, u: _strata(near, far, u, cells=max(1, u.shape[-1] - 1)),
+            "Your last sample lies beyond far: there are s bins of width (far − near)/s, not s − 1.",
+        ),
+        Misconception(
+            "from far to near",
+            lambda near, far, u: _strata(far, near, u),
+            "Your samples run from far to near.",
+        ),
+        Misconception(
+            "from zero",
+            lambda near, far, u: _strata(near, far, u) - near[..., None],
+            "You forgot to add near: the distances start at 0.",
+        ),
+    ),
+    hints=(
+        "In units of bins, sample i lies at i + uᵢ.",
+        "Divide by s, multiply by far − near, add near.",
+        "near and far are single numbers or one per ray: `near[..., None]` fits both.",
+    ),
+)
+
+
+def _ends(g):
+    near = torch.rand((), generator=g) + 1
+    return near, near + 2
+
+
+EXERCISES = (CAMERA_RAYS, ENCODING, STRATIFIED)
