@@ -180,7 +180,7 @@ def _with_replacement(rows_, k, generator):
 
 
 SAMPLE = Exercise(
-    number="1.7",
+    number="1.8",
     name="balanced_sample",
     reference=tabular.balanced_sample,
     points=2,
@@ -288,7 +288,7 @@ def _wrong(**parts):
 
 
 LORA = Exercise(
-    number="1.8",
+    number="1.9",
     name="LoRALinear",
     reference=tabular.LoRALinear,
     points=3,
@@ -350,7 +350,7 @@ class LoRALinear(torch.nn.Module):
 # Questions
 
 LORA_SIZE = Exercise(
-    number="1.9",
+    number="1.10",
     name="lora_parameters",
     reference=36864,
     misconceptions=(
@@ -366,7 +366,7 @@ LORA_SIZE = Exercise(
 )
 
 MEASURE = Exercise(
-    number="1.10",
+    number="1.7",
     name="measure_at_zero_shot",
     reference="C",
     choices={
@@ -391,4 +391,4 @@ MEASURE = Exercise(
     explanation="The order of the rows is informative although the level of p(Yes) is far off.",
 )
 
-EXERCISES = (P_YES, AUC, SAMPLE, LORA, LORA_SIZE, MEASURE)
+EXERCISES = (P_YES, AUC, MEASURE, SAMPLE, LORA, LORA_SIZE)

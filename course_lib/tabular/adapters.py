@@ -1,6 +1,7 @@
 """Small trainable additions to frozen linear layers: LoRA and IA3."""
 
 import math
+from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -57,11 +58,15 @@ class IA3Linear(nn.Module):
         return self.linear(x * self.scale) if self.on_input else self.linear(x) * self.scale
 
 
-def add_lora(network: nn.Module, *, upper: int = 6, rank: int = 8) -> list[nn.Parameter]:
-    """Freeze the model, put LoRA into the attention of its last `upper` layers, return its weights."""
-    return _adapt(
-        network, upper, ("q_proj", "k_proj", "v_proj", "o_proj"), lambda m: LoRALinear(m, rank)
-    )
+def add_lora(
+    network: nn.Module, *, upper: int = 6, rank: int = 8, layer: Callable = LoRALinear
+) -> list[nn.Parameter]:
+    """Freeze the model, put LoRA into the attention of its last `upper` layers, return its weights.
+
+    `layer(linear, rank)` makes an adapted layer: another class than the library's may be tried.
+    """
+    names = ("q_proj", "k_proj", "v_proj", "o_proj")
+    return _adapt(network, upper, names, lambda linear: layer(linear, rank))
 
 
 def add_ia3(network: nn.Module, *, upper: int = 6) -> list[nn.Parameter]:
@@ -72,35 +77,27 @@ def add_ia3(network: nn.Module, *, upper: int = 6) -> list[nn.Parameter]:
 
 def remove_adapters(network: nn.Module) -> None:
     """Put the frozen layers back in place: the model is as it was before."""
-    for parent, name, layer in _adapters(network):
-        setattr(parent, name, layer.linear)
-
-
-def adapter_state(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of the trainable weights."""
-    return {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if "frozen" in vars(layer):
+                setattr(parent, name, layer.frozen)
 
 
 def _adapt(network: nn.Module, upper: int, names: tuple[str, ...], wrap) -> list[nn.Parameter]:
-    present = {id(layer) for _, _, layer in _adapters(network)}
-    new = []
-    if not present:
+    if not any("frozen" in vars(layer) for layer in network.modules()):
         network.requires_grad_(False)
+    new: list[nn.Parameter] = []
     for block in network.model.layers[-upper:]:
         for parent in (block.self_attn, block.mlp):
             for name in names:
-                if isinstance(getattr(parent, name, None), nn.Linear):
-                    setattr(parent, name, wrap(getattr(parent, name)))
-                    new += [p for p in getattr(parent, name).parameters() if p.requires_grad]
+                linear = getattr(parent, name, None)
+                if isinstance(linear, nn.Linear):
+                    adapted = wrap(linear).to(linear.weight.device)
+                    vars(adapted)["frozen"] = (
+                        linear  # past nn.Module: no second owner of its weights
+                    )
+                    setattr(parent, name, adapted)
+                    new += [p for p in adapted.parameters() if p.requires_grad]
     if not new:
         raise ValueError(f"found no linear layers called {names}; are there adapters already?")
     return new
-
-
-def _adapters(network: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
-    return [
-        (parent, name, layer)
-        for parent in list(network.modules())
-        for name, layer in list(parent.named_children())
-        if isinstance(layer, LoRALinear | IA3Linear)
-    ]

@@ -20,6 +20,7 @@ from torch import Tensor
 from course_lib.running import asset
 from course_lib.tabular import baselines
 from course_lib.tabular.adapters import add_ia3, add_lora, remove_adapters
+from course_lib.tabular.encodings import encode_frame
 from course_lib.tabular.features import Cached, cache_features
 from course_lib.tabular.finetune import fine_tune, predict
 from course_lib.tabular.llm import LanguageModel, load_llm
@@ -43,6 +44,7 @@ from course_lib.tabular.serialise import (
 SEEDS = (42, 1024, 0)  # the first three of TabLLM's
 SHOTS = (4, 16, 64, 256)
 HELD_OUT = 500
+COMPARED = 300  # of the held-out rows, for the comparison of serialisations
 UPPER = 6
 STEPS = {4: 10, 16: 40, 64: 60, 256: 120}
 LEARNING_RATE = {4: 1e-3, 16: 3e-3, 64: 3e-3, 256: 3e-3}  # few rows bear only small steps
@@ -105,12 +107,14 @@ def serialisations(frame) -> dict[str, Callable[[Row], str]]:
     }
 
 
-def study_prompts(frame, text: Callable[[Row], str] = natural_sentence) -> list[str]:
-    """The prompts of a frame's rows, with the line break before "Answer:".
+def study_prompts(
+    frame, text: Callable[[Row], str] = natural_sentence, gap: str = "\n"
+) -> list[str]:
+    """The prompts of a frame's rows, with a line break before "Answer:".
 
     Sentence and line break were chosen on 140 rows that are not in the shipped sample.
     """
-    return [build_prompt(description, gap="\n") for description in serialise(frame, text)]
+    return [build_prompt(description, gap=gap) for description in serialise(frame, text)]
 
 
 @contextmanager
@@ -133,10 +137,13 @@ def make_llm_scores(folder: Path) -> None:
         f"{llm.name}, {_weights(llm)} million weights, {llm.device.type}, torch {torch.__version__}"
     )
     with quick_arithmetic(llm.device):
+        run.say(f"products in bfloat16: {torch.is_autocast_enabled(llm.device.type)}")
         _, _, test, labels = held_out_rows()
+        start = time.process_time()
         cached = cache_features(llm, study_prompts(test), upper=UPPER)
         run.say(f"cached {len(cached)} held-out rows")
         run.keep("zero/0/0", labels, lambda: predict(llm, cached, upper=UPPER))
+        run.note("natural sentence", llm, study_prompts(test), start)
         _few_shot(run, llm, cached, [("lora", add_lora, k) for k in SHOTS[:3]])
         _compare_serialisations(run, llm)
         _few_shot(run, llm, cached, [("lora", add_lora, SHOTS[3]), ("ia3", add_ia3, IA3_SHOTS)])
@@ -168,6 +175,15 @@ class _Run:
             auc = roc_auc(self.stored.scores[name], labels)
             self.say(f"{name}: AUC {auc:.4f}  ({time.process_time() - start:.1f} CPU s)")
 
+    def note(self, method: str, llm: LanguageModel, prompts: list[str], start: float) -> None:
+        """Note tokens and CPU seconds per prompt, the latter since `start`, once."""
+        if method not in self.stored.notes:
+            tokens = sum(len(llm.tokens(prompt)) for prompt in prompts)
+            seconds = time.process_time() - start
+            notes = {"tokens": tokens / len(prompts), "seconds": seconds / len(prompts)}
+            self.stored.notes[method] = notes
+            self.save()
+
     def save(self) -> None:
         arrays = {n: s.numpy().astype(np.float32) for n, s in self.stored.scores.items()}
         np.savez_compressed(self.folder / "scores.npz", **arrays)
@@ -176,7 +192,9 @@ class _Run:
 
 def _few_shot(run: _Run, llm: LanguageModel, test: Cached, plan: list[tuple]) -> None:
     """Every (method, adapter, shots) of the plan for every seed, and the frozen features beside it."""
-    pool, pool_labels, _, labels = held_out_rows()
+    pool, pool_labels, held_out, labels = held_out_rows()
+    columns = [encode_frame(frame, pool) for frame in (pool, held_out)]
+    zero = torch.logit(run.stored.scores["zero/0/0"].double(), eps=1e-9).float()
     samples = {seed: nested_sample(pool_labels, seed) for seed in SEEDS}
     for method, adapt, k in plan:
         for seed in SEEDS:
@@ -186,6 +204,17 @@ def _few_shot(run: _Run, llm: LanguageModel, test: Cached, plan: list[tuple]) ->
             few = cache_features(llm, study_prompts(pool.iloc[rows.numpy()]), upper=UPPER)
             shots = (few, pool_labels[rows])
             _frozen(run, f"{k}/{seed}", shots, (test, labels))
+            run.keep(
+                f"prior/{k}/{seed}",
+                labels,
+                lambda few=few, rows=rows: baselines.with_prior(
+                    columns[0][rows],
+                    pool_labels[rows],
+                    columns[1],
+                    torch.logit(predict(llm, few, upper=UPPER).double(), eps=1e-9).float(),
+                    zero,
+                ),
+            )
             run.keep(
                 f"{method}/{k}/{seed}",
                 labels,
@@ -235,17 +264,16 @@ def _frozen(run: _Run, name: str, shots: tuple, test: tuple) -> None:
 
 
 def _compare_serialisations(run: _Run, llm: LanguageModel) -> None:
+    """Zero-shot scores of the first held-out rows; the natural sentence has been done before."""
     pool, _, test, labels = held_out_rows()
-    for method, text in serialisations(pool).items():
-        prompts = study_prompts(test, text)
+    methods = {name: (text, "\n") for name, text in serialisations(pool).items()}
+    del methods["natural sentence"]
+    methods["sentence, one-line prompt"] = (natural_sentence, " ")
+    for method, (text, gap) in methods.items():
+        prompts = study_prompts(test.head(COMPARED), text, gap)
         start = time.process_time()
-        run.keep(f"{method}/0/0", labels, lambda prompts=prompts: llm.p_yes(prompts))
-        if method not in run.stored.notes:
-            notes = run.stored.notes[method] = {}
-            tokens = [len(llm.tokens(prompt)) for prompt in prompts]
-            notes["tokens"] = sum(tokens) / len(tokens)
-            notes["seconds"] = (time.process_time() - start) / len(prompts)
-            run.save()
+        run.keep(f"{method}/0/0", labels[:COMPARED], lambda p=prompts: llm.p_yes(p))
+        run.note(method, llm, prompts, start)
 
 
 def _seconds(a: Tensor) -> float:

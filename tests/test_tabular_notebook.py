@@ -1,0 +1,81 @@
+"""Notebook 01 runs to its end both with a language model (a tiny random one) and without."""
+
+import re
+
+import jupytext
+import pytest
+import torch
+
+from course_lib import tabular
+from course_lib.authoring.notebook import NOTEBOOKS
+from course_lib.checking import check, hint, progress, solution
+from course_lib.checking.sources import stub_source
+from course_lib.exercises import find
+from course_lib.tabular import LanguageModel, ModelUnavailable
+
+SOURCE = NOTEBOOKS / "src" / "01_tabular_as_text.py"
+
+
+class AnyTokenizer:
+    """Every word, with its leading space, and every other character is one of 500 tokens."""
+
+    known: dict = {}  # noqa: RUF012
+
+    def __call__(self, text, add_special_tokens=True):
+        pieces = re.findall(r" ?\w+|\W", text)
+        return {"input_ids": [self.known.setdefault(p, len(self.known) % 500) for p in pieces]}
+
+    def decode(self, tokens):
+        return " ".join(f"<{token}>" for token in tokens)
+
+
+def tiny_llm(**options):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=500,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=7,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    )
+    return LanguageModel(LlamaForCausalLM(config).eval(), AnyTokenizer(), "tiny")
+
+
+def no_llm(**options):
+    raise ModelUnavailable("none here")
+
+
+def cells():
+    """The code of the notebook, exercises as stubs."""
+    for cell in jupytext.reads(SOURCE.read_text(encoding="utf-8"), fmt="py:percent").cells:
+        title = cell.metadata.get("title", "") or ""
+        if title.startswith("[exercise] "):
+            name = title.removeprefix("[exercise] ")
+            yield stub_source(find(name)) + f'\n{name} = check({name}, "{name}")'
+        elif cell.cell_type == "code" and title != "[setup]":
+            yield cell.source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [tiny_llm, no_llm])
+def test_the_notebook_runs_with_and_without_a_model(load, monkeypatch, capsys):
+    import numpy as np
+
+    monkeypatch.setenv("COURSE_FAST", "1")
+    monkeypatch.setattr(tabular, "load_llm", load)
+    helpers = {"check": check, "hint": hint, "progress": progress, "solution": solution}
+    names = {"torch": torch, "np": np, "DEVICE": "cpu", "FAST": True, **helpers}
+    names["__name__"] = "notebook"
+    for source in cells():
+        exec(compile(source, SOURCE.name, "exec"), names)
+    printed = capsys.readouterr().out
+    assert ("No language model on this machine" in printed) == (load is no_llm)
+    explorer = names["explorer"]
+    before = explorer.text
+    explorer.controls["age"].value = 80
+    assert "80 year old" in explorer.text and explorer.text != before
+    explorer.controls["method"].value = "text template"
+    assert "The Age is 80." in explorer.text
