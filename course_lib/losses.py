@@ -94,12 +94,11 @@ def smooth_loss(
     tensor(12.)
     """
     check_indices(vertices, faces, "faces")
-    start, end, left, right = (vertices[..., i, :] for i in hinges(faces).unbind(dim=1))
-    # Each face's direction away from the edge, turned by 90° about it: θ lies between the two.
-    left, left_has_area = _turned(end - start, left - start)
-    right, right_has_area = _turned(end - start, right - start)
-    cos = (left * right).sum(dim=-1)
-    has_angle = left_has_area & right_has_area
+    start, end, one, other = (vertices[..., i, :] for i in hinges(faces).unbind(dim=1))
+    # Perpendicular to the edge, turned by 90° away from each face: θ lies between the two.
+    a, b = cross_or_zero(end - start, one - start), cross_or_zero(end - start, other - start)
+    cos = (unit(a) * unit(b)).sum(dim=-1)
+    has_angle = (a != 0).any(dim=-1) & (b != 0).any(dim=-1)
     return torch.where(has_angle, (cos + 1).square(), 0).sum(dim=-1)
 
 
@@ -220,12 +219,17 @@ def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
     return torch.cat(pairs)
 
 
-def _turned(edge: Tensor, to_corner: Tensor) -> tuple[Tensor, Tensor]:
-    """The unit vector along edge × to_corner, and whether it is more than rounding error."""
-    turned = torch.linalg.cross(edge, to_corner, dim=-1)
-    sizes = [vector.detach().abs().amax(dim=-1) for vector in (turned, edge, to_corner)]
-    has_area = sizes[0] > 8 * torch.finfo(edge.dtype).eps * sizes[1] * sizes[2]
-    return unit(torch.where(has_area[..., None], turned, 0)), has_area
+def cross_or_zero(u: Float[Tensor, "*n 3"], v: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+    """u × v; exactly zero, with zero for its gradient, where it would only be rounding error.
+
+    >>> cross_or_zero(torch.eye(3)[:2], torch.tensor([[0.0, 2, 0], [0, 3, 0]]))
+    tensor([[0., 0., 2.],
+            [0., 0., 0.]])
+    """
+    product = torch.linalg.cross(u, v, dim=-1)
+    sizes = [vector.detach().abs().amax(dim=-1, keepdim=True) for vector in (product, u, v)]
+    is_sure = sizes[0] > 8 * torch.finfo(product.dtype).eps * sizes[1] * sizes[2]
+    return torch.where(is_sure, product, 0)
 
 
 def rows(values: Float[Tensor, "b m d"], indices: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
