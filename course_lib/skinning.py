@@ -116,8 +116,8 @@ def arm(bones: int = 2, radius: float = 0.22, resolution: int = 64) -> tuple[Mes
 
 FIGURE = {  # joint -> (parent, start of its bone, end, radius)
     "hips": ("", (0, -0.02, 0), (0, 0.1, 0), 0.17),
-    "chest": ("hips", (0, 0.1, 0), (0, 0.42, 0), 0.17),
-    "head": ("chest", (0, 0.55, 0), (0, 0.76, 0), 0.15),
+    "chest": ("hips", (0, 0.1, 0), (0, 0.36, 0), 0.165),
+    "head": ("chest", (0, 0.65, 0), (0, 0.7, 0), 0.15),
     "left upper arm": ("chest", (0.22, 0.42, 0), (0.52, 0.42, 0), 0.075),
     "left forearm": ("left upper arm", (0.52, 0.42, 0), (0.84, 0.42, 0), 0.065),
     "right upper arm": ("chest", (-0.22, 0.42, 0), (-0.52, 0.42, 0), 0.075),
