@@ -22,12 +22,16 @@ FEWEST_HIDDEN, FEWEST_DRAWS = 6, 2
 
 @dataclass(frozen=True)
 class HiddenCase:
-    """A case with a secret seed: the exercise's own case number `index`, or the expression `make`."""
+    """A case with a secret seed: the exercise's own case number `index`, or the expression `make`.
+
+    A `fixed` one is as students see it: it can cost points, but its answer may be known.
+    """
 
     name: str
     seed: int
     index: int = 0
     make: str | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Plan:
 
 
 def make_plan(exercise: Exercise, seed: str, extra: dict | None = None) -> Plan:
-    """The hidden cases of a run: every generated case several times, and the instructor's.
+    """The hidden cases of a run: every generated case several times, the instructor's, the fixed.
 
     `extra` is the exercise's table in the instructor's file (see `instructor`).
     """
@@ -58,17 +62,16 @@ def make_plan(exercise: Exercise, seed: str, extra: dict | None = None) -> Plan:
     points = extra.get("points", exercise.points)
     if exercise.is_question:
         return Plan(exercise.name, points, (HiddenCase("answer", 0),))
-    generated = [i for i, case in enumerate(exercise.cases) if not case.fixed]
-    generated = generated or list(range(len(exercise.cases)))
-    fewest = math.ceil(FEWEST_HIDDEN / max(1, len(generated)))
-    draws = extra.get("draws", max(FEWEST_DRAWS, fewest))
-    sources = [(exercise.cases[i].name, i, None) for i in generated]
+    own = list(enumerate(exercise.cases))
+    sources = [(case.name, index, None) for index, case in own if not case.fixed]
     sources += [(case["name"], 0, case["arguments"]) for case in extra.get("cases", ())]
+    draws = extra.get("draws", max(FEWEST_DRAWS, math.ceil(FEWEST_HIDDEN / max(1, len(sources)))))
     cases = [
         HiddenCase(name, _secret(seed, exercise.name, name, draw), index, make)
         for name, index, make in sources
         for draw in range(draws)
     ]
+    cases += [HiddenCase(case.name, 0, index, fixed=True) for index, case in own if case.fixed]
     return Plan(exercise.name, points, tuple(cases))
 
 

@@ -100,6 +100,7 @@ def drop_privileges(uid: int) -> None:
     header, data = struct.pack("II", 0x20080522, 0), bytes(24)
     _checked(_libc.capset(header, data), "capset")
     _checked(_libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0), "no_new_privs")
+    _libc.prctl(_DUMPABLE, 1, 0, 0, 0)  # its own /proc/self is readable again
     _filter_calls()
 
 

@@ -96,11 +96,15 @@ def _mount(request: dict) -> None:
 def _kernel(connection: socket.socket, ready: int, request: dict) -> None:
     """Become the ordinary user in an empty home, and run a Jupyter kernel there."""
     connection.close()
+    log = os.dup(2)
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
     try:
         _confine(request)
-        _run_kernel(ready)
+        _run_kernel(ready, log)
     except Exception:
-        traceback.print_exc()
+        os.write(log, traceback.format_exc().encode())
     os._exit(0)
 
 
@@ -126,11 +130,12 @@ def _confine(request: dict) -> None:
     sys.argv = ["kernel"]
 
 
-def _run_kernel(ready: int) -> None:
+def _run_kernel(ready: int, log: int) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance()
-    app.initialize(["-f", "/tmp/connection.json", "--log-level=50"])
+    app.initialize(["-f", "/tmp/connection.json", "--HistoryManager.enabled=False"])
+    os.close(log)
     os.write(ready, b"r")
     os.close(ready)
     app.start()
