@@ -120,7 +120,7 @@ VISIBLE = Exercise(
         Misconception(
             "distance along the ray",
             lambda p, c, d, f: _seen(p, c, d, f, ray=True),
-            "You compare the distance from the camera with a depth, which counts along the optical axis.",
+            "You compare the distance from the camera with a depth, but depth is along the axis.",
         ),
         Misconception(
             "rounded",

@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib import cameras
-from course_lib.data.shape_records import distance_grid, sdf_gradient, surface_points
 from course_lib.meshes import Mesh, icosphere
+from course_lib.points import farthest_point_sampling
 from course_lib.reconstruction.evaluate import Sampled
 from course_lib.reconstruction.extract import voxels_to_mesh
-from course_lib.shapes import Shape
+from course_lib.reconstruction.mesh_decoder import LEVELS, mesh_training_loss
 
 
 def mean_shape(occupancy: Float[Tensor, "n r r r"]) -> Float[Tensor, "r r r"]:
@@ -61,19 +61,25 @@ def voxel_limit(record: dict[str, Tensor]) -> Mesh:
     return voxels_to_mesh(2 * record["occupancy"] - 1)
 
 
-def point_limit(shape: Shape, n: int, generator: torch.Generator) -> Float[Tensor, "{n} 3"]:
-    """n points of the true surface."""
-    return surface_points(shape, distance_grid(shape, 64), n, generator)[0]
+def point_limit(record: dict[str, Tensor], n: int = 1024) -> Float[Tensor, "{n} 3"]:
+    """n of the true surface points, evenly spread: each is the farthest from those before it."""
+    return record["points"][farthest_point_sampling(record["points"], n)]
 
 
-def template_limit(shape: Shape, *, steps: int = 60) -> Mesh:
-    """The template pulled onto the true surface: every vertex slides down the distance field."""
-    template = icosphere(3, 1.0)
-    vertices = template.vertices
+def template_limit(record: dict[str, Tensor], *, steps: int = 120) -> Mesh:
+    """The template fitted to the true points themselves, with the mesh decoder's own loss."""
+    template = icosphere(LEVELS[-1], 0.6)
+    points = record["points"][None]
+    generator = torch.Generator().manual_seed(0)
+    vertices = template.vertices[None].clone().requires_grad_()
+    optimizer = torch.optim.Adam([vertices], lr=0.02)
     for _ in range(steps):
-        gradient = torch.nn.functional.normalize(sdf_gradient(shape, vertices), dim=-1)
-        vertices = vertices - 0.3 * shape.sdf(vertices)[:, None] * gradient
-    return Mesh(vertices, template.faces)
+        pick = torch.randint(points.shape[1], (1024,), generator=generator)
+        loss = mesh_training_loss(vertices, template, points[:, pick], generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return Mesh(vertices.detach()[0], template.faces)
 
 
 def visible_points(

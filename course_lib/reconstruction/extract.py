@@ -1,4 +1,6 @@
-"""A closed mesh out of whatever a decoder predicts."""
+"""A closed mesh, and what is compared of it, out of whatever a decoder predicts."""
+
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -6,8 +8,42 @@ from torch import Tensor, nn
 
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
 from course_lib.neighbors import nearest_neighbors
+from course_lib.reconstruction.evaluate import Sampled, sample_mesh, solid
+from course_lib.reconstruction.mesh_decoder import MeshDecoder
+from course_lib.reconstruction.point_decoder import PointDecoder
+from course_lib.reconstruction.voxel_decoder import VoxelDecoder
+from course_lib.voxels import voxel_centers
 
 CHUNK = 16384  # query points at a time
+
+
+@torch.no_grad()
+def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Sampled]:
+    """The mesh that a network predicts for one item of the data set, and what `evaluate` compares.
+
+    Voxels and implicit function say themselves which voxels are occupied; a point set is compared
+    by its own points, and fills voxels through the solid around it (which has no normals).
+    """
+    decoder, image = network.decoder, item["image"]
+    if isinstance(decoder, VoxelDecoder):
+        logits = network(image[None])[0]
+        mesh = voxels_to_mesh(logits)
+        return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
+    if isinstance(decoder, PointDecoder):
+        points = network(image[None])[0]
+        mesh = points_to_mesh(points)
+        return mesh, Sampled(points, None, solid(mesh))
+    if isinstance(decoder, MeshDecoder):
+        vertices = network(image[None], item["camera"][None])[-1][0]
+        mesh = Mesh(vertices, decoder.templates[-1].faces)
+        return mesh, sample_mesh(mesh, generator=_seeded())
+    logits = query(network, image, voxel_centers(32).to(image).reshape(-1, 3)).reshape((32,) * 3)
+    mesh = voxels_to_mesh(logits)  # on the voxels' centres: one set of queries serves both
+    return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def voxels_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:

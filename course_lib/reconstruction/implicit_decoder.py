@@ -5,6 +5,7 @@ conditional batch normalisation.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -12,16 +13,21 @@ from torch import Tensor, nn
 
 from course_lib.reconstruction.encoder import CODE, Features
 
-WIDTH, BLOCKS, OCTAVES = 128, 3, 4
+WIDTH, BLOCKS, OCTAVES = 128, 2, 4
 
 
 class ImplicitDecoder(nn.Module):
-    """Query points (b, n, 3) → logits (b, n) of being inside; three residual blocks."""
+    """Query points (b, n, 3) → logits (b, n) of being inside; two residual blocks.
 
-    def __init__(self):
+    `condition` is `modulate`, or a function that does the same.
+    """
+
+    def __init__(self, condition: Callable | None = None):
         super().__init__()
         self.start = nn.Linear(3 + 6 * OCTAVES, WIDTH)
-        self.layers = nn.ModuleList(ConditionalLayer() for _ in range(2 * BLOCKS))
+        self.layers = nn.ModuleList(
+            ConditionalLayer(condition or modulate) for _ in range(2 * BLOCKS)
+        )
         self.end = nn.Linear(WIDTH, 1)
 
     def forward(self, features: Features, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
@@ -34,8 +40,9 @@ class ImplicitDecoder(nn.Module):
 class ConditionalLayer(nn.Module):
     """Conditional batch normalisation, ReLU, linear."""
 
-    def __init__(self):
+    def __init__(self, condition: Callable):
         super().__init__()
+        self.condition = condition
         self.norm = nn.BatchNorm1d(WIDTH, affine=False)
         self.modulation = nn.Linear(CODE, 2 * WIDTH)
         self.linear = nn.Linear(WIDTH, WIDTH)
@@ -43,7 +50,7 @@ class ConditionalLayer(nn.Module):
     def forward(self, x: Float[Tensor, "b n c"], code: Float[Tensor, "b k"]) -> Tensor:
         normal = self.norm(x.flatten(0, 1)).view_as(x)  # statistics over batch and points
         scale, shift = self.modulation(code).chunk(2, dim=1)  # (b, c) each
-        return self.linear(modulate(normal, scale, shift).relu())
+        return self.linear(self.condition(normal, scale, shift).relu())
 
 
 def modulate(

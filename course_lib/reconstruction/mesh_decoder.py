@@ -4,6 +4,8 @@ After Wang et al. 2018, "Pixel2Mesh", and Gkioxari et al. 2019, "Mesh R-CNN": ev
 what the picture shows at its own projection, and graph convolutions pass it on along the edges.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -19,12 +21,16 @@ WIDTH, LAYERS = 64, 3
 
 
 class MeshDecoder(nn.Module):
-    """Camera (b, 4, 4) → the vertices after every step, (b, 42, 3), (b, 162, 3), (b, 642, 3)."""
+    """Camera (b, 4, 4) → the vertices after every step, (b, 42, 3), (b, 162, 3), (b, 642, 3).
 
-    def __init__(self):
+    `look` is `vertex_image_features`, or a function that does the same.
+    """
+
+    def __init__(self, look: Callable | None = None):
         super().__init__()
+        look = look or vertex_image_features
         self.templates = [icosphere(level, 0.6) for level in LEVELS]
-        self.steps = nn.ModuleList(DeformationStep(template) for template in self.templates)
+        self.steps = nn.ModuleList(DeformationStep(template, look) for template in self.templates)
 
     def forward(
         self, features: Features, camera: Float[Tensor, "b 4 4"]
@@ -40,9 +46,10 @@ class MeshDecoder(nn.Module):
 class DeformationStep(nn.Module):
     """What a vertex sees, knows and hears from its neighbours → how far it moves."""
 
-    def __init__(self, template: Mesh):
+    def __init__(self, template: Mesh, look: Callable):
         super().__init__()
-        self.look = nn.Linear(sum(CHANNELS[:3]) + 3, WIDTH)
+        self.look = look
+        self.see = nn.Linear(sum(CHANNELS[:3]) + 3, WIDTH)
         self.know = nn.Linear(CODE, WIDTH)
         self.own = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS))
         self.hear = nn.ModuleList(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(LAYERS))
@@ -56,8 +63,8 @@ class DeformationStep(nn.Module):
         features: Features,
         camera: Float[Tensor, "b 4 4"],
     ) -> Float[Tensor, "b v 3"]:
-        seen = [vertex_image_features(m, vertices, camera, FOCAL) for m in features.maps]
-        x = self.look(torch.cat([*seen, vertices], dim=-1)) + self.know(features.code)[:, None]
+        seen = [self.look(m, vertices, camera, FOCAL) for m in features.maps]
+        x = self.see(torch.cat([*seen, vertices], dim=-1)) + self.know(features.code)[:, None]
         for own, hear in zip(self.own, self.hear, strict=True):  # graph convolutions, residual
             y = x.relu()
             x = x + own(y) + average(self.neighbors, hear(y))

@@ -4,6 +4,8 @@ After Fan, Su, Guibas 2017, "A point set generation network": one branch of free
 branch whose points lie on a grid of the network's own, as smooth sheets do.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,10 +16,14 @@ FREE, SHEET = 512, (16, 32)  # 512 free points and 16 · 32 on the sheet: 1,024
 
 
 class PointDecoder(nn.Module):
-    """code (b, 128) → 512 free points and a 16 × 32 sheet of points → (b, 1024, 3)."""
+    """code (b, 128) → 512 free points and a 16 × 32 sheet of points → (b, 1024, 3).
 
-    def __init__(self):
+    `join` is `two_branches`, or a function that does the same.
+    """
+
+    def __init__(self, join: Callable | None = None):
         super().__init__()
+        self.join = join or two_branches
         self.free = nn.Sequential(nn.Linear(CODE, 256), nn.ReLU(), nn.Linear(256, 3 * FREE))
         self.sheet = nn.Sequential(
             nn.Linear(CODE, 64 * 2 * 4),
@@ -30,7 +36,7 @@ class PointDecoder(nn.Module):
         )
 
     def forward(self, features: Features) -> Float[Tensor, "b 1024 3"]:
-        return two_branches(self.free(features.code), self.sheet(features.code))
+        return self.join(self.free(features.code), self.sheet(features.code))
 
 
 def two_branches(

@@ -18,6 +18,13 @@ from course_lib.reconstruction.encoder import FromImage
 from course_lib.reconstruction.implicit_decoder import ImplicitDecoder
 from course_lib.reconstruction.mesh_decoder import MeshDecoder, mesh_training_loss
 from course_lib.reconstruction.point_decoder import PointDecoder
+from course_lib.reconstruction.score import (
+    LIMITS,
+    by_mean_shape,
+    by_network,
+    by_retrieval,
+    write_scores,
+)
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder, occupancy_loss
 
 DECODERS = {
@@ -33,7 +40,7 @@ RECIPES = {  # peak learning rate, pictures per step
     "implicit": (3e-3, 24),
 }
 SECONDS = 360.0  # of processor time per decoder
-QUERIES, TARGETS = 768, 1024  # implicit queries and Chamfer targets per picture and step
+QUERIES, TARGETS = 512, 1024  # implicit queries and Chamfer targets per picture and step
 
 
 def voxel_step(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
@@ -148,3 +155,11 @@ def make_reconstruction(folder: Path, *, cache: Path = Path(".cache")) -> None:
         train_checkpoint(kind, network, data, cache / f"{kind}.log")
         save_network(network, folder / f"{kind}.pt")
         encoder = encoder or network.encoder.state_dict()
+    score_checkpoints(folder, data)
+
+
+def score_checkpoints(folder: Path, data: SingleView) -> None:
+    """Write scores.json: the checkpoints, the baselines and the limits on held-out shapes."""
+    predictors = {kind: by_network(load_network(kind, folder / f"{kind}.pt")) for kind in DECODERS}
+    predictors |= {"mean shape": by_mean_shape(data), "retrieval": by_retrieval(data)}
+    write_scores(predictors | LIMITS, folder / "scores.json")

@@ -3,6 +3,8 @@
 After Choy et al. 2016, "3D-R2N2", and Girdhar et al. 2016, "TL-embedding network".
 """
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,10 +17,14 @@ KERNELS = (4, 4, 2)
 
 
 class VoxelDecoder(nn.Module):
-    """code (b, 128) → linear → (b, 64, 4, 4, 4) → 8³ → 16³ → logits (b, 32, 32, 32)."""
+    """code (b, 128) → linear → (b, 64, 4, 4, 4) → 8³ → 16³ → logits (b, 32, 32, 32).
 
-    def __init__(self):
+    `step` is `grow`, or a function that does the same.
+    """
+
+    def __init__(self, step: Callable | None = None):
         super().__init__()
+        self.step = step or grow
         self.start = nn.Linear(CODE, CHANNELS[0] * 4**3)
         self.norms = nn.ModuleList(nn.BatchNorm3d(c) for c in CHANNELS[:-1])
         self.ups = nn.ModuleList(
@@ -29,7 +35,7 @@ class VoxelDecoder(nn.Module):
     def forward(self, features: Features) -> Float[Tensor, "b 32 32 32"]:
         volume = self.start(features.code).unflatten(1, (-1, 4, 4, 4))  # (b, 64, 4, 4, 4)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            volume = grow(norm(volume), up.weight, up.bias)  # r → 2r
+            volume = self.step(norm(volume), up.weight, up.bias)  # r → 2r
         return volume[:, 0]
 
 

@@ -1,0 +1,88 @@
+"""Scores of networks, baselines and limits over many held-out shapes."""
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.data.single_view import SingleView
+from course_lib.reconstruction import baselines
+from course_lib.reconstruction.evaluate import Sampled, evaluate, sample_mesh
+from course_lib.reconstruction.extract import reconstruct, voxels_to_mesh
+
+MEASURES = ("iou", "chamfer", "f_score", "normals")
+Predict = Callable[[int, dict[str, Tensor]], Sampled]
+"""(number of the shape, its item) → what is compared."""
+
+
+def score(predict: Predict, data: SingleView, indices: Iterable[int]) -> dict[str, float]:
+    """The mean of every measure over the first view of the numbered shapes; NaN where undefined."""
+    rows = []
+    for index in indices:
+        item = data[index * data.views]
+        rows.append(evaluate(predict(index, item), baselines.truth(item)))
+    return {name: statistics.fmean(row[name] for row in rows) for name in MEASURES}
+
+
+def by_network(network: nn.Module) -> Predict:
+    """What a network says to the picture."""
+    return lambda index, item: reconstruct(network, item)[1]
+
+
+def by_mean_shape(train: SingleView) -> Predict:
+    """The same average shape, whatever the picture."""
+    grids = train.batch(torch.arange(0, len(train), train.views))["occupancy"]
+    mean = baselines.mean_shape(grids)
+    sampled = sample_mesh(voxels_to_mesh(10 * mean))
+    return lambda index, item: Sampled(sampled.points, sampled.normals, mean > 0)
+
+
+def by_retrieval(train: SingleView, find: Callable = baselines.retrieve) -> Predict:
+    """The shape of the training picture that is most alike."""
+    everything = torch.arange(len(train))
+    gallery = torch.cat(
+        [baselines.silhouettes(train.batch(part)["image"]) for part in everything.split(256)]
+    )
+
+    def predict(index: int, item: dict[str, Tensor]) -> Sampled:
+        nearest = int(find(baselines.silhouettes(item["image"][None]), gallery)[0])
+        return baselines.truth(train[nearest])
+
+    return predict
+
+
+LIMITS: dict[str, Predict] = {
+    "truth at 32³": lambda index, item: sample_mesh(baselines.voxel_limit(item)),
+    "truth as 1,024 points": lambda index, item: Sampled(baselines.point_limit(item)),
+    "template fitted to the truth": lambda i, item: sample_mesh(baselines.template_limit(item)),
+}
+"""What each representation could reach at best."""
+
+
+def spread(draws: list[dict[str, float]]) -> dict[str, list[float]]:
+    """Mean and standard deviation of every measure over several draws of test shapes."""
+    return {
+        name: [statistics.fmean(d[name] for d in draws), statistics.stdev(d[name] for d in draws)]
+        for name in MEASURES
+    }
+
+
+def write_scores(
+    predictors: dict[str, Predict], path: Path, *, shapes: int = 20, few: int = 5
+) -> None:
+    """Three draws of held-out shapes, and the scores' mean and spread, as JSON.
+
+    The limits are slow to compute and alike for all shapes: `few` shapes of each draw do.
+    """
+    data = SingleView.generate("test", 3 * shapes, views=1, points=4096)
+    draws = [range(start, start + shapes) for start in range(0, 3 * shapes, shapes)]
+    table = {
+        name: spread(
+            [score(predict, data, draw[: few if name in LIMITS else None]) for draw in draws]
+        )
+        for name, predict in predictors.items()
+    }
+    path.write_text(json.dumps({"shapes per draw": shapes, "scores": table}, indent=1) + "\n")
