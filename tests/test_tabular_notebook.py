@@ -1,47 +1,18 @@
 """Notebook 01 runs to its end both with a language model (a tiny random one) and without."""
 
-import re
-
 import jupytext
 import pytest
 import torch
+from tiny_llm import tiny_llm
 
 from course_lib import tabular
 from course_lib.authoring.notebook import NOTEBOOKS
 from course_lib.checking import check, hint, progress, solution
 from course_lib.checking.sources import stub_source
 from course_lib.exercises import find
-from course_lib.tabular import LanguageModel, ModelUnavailable
+from course_lib.tabular import ModelUnavailable
 
 SOURCE = NOTEBOOKS / "src" / "01_tabular_as_text.py"
-
-
-class AnyTokenizer:
-    """Every word, with its leading space, and every other character is one of 500 tokens."""
-
-    known: dict = {}  # noqa: RUF012
-
-    def __call__(self, text, add_special_tokens=True):
-        pieces = re.findall(r" ?\w+|\W", text)
-        return {"input_ids": [self.known.setdefault(p, len(self.known) % 500) for p in pieces]}
-
-    def decode(self, tokens):
-        return " ".join(f"<{token}>" for token in tokens)
-
-
-def tiny_llm(**options):
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=500,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=7,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-    )
-    return LanguageModel(LlamaForCausalLM(config).eval(), AnyTokenizer(), "tiny")
 
 
 def no_llm(**options):

@@ -144,9 +144,9 @@ def make_llm_scores(folder: Path) -> None:
         run.say(f"cached {len(cached)} held-out rows")
         run.keep("zero/0/0", labels, lambda: predict(llm, cached, upper=UPPER))
         run.note("natural sentence", llm, study_prompts(test), start)
-        _few_shot(run, llm, cached, [("lora", add_lora, k) for k in SHOTS[:3]])
+        _few_shot(run, llm, cached, [("lora", add_lora, k) for k in SHOTS[:-1]])
         _compare_serialisations(run, llm)
-        _few_shot(run, llm, cached, [("lora", add_lora, SHOTS[3]), ("ia3", add_ia3, IA3_SHOTS)])
+        _few_shot(run, llm, cached, [("lora", add_lora, SHOTS[-1]), ("ia3", add_ia3, IA3_SHOTS)])
     run.say("done")
     (folder / "README.md").write_text(_README)
 

@@ -251,7 +251,7 @@ explorer = widgets.explore(
 import time
 
 stored = study.load_scores()
-live = 200 if not FAST else 24  # held-out rows that are computed here
+live = 120 if not FAST else 24  # held-out rows that are computed here
 some = labels[:live]
 zero = stored.scores["zero/0/0"]
 if llm:
@@ -322,7 +322,7 @@ viz.table(
 
 # %% [markdown]
 # How many numbers does LoRA of rank 8 train in one layer of attention with four matrices of
-# 576 × 576?
+# 576 × 576? (In SmolLM2 those of keys and values are smaller.)
 
 # %% [exercise] lora_parameters
 

@@ -1,0 +1,60 @@
+"""The stored run of notebook 01: what it shows, and the command that makes it."""
+
+import itertools
+
+import pytest
+import torch
+from tiny_llm import tiny_llm
+
+from course_lib.tabular import roc_auc, study
+
+
+def test_smaller_samples_lie_within_larger_ones_and_are_balanced():
+    labels = (torch.arange(2000) % 4 == 0).long()
+    samples = study.nested_sample(labels, seed=3)
+    for k, rows in samples.items():
+        assert len(set(rows.tolist())) == k and labels[rows].sum() == k // 2
+    sets = [set(samples[k].tolist()) for k in sorted(samples)]
+    assert all(small < large for small, large in itertools.pairwise(sets))
+
+
+def test_training_rows_are_not_held_out():
+    pool, pool_labels, test, labels = study.held_out_rows()
+    assert len(test) == len(labels) == study.HELD_OUT >= 500
+    assert len(pool) == len(pool_labels) == 8141 - study.HELD_OUT
+
+
+@pytest.mark.parametrize(("shots", "least"), [(0, 0.74), (16, 0.79), (64, 0.82)])
+def test_the_stored_run_reaches_its_aims(shots, least):
+    stored, (_, _, _, labels) = study.load_scores(), study.held_out_rows()
+    if shots == 0:
+        found = [roc_auc(stored.scores["zero/0/0"], labels).item()]
+    else:
+        found = stored.aucs("lora", shots, labels)
+        assert len(found) >= 3
+    assert sum(found) / len(found) >= least
+
+
+def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+    changes = {
+        "HELD_OUT": 24,
+        "COMPARED": 12,
+        "SHOTS": (4, 16),
+        "SEEDS": (0,),
+        "STEPS": {4: 1, 16: 2},
+        "load_llm": tiny_llm,
+    }
+    for name, value in changes.items():
+        monkeypatch.setattr(study, name, value)
+    study.make_llm_scores(tmp_path)
+    stored = study.load_scores(tmp_path)
+    for method in ("lora", "features", "embedding", "prior"):
+        assert {f"{method}/4/0", f"{method}/16/0"} <= set(stored.scores)
+    assert {"zero/0/0", "ia3/16/0", "permuted values/0/0"} <= set(stored.scores)
+    assert all(p.min() >= 0 and p.max() <= 1 for p in stored.scores.values())
+    assert stored.notes["natural sentence"]["tokens"] > 20
+    first = (tmp_path / "run.log").read_text()
+    study.make_llm_scores(tmp_path)
+    again = (tmp_path / "run.log").read_text().removeprefix(first)
+    assert "AUC" in first and "resumed" in again and "AUC" not in again
+    capsys.readouterr()
