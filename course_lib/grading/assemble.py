@@ -125,7 +125,7 @@ def _setup(exercise: Exercise, source: str) -> str:
 
 
 def _call(exercise: Exercise, case: HiddenCase) -> str:
-    module = catalogue_module(exercise)
+    module = "" if exercise.is_question else catalogue_module(exercise)
     make = f", make=lambda g: {case.make}" if case.make else ""
     return (
         "from course_lib.grading.inside import show\n\n"

@@ -22,7 +22,7 @@ own with --cases FILE, a TOML file:
   name = "clouds far apart"
   arguments = "(torch.rand(1, 5, 3, generator=g), 9 + torch.rand(1, 4, 3, generator=g))"
 
-The exit code is 0 unless grading itself failed (2: wrong usage, 3: no sandbox).
+The exit code is 0 unless grading itself failed (1; 2: wrong usage, 3: no sandbox).
 """
 
 import argparse
@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
     from course_lib.grading.instructor import read_cases
     from course_lib.grading.report import summary, write_reports
-    from course_lib.grading.run import Run, grade
+    from course_lib.grading.run import UNUSABLE, Run, grade
 
     settings = Run(
         out,
@@ -113,7 +113,10 @@ def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
     students, plans = grade(settings, submissions)
     write_reports(out, students, plans)
     print(summary(students, plans, out))
-    return 0
+    broken = [p.exercise for p in plans if UNUSABLE in students[0].marks[p.exercise].feedback]
+    if broken:
+        print(f"grade: not graded: {', '.join(broken)}: {UNUSABLE}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def exercise_names(given: list[str]) -> tuple[str, ...]:

@@ -26,19 +26,19 @@ _times_out: set[str] = set()
 def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = None) -> None:
     """Print what the student's `name` does on a case, as an encoded outcome.
 
-    `module` is the catalogue module of the exercise; `make(generator)` replaces its cases by one that
-    the instructor wrote.
+    `module` is the catalogue module of the exercise, empty for a question; `make(generator)` replaces
+    its cases by one that the instructor wrote.
     """
-    found = importlib.import_module(f"course_lib.exercises.{module}").EXERCISES
-    exercise = next(entry for entry in found if entry.name == name)
     candidate = get_ipython().user_ns.get(name, ...)
-    if exercise.reference is None:
+    if not module:
         result = _answer(candidate)
     elif candidate is ... or candidate is None:
         result = outcome.Outcome(failure=outcome.Failure("NotDefined", ""))
     elif name in _times_out:
         result = outcome.Outcome(failure=outcome.Failure("TimeLimitReached", ""))
     else:
+        found = importlib.import_module(f"course_lib.exercises.{module}").EXERCISES
+        exercise = next(entry for entry in found if entry.name == name)
         chosen = Case("added", make) if make else exercise.cases[case]
         result = outcome.run_case(exercise, candidate, chosen, seed)
         if result.failure and result.failure.kind == "TimeLimitReached":

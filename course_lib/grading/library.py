@@ -81,7 +81,7 @@ def _is_copied(relative: Path, exercise: Exercise) -> bool:
     if first == "checking":
         return relative.name in (*CHECKING, "__init__.py")
     if first == "exercises" and relative.stem.startswith("nb"):
-        return relative.stem == catalogue_module(exercise)
+        return not exercise.is_question and relative.stem == catalogue_module(exercise)
     return first not in ("authoring", "__main__.py")
 
 
@@ -92,7 +92,7 @@ def _text_for(source: Path, relative: Path, exercise: Exercise) -> str:
     if not exercise.is_question and source == _home(exercise):
         text = without_body(text, exercise.reference.__name__)
     if relative.parts[0] == "exercises" and relative.stem.startswith("nb"):
-        text = only_cases(text, {e.name for e in catalogue().values() if e.is_question})
+        text = only_cases(text)
     return text
 
 
@@ -120,15 +120,15 @@ def without_body(text: str, name: str) -> str:
     return ast.unparse(tree)
 
 
-def only_cases(text: str, questions: set[str]) -> str:
-    """A catalogue module reduced to what makes the cases: no misconceptions, hints or answers."""
+def only_cases(text: str) -> str:
+    """A catalogue module reduced to what makes the cases: no misconceptions, hints or explanations.
+
+    (When a question is graded, no catalogue is there at all.)
+    """
     tree = ast.parse(text)
     for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         if isinstance(call.func, ast.Name) and call.func.id == "Exercise":
             call.keywords = [k for k in call.keywords if k.arg in KEPT_KEYWORDS]
-            given = {k.arg: k for k in call.keywords}
-            if getattr(given["name"].value, "value", None) in questions:
-                given["reference"].value = ast.Constant(None)
     tree.body = _reachable(tree.body, "EXERCISES")
     return ast.unparse(ast.fix_missing_locations(tree))
 

@@ -28,6 +28,7 @@ from course_lib.grading.submissions import Submission
 from course_lib.grading.workspace import GradingError
 
 EXTRACT_SECONDS = 60
+UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
 
 @dataclass
@@ -166,7 +167,10 @@ def make_plans(run: Run, students: list[Student]) -> list[Plan]:
 
 
 def make_keys(run: Run, plans: list[Plan], journal: Journal, work: Path) -> dict[str, Key]:
-    """The reference's outcomes, from the same sandbox, and those of the misconceptions."""
+    """The reference's outcomes, from the same sandbox, and those of the misconceptions.
+
+    An exercise whose reference does not run there is left out.
+    """
     ids = {plan.exercise: _hash("key", plan.to_json(), _package_hash()) for plan in plans}
 
     def make(part: list[Plan]) -> dict[str, dict]:
@@ -181,10 +185,10 @@ def make_keys(run: Run, plans: list[Plan], journal: Journal, work: Path) -> dict
         if isinstance(results, TaskLost):
             raise GradingError(f"the references cannot be run in the sandbox: {results}")
         for name, result in results.items():
-            if not _is_usable(result["expected"]):
-                raise GradingError(f"the reference of {name} cannot be run in the sandbox")
-            journal.add(ids[name], result)
-    return {name: Key(**journal.entries[key]) for name, key in ids.items()}
+            if _is_usable(result["expected"]):
+                journal.add(ids[name], result)
+    found = {name: journal.entries.get(key) for name, key in ids.items()}
+    return {name: Key(**entry) for name, entry in found.items() if entry is not None}
 
 
 def _is_usable(expected: list[str | None]) -> bool:
@@ -234,8 +238,8 @@ def _grade_all(
     for student in students:
         todo = []
         for plan in plans:
-            early = _early_mark(student, plan)
-            done = journal.entries.get(_key(student, plan, keys))
+            early = _early_mark(student, plan, keys)
+            done = early or journal.entries.get(_key(student, plan, keys))
             if early is not None or done is not None:
                 student.marks[plan.exercise] = early or Mark(**done)
             else:
@@ -290,8 +294,10 @@ def _marks(result: Any, todo: list[Plan]) -> list[Mark]:
     return [Mark(**data) for data in result]
 
 
-def _early_mark(student: Student, plan: Plan) -> Mark | None:
+def _early_mark(student: Student, plan: Plan, keys: dict[str, Key]) -> Mark | None:
     """The mark where there is nothing to run."""
+    if plan.exercise not in keys:
+        return without_grading(plan, "crashed", UNUSABLE)
     cell = student.cells.get(plan.exercise)
     if student.problem:
         return without_grading(plan, "unreadable", student.problem)

@@ -89,6 +89,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Start bubblewrap; returns before the zygote has imported torch (connections wait)."""
+        (self.folder / "zygote").unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self._address)
         listener.listen(64)
