@@ -79,7 +79,11 @@ holes = shapes.mirror(shapes.cylinder(0.13, 2.0, (0.55, 0, 0.35)), 0, 2)
 bore = shapes.cylinder(0.24, 3.0, axis=2)
 part = meshes.grid_to_mesh(shapes.difference(block, shapes.union(holes, bore))(meshes.lattice(72)))
 viz.gallery(
-    [robot, viz.render(*scan, size=230), viz.render_mesh(part, color="#E69F00", size=230)],
+    [
+        robot,
+        viz.render(*scan, size=230, bounds=CUBE),
+        viz.render_mesh(part, color="#E69F00", size=230),
+    ],
     ["robotics: what a camera sees", "medicine: a scan, cut open", "design: block minus holes"],
     alt="A cloud of the visible side of a table with a mug; a hollow ball of voxels, cut open, with "
     "a ring inside; a drilled orange block.",
@@ -107,8 +111,10 @@ levels = [viz.render_mesh(plane.mesh(r), wire=True, size=230) for r in (24, 56)]
 bottle, _ = sample_surface(shapes.make_shape("bottle", 1).mesh(48), 5000)
 kept = bottle[(bottle - torch.tensor([0.3, 0.1, 0.3])).norm(dim=1) > 0.32]
 scan = kept + 0.008 * torch.randn(kept.shape, generator=torch.Generator().manual_seed(0))
+shades = viz.colormap(scan @ torch.tensor([0.5, 0.3, 0.8]))
+statue = viz.render_points(scan, colors=shades, point_size=0.05, size=230)
 viz.gallery(
-    [augmented, *levels, viz.render_points(scan, color="#D55E00", size=230)],
+    [augmented, *levels, statue],
     ["AR: drawn on a real table", "games: far away", "games: near", "heritage: a scan"],
     alt="A coloured lamp on a grey table; an aeroplane of few and of many triangles; "
     "the points of a bottle with a piece missing.",
@@ -303,12 +309,12 @@ def look(first, points_left):
         cloud = test_x[index, order[:points_left]]
         answer = int(pointnet(cloud[None])[0].argmax())
         title = f"{FAMILIES[int(test_y[index])]}: the network says {FAMILIES[answer]}"
-        scenes.append(
-            viz.Scene(viz.Item(cloud.cpu(), color=viz.PALETTE[answer], size=0.05), title=title)
-        )
+        item = viz.Item(cloud.cpu(), color=viz.PALETTE[answer], size=0.05)
+        scenes.append(viz.Scene(item, title=title))
     return scenes
 
 
+# %%
 widgets.explore(
     look,
     {"first": (0, len(test_x) - 3, 0), "points_left": (4, points_each, points_each)},
@@ -575,8 +581,8 @@ latent_view = widgets.explore(
     walk_through,
     {
         "position": (0.0, 1.0, 0.4),
-        "chair_number": (0, chair_count - 1, 1),
-        "table_number": (0, chair_count - 1, 2),
+        "chair_number": (0, chair_count - 1, 0),
+        "table_number": (0, chair_count - 1, 0),
     },
     bounds=CUBE,
     alt="A shape between a chair and a table, decoded from its code.",
@@ -653,10 +659,12 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* the training shapes are the bar: real, and as varied as the held-out ones. A repeated
-# shape covers one reference. One normal distribution over all codes covers the gap between chairs
-# and tables, where no shape was ever seen, and the pictures show it: furniture that is neither. One
-# distribution per family does better in every respect. To describe *where the codes lie* is the
-# other half of generation; normalising flows and diffusion models do it without being told the families.
+# shape covers one reference. One normal distribution over all codes also fills the gap between
+# chairs and tables, where no shape was ever seen, and the pictures show it: furniture that is
+# neither. One distribution per family makes better shapes: its MMD is smaller. Coverage hardly
+# tells the two apart, as broken furniture has a nearest reference, too: it asks for variety and
+# not for quality, so never report it alone. To describe *where the codes lie* is the other half of
+# generation; normalising flows and diffusion models do it without being told the families.
 #
 # ## 2.5 Reconstruction: from pictures to shapes
 # *The slide's third task.* From one picture, the hidden side must be guessed from experience:
