@@ -98,7 +98,8 @@ def _exercise_cells(name: str) -> list[NotebookNode]:
         id=f"ex-{name}",
         metadata={"tags": ["exercise"], "course": {"exercise": name}},
     )
-    call = f'check({name}, "{name}");' if exercise.is_question else f"{name} = check({name})"
+    # `_ =`, not `;`: outside a front end (nbval) a semicolon does not keep the answer from being shown
+    call = f'_ = check({name}, "{name}")' if exercise.is_question else f"{name} = check({name})"
     check = new_code_cell(
         call, id=f"check-{name}", metadata={"tags": ["check", "nbval-check-output"]}
     )
