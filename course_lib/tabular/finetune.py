@@ -51,6 +51,9 @@ def predict(
     llm: LanguageModel, cached: Cached, *, upper: int = 6, batch: int = 32
 ) -> Float[Tensor, "b"]:
     """p(Yes) of every cached prompt."""
-    rows = torch.arange(len(cached), device=cached.last.device)
-    logits = [answer_logits(llm, cached.rows(r), upper=upper) for r in rows.split(batch)]
-    return torch.cat(logits).float().softmax(1)[:, 1].cpu()
+    order = cached.last.argsort()  # rows of similar length share a batch: little padding
+    p = torch.empty(len(cached))
+    for rows in order.split(batch):
+        logits = answer_logits(llm, cached.rows(rows), upper=upper)
+        p[rows.cpu()] = logits.float().softmax(1)[:, 1].cpu()
+    return p

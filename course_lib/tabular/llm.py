@@ -65,12 +65,16 @@ class LanguageModel:
         Prompts are padded on the right: a causal model never looks at what comes later, so no mask
         is needed, only the position of each prompt's last token.
         """
-        rows = []
-        for start in range(0, len(prompts), batch):
-            ids, last = self.padded([self.tokens(p) for p in prompts[start : start + batch]])
+        rows = [self.tokens(prompt) for prompt in prompts]
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # little padding in a batch
+        logits = torch.empty(len(rows), self.network.lm_head.out_features)
+        for start in range(0, len(rows), batch):
+            chosen = order[start : start + batch]
+            ids, last = self.padded([rows[i] for i in chosen])
             hidden = self.network.model(input_ids=ids, use_cache=False)[0]  # (b, t, d)
-            rows.append(self.network.lm_head(hidden[torch.arange(len(last)), last]).float())
-        return torch.cat(rows).cpu()
+            final = hidden[torch.arange(len(last)), last]
+            logits[chosen] = self.network.lm_head(final).float().cpu()
+        return logits
 
     def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:
         """p(Yes) of each prompt, as `choice_probability` has it."""
