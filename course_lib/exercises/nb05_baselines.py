@@ -13,7 +13,7 @@ def _pictures(b: int, n: int):
 
 
 RETRIEVE = Exercise(
-    number="5.6",
+    number="5.7",
     name="retrieve",
     reference=baselines.retrieve,
     cases=(
@@ -88,7 +88,7 @@ def _seen(points, camera, depth, focal, *, slack=0.04, swap=False, ray=False, ha
 
 
 VISIBLE = Exercise(
-    number="5.7",
+    number="5.8",
     name="visible_points",
     reference=baselines.visible_points,
     points=2,
@@ -142,7 +142,7 @@ VISIBLE = Exercise(
 )
 
 CANNOT_TELL = Exercise(
-    number="5.8",
+    number="5.1",
     name="what_one_picture_cannot_tell",
     reference="C",
     choices={

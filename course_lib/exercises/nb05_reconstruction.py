@@ -24,7 +24,7 @@ def _entropy(logits, occupancy):
 
 
 OCCUPANCY_LOSS = Exercise(
-    number="5.1",
+    number="5.2",
     name="occupancy_loss",
     reference=voxels.occupancy_loss,
     points=2,
@@ -91,7 +91,7 @@ def _up(volume, weight, bias, padding=None, stride=2):
 
 
 GROW = Exercise(
-    number="5.2",
+    number="5.3",
     name="grow",
     reference=voxels.grow,
     gradients=True,
@@ -154,7 +154,7 @@ def _join(free, sheet):
 
 
 TWO_BRANCHES = Exercise(
-    number="5.3",
+    number="5.4",
     name="two_branches",
     reference=point_decoder.two_branches,
     gradients=True,
@@ -233,7 +233,7 @@ def _turned(image_map, vertices, camera, focal):
 
 
 VERTEX_FEATURES = Exercise(
-    number="5.4",
+    number="5.5",
     name="vertex_image_features",
     reference=mesh_decoder.vertex_image_features,
     points=3,
@@ -301,7 +301,7 @@ def _activations(b: int, n: int, c: int):
 
 
 MODULATE = Exercise(
-    number="5.5",
+    number="5.6",
     name="modulate",
     reference=implicit_decoder.modulate,
     gradients=True,

@@ -1,0 +1,624 @@
+# %% [markdown]
+# # 5 · Reconstruction from a single picture
+# **You will be able to** build and train four networks that turn one RGB picture into a shape: as
+# voxels, as points, as a mesh and as an implicit function; compare them with each other, with
+# baselines that do not learn, and with what their representation could reach at best; and say what
+# one picture cannot tell.
+#
+# *About 90 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
+# convolutional networks; notebook 3 helps. Runs in 7 minutes on two CPU cores, in about 2 on a GPU;
+# nothing is downloaded.*
+
+# %% [setup]
+
+# %%
+from pathlib import Path
+
+from course_lib import reconstruction as rec
+from course_lib import viz, widgets
+from course_lib.data.single_view import SingleView
+from course_lib.running import Budget, asset, budget
+
+# %% [markdown]
+# ## 5.1 The task and its ambiguity
+# *Slide "Reconstruction from a single RGB image".* Given one picture $I$, find the shape $S$:
+#
+# $$S = f_\theta(I)$$
+#
+# - $I$: an RGB picture, here 64 × 64, as a tensor (3, 64, 64) with values in $[0, 1]$;
+# - $S$: the shape, in one of the four representations of notebook 3;
+# - $\theta$: the weights of a network, learnt from pictures whose shapes are known.
+#
+# Geometry alone cannot solve this: every picture fits infinitely many shapes, and half of the
+# surface is not in the picture at all. The network has to *know* chairs.
+#
+# Our data set makes both sides itself: chairs, tables, lamps, mugs, aeroplanes and bottles drawn at
+# random, each seen from random sides under random light in random colours. Training and test set
+# have different **shapes**, not only different views: otherwise memory would pass for skill.
+
+# %%
+train = SingleView.generate("train", budget(700, 36))  # about half a minute
+test = SingleView.generate("test", budget(24, 6), points=4096)
+batch = test.batch(torch.arange(6) * test.views)
+pictures = [p.permute(1, 2, 0).numpy() for p in batch["image"]]
+viz.gallery(pictures, [name.split("-")[0] for name in test.names[:6]], height=110,
+            alt="Six pictures of 64 by 64 pixels: chair, table, lamp, mug, aeroplane, bottle")  # fmt: skip
+for name in ("image", "camera", "occupancy", "points", "sdf_points"):
+    print(f"{name:<11} {tuple(batch[name].shape)}")
+
+# %% [markdown]
+# Each item also has the camera, the occupied voxels, 2,048 or more surface points with normals, and
+# points in space with their signed distances: every decoder finds what it has to learn from.
+#
+# **In which frame?** All shapes stand in the *object's own* frame (canonical: y up, front towards
+# +z), whatever the view. So the network must recognise the front, and in return learns once what a
+# chair is. The alternative is the camera's frame, where the answer turns with the view. ShapeNet's
+# networks mostly use the first, as we do.
+#
+# *Predict:* these are pairs of a test picture and the **most similar training picture**. How
+# similar are the shapes behind them? (IoU 1 is equal, 0 disjoint.)
+
+# %%
+from course_lib.metrics import iou
+from course_lib.reconstruction import baselines
+
+known = train.batch(torch.arange(0, len(train), train.views))  # one picture of each shape
+gallery = baselines.silhouettes(known["image"])
+alike = baselines.retrieve(baselines.silhouettes(batch["image"]), gallery)
+overlap = iou(batch["occupancy"], known["occupancy"][alike])
+pairs = torch.stack([batch["image"], known["image"][alike]], dim=1).flatten(0, 1)
+titles = [t for i in range(6) for t in ("test", f"train, IoU {overlap[i]:.2f}")]
+viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, columns=6,
+            alt="Test pictures, each beside the training picture that is most like it")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* pictures that look alike can belong to shapes that overlap little. A mug whose
+# handle is behind it, a table seen edge-on, a chair from the back: the picture does not say.
+#
+# **Question 5.1.** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
+# With one picture and no other knowledge, what can *not* be found out?
+#
+# - A: which side of the object is in front, since the frame is the object's own
+# - B: the colours of the parts that are seen
+# - C: how large the object is, if the distance of the camera is unknown
+# - D: where the silhouette is
+
+# %% [exercise] what_one_picture_cannot_tell
+
+# %% [markdown]
+# ## 5.2 The encoder, which all four share
+# *Slides "Possible networks".* Every network has two halves:
+#
+# ```
+#  picture            encoder                code              decoder              shape
+# (3, 64, 64) ─► 32² ─► 16² ─► 8² ─► 4² ─► 128 numbers ─► one of the four ─► voxels, points,
+#                 │      │      │                                            mesh, function
+#                 └──────┴──────┴── maps of features ────► (mesh only)
+# ```
+#
+# The encoder halves the picture four times by convolutions with stride 2 and then writes all it
+# knows into a **code** of 128 numbers. The code says nothing about pixels any more: it is the
+# network's idea of the shape.
+
+# %%
+encoder = rec.ImageEncoder()
+code, maps = encoder(batch["image"])
+rows = [["picture", str(tuple(batch["image"].shape[1:])), 0]]
+for number, (stage, one) in enumerate(zip(encoder.stages, maps, strict=False), start=1):
+    count = sum(p.numel() for p in stage.parameters())
+    rows.append([f"map {number}", str(tuple(one.shape[1:])), count])
+rows.append(["code", str(tuple(code.shape[1:])), sum(p.numel() for p in encoder.to_code.parameters())])
+viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a picture")
+
+# %% [markdown]
+# All four networks are trained by the **same loop**, written out here once. `Budget` stops it after
+# the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
+# and then the network draws three test shapes, so that you can watch it learn.
+
+# %%
+from IPython.display import display
+
+from course_lib.reconstruction.extract import reconstruct
+from course_lib.reconstruction.train import warm_then_cosine
+from course_lib.viz.figure import collecting
+
+SECONDS = budget(65, 2.5)  # per network, on a CPU; a GPU does the same steps in about 15
+
+
+def fit(network, loss_of, draw, label, peak=3e-3, count=24):
+    """The training loop of this notebook: returns the loss of every step."""
+    optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
+    random, losses, screen = torch.Generator().manual_seed(0), [], None
+    bar = Budget(budget(1500, 12), seconds=SECONDS, label=label)
+    for step in bar:
+        done = max(step / bar.steps, bar.elapsed / bar.seconds)
+        optimizer.param_groups[0]["lr"] = warm_then_cosine(done, 1.0, peak)
+        chosen = torch.randint(len(train), (count,), generator=random)
+        loss = loss_of(network, train.batch(chosen, DEVICE))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        bar.say(f"loss {sum(losses[-20:]) / len(losses[-20:]):.4f}")
+        if step in (10, 40, 100, 200, 400, 800):
+            screen = preview(network, draw, screen)
+    preview(network, draw, screen)
+    return losses
+
+
+# %% [markdown]
+# (The next cell only shows the previews.)
+
+# %%
+LOOK = {"size": 150, "view": (35.0, 20.0), "bounds": torch.tensor([[-0.8] * 3, [0.8] * 3])}
+ITEMS = [test[index * test.views] for index in (0, 2, 4)]
+SHOWN = [{name: value.to(DEVICE) for name, value in item.items()} for item in ITEMS]
+
+
+def preview(network, draw, screen):
+    """Three test shapes as the network sees them now, in place of the picture before."""
+    network.eval()
+    with collecting() as figures, torch.no_grad():
+        pictures = [draw(network, item) for item in SHOWN]
+        inputs = [item["image"].permute(1, 2, 0).cpu().numpy() for item in SHOWN]
+        viz.gallery([p for pair in zip(inputs, pictures, strict=True) for p in pair],
+                    ["picture", "prediction"] * 3, height=150, columns=6,
+                    alt="Three test pictures and what the network makes of them")  # fmt: skip
+    network.train()
+    data, metadata = figures[0].bundle()
+    if screen is None:
+        return display(data, metadata=metadata, raw=True, display_id=True)
+    screen.update(data, metadata=metadata, raw=True)
+    return screen
+
+
+def draw_mesh(network, item):
+    return viz.render_mesh(reconstruct(network, item)[0].to("cpu"), **LOOK)
+
+
+# %% [markdown]
+# ## 5.3 Voxels: up-convolutions
+# *Idea* (3D-R2N2, Choy et al. 2016; TL-embedding, Girdhar et al. 2016): a generator of pictures
+# with one more dimension. The code becomes a coarse grid with many channels, and transposed
+# convolutions refine it, 4³ → 8³ → 16³ → 32³, until one channel is left.
+#
+# ```
+# code (128) ─ linear ─► (64, 4³) ─ grow ─► (32, 8³) ─ grow ─► (16, 16³) ─ grow ─► (1, 32³) logits
+# ```
+#
+# **The loss.** A voxel is occupied with the probability $p_i = \sigma(x_i)$, where $x_i$ is the
+# network's output (the logit) and $\sigma$ the sigmoid. With the truth $o_i \in \{0, 1\}$:
+#
+# $$L = -\frac{1}{n} \sum_i \big( o_i \log p_i + (1 - o_i) \log (1 - p_i) \big)
+#   + 1 - \frac{\sum_i p_i o_i}{\sum_i (p_i + o_i - p_i o_i)}$$
+#
+# - $n$: the number of voxels, in the first term of all pictures of the batch;
+# - the first term is the **binary cross-entropy**; the second one is what is missing from the soft
+#   IoU of notebook 4, computed for each picture and then averaged over the batch.
+#
+# *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and
+# the cross-entropy alone is content with that for a long while. IoU does not count empty voxels.
+#
+# **Exercise 5.2.** Write `occupancy_loss`. Use `soft_iou` and torch's cross-entropy of logits.
+
+# %% [exercise] occupancy_loss
+
+# %% [markdown]
+# **A transposed convolution** runs an ordinary one backwards: each input voxel paints a patch of
+# $k^3$ output voxels with the kernel, weighted by its value. Neighbours' patches start two voxels
+# apart (stride 2), overlap if $k > 2$, and add up. A side of $r$ voxels becomes
+# $2(r - 1) + k - 2 \cdot \text{padding}$.
+#
+# **Exercise 5.3.** Write `grow`: first a ReLU, then a transposed convolution that doubles the side
+# exactly, for every even kernel size.
+
+# %% [exercise] grow
+
+# %% [markdown]
+# The decoder calls *your* `grow` (if the check said that it is correct).
+
+# %%
+torch.manual_seed(0)
+networks = {"voxels": rec.FromImage(rec.VoxelDecoder(grow))}
+curves = {"voxels": fit(
+    networks["voxels"],
+    lambda network, b: occupancy_loss(network(b["image"]), b["occupancy"]),
+    draw_mesh, "voxels")}  # fmt: skip
+
+# %% [markdown]
+# *What to see:* first a blob that is the average of everything, then the large parts (seats, table
+# tops, shades), and last what is thin: legs and poles, if at all. Thin parts have few voxels, and a
+# leg that is predicted one voxel beside its place costs as much as two legs.
+
+# %% [markdown]
+# ## 5.4 Points: a set, trained with Chamfer
+# *Idea* (PSGN, Fan, Su and Guibas 2017): the network writes down 1,024 points. The loss must not
+# depend on their order, so it is the Chamfer distance of notebook 4. Two branches share the work:
+#
+# ```
+#            ┌─ linear, ReLU, linear ──────────► 512 free points         ┐
+# code (128) ┤                                                           ├─► (1024, 3)
+#            └─ (64, 2 × 4) ─► 4 × 8 ─► 8 × 16 ─► 16 × 32 sheet of points ┘
+# ```
+#
+# - the **free** branch can put a point anywhere (thin parts);
+# - the **sheet** grows like a picture with x, y, z as its three channels: neighbours on the sheet
+#   stay neighbours in space (smooth surfaces).
+#
+# **Exercise 5.4.** Write `two_branches`, which joins both outputs into one set: `free` (b, 3n) lists
+# x, y, z of the first point, then of the second, …; `sheet` (b, 3, h, w) has x, y, z as channels.
+# A tanh keeps every coordinate within $[-1, 1]$. Free points first, then the sheet row by row.
+
+# %% [exercise] two_branches
+
+# %%
+from course_lib.losses import chamfer_distance
+from course_lib.reconstruction.train import pick
+
+torch.manual_seed(0)
+networks["points"] = rec.FromImage(rec.PointDecoder(two_branches))
+
+
+def point_loss(network, b):
+    return chamfer_distance(network(b["image"]), pick(b["points"], 1024)).mean()
+
+
+def draw_points(network, item):
+    return viz.render_points(network(item["image"][None])[0].cpu(), point_size=0.05, **LOOK)
+
+
+curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
+
+# %% [markdown]
+# *What to see:* a cloud finds the rough shape within seconds, because every point gets a gradient
+# from the very first step. It ends up evenly spread over what is certain, and too thin where the
+# network hesitates.
+
+# %% [markdown]
+# ## 5.5 A mesh: deform a sphere
+# *Idea* (Pixel2Mesh, Wang et al. 2018; Mesh R-CNN, Gkioxari et al. 2019): start from a sphere and
+# move its vertices in three steps, 42 → 162 → 642 vertices. Before each step every vertex looks at
+# the picture *where it is projected to*, and graph convolutions (notebook 3) let neighbours talk.
+#
+# ```
+# sphere ─► [look, 3 graph convolutions, move] ─► refine ─► [… move] ─► refine ─► [… move] ─► mesh
+#              ▲                                             ▲                       ▲
+#              └── maps of the encoder at the projected vertices, and the code ──────┘
+# ```
+#
+# A vertex $p$ is projected with the camera's rotation $R$ and position $t$ (columns of
+# `camera_to_world`) and the focal length $f$ in image heights:
+#
+# $$q = R^\top (p - t), \qquad (u, v) = \Big( \frac{2 f q_1}{-q_3},\ \frac{-2 f q_2}{-q_3} \Big)$$
+#
+# - $q$: the vertex in camera axes; the camera looks along $-z$, so $-q_3$ is the depth;
+# - $(u, v)$: its place in the picture, from −1 (left or top edge) to 1 (right or bottom edge): just
+#   what `F.grid_sample(…, align_corners=False)` wants.
+#
+# **Exercise 5.5.** Write `vertex_image_features`: project, then interpolate the map bilinearly.
+# Vertices outside the picture take the nearest border (`padding_mode="border"`).
+
+# %% [exercise] vertex_image_features
+
+# %% [markdown]
+# The loss is the Chamfer distance of points drawn from the mesh, with an edge loss and a Laplacian
+# loss as regularisers (notebook 4 shows what each prevents), after each of the three steps.
+
+# %%
+from course_lib.reconstruction.train import mesh_step
+
+torch.manual_seed(0)
+networks["mesh"] = rec.FromImage(rec.MeshDecoder(vertex_image_features))
+curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh", peak=2e-3, count=12)
+
+# %% [markdown]
+# *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
+# must be pulled out of one skin, and the handle of a mug stays a lump. The topology of the template
+# is the topology of every answer.
+#
+# > **Slide check.** The slides show the three networks as equals that take a picture and nothing
+# > else. The mesh network takes more: to look at the picture it must know the *camera*. Pixel2Mesh
+# > and Mesh R-CNN are given its focal length, too.
+
+# %% [markdown]
+# ## 5.6 An implicit function: ask about any point
+# *Idea* (Occupancy Networks, Mescheder et al. 2019): do not output a shape, *be* one. A small
+# network takes a point $x \in \mathbb{R}^3$ and says whether it lies inside. The surface is where
+# it changes its mind; marching cubes (notebook 3) makes a mesh of any resolution from it.
+#
+# ```
+# x (3) ─ sines ─► 27 ─ linear ─► 128 ─► [normalise, modulate, ReLU, linear] × 4 ─► 1 logit
+#                                                      ▲
+#                                       code (128) ────┘
+# ```
+#
+# How does it know which shape? Through **conditional batch normalisation**. An ordinary batch
+# normalisation scales and shifts its normalised activations $\hat x$ by learnt numbers. Here these
+# numbers come from the picture's code:
+#
+# $$y = (1 + \gamma(c))\, \hat x + \beta(c)$$
+#
+# - $\hat x$: activations of $n$ query points, (b, n, channels), normalised per channel;
+# - $\gamma(c), \beta(c)$: (b, channels) each, two linear functions of the code $c$.
+#
+# **Exercise 5.6.** Write `modulate`.
+
+# %% [exercise] modulate
+
+# %%
+from course_lib.reconstruction.train import implicit_step
+
+torch.manual_seed(0)
+networks["implicit"] = rec.FromImage(rec.ImplicitDecoder(modulate))
+curves["implicit"] = fit(networks["implicit"], implicit_step, draw_mesh, "implicit")
+
+# %% [markdown]
+# It learns from 512 points per picture and step, half of them near the surface, by cross-entropy:
+# cheap, because most of space is boring. But to *see* the shape one has to ask tens of thousands of
+# times, which is why its previews take longest.
+
+# %%
+series = {}
+for kind, losses in curves.items():
+    width = min(15, len(losses))
+    mean = np.convolve(losses, np.ones(width) / width, mode="valid")  # of 15 steps each
+    series[kind] = (np.arange(len(mean)) + 1, mean / mean[0])
+viz.line_chart(series,
+               x="step", y="loss, first = 1", log_y=True,
+               alt="The four losses over the steps, each divided by its first value")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* all four fall, but the losses have different units and cannot be compared. For that
+# we need one measure for all.
+
+# %% [markdown]
+# ## 5.7 What must a network beat, and what can it reach?
+# Numbers mean little alone. Three kinds of neighbours make them readable:
+#
+# - **mean shape**: the same answer to every picture. Whoever does not beat it has learnt nothing;
+# - **retrieval**: the shape of the most similar *training* picture. It does not reconstruct at all,
+#   yet Tatarchenko et al. (2019, "What do single-view 3D reconstruction networks learn?") found that
+#   it rivalled the networks of its time;
+# - **limits**: the truth itself, squeezed into each representation: at 32³ voxels, at 1,024 points,
+#   or the sphere fitted to the true surface. No network with that output can be much better.
+#
+# **Exercise 5.7.** Write `retrieve`: for each query picture the index of the nearest picture of the
+# gallery, by the sum of squared differences over all channels and pixels.
+
+# %% [exercise] retrieve
+
+# %%
+from course_lib.reconstruction.score import LIMITS, by_mean_shape, by_network, by_retrieval, score
+
+indices = range(budget(24, 2))
+table = {}
+for name, predict in {"mean shape": by_mean_shape(train), "retrieval": by_retrieval(train, retrieve)}.items():
+    table[name] = score(predict, test, indices)
+for name, predict in LIMITS.items():
+    table[name] = score(predict, test, range(budget(6, 1)))
+for kind, network in networks.items():
+    table[f"{kind}, trained here"] = score(by_network(network.cpu().eval()), test, indices)
+
+# %% [markdown]
+# ## 5.8 The comparison
+# For each decoder there is also a **checkpoint** in `assets`: the same network, trained longer
+# (`python -m course_lib assets reconstruction` makes it again).
+
+# %%
+from course_lib.reconstruction.train import load_network
+
+shipped = {kind: load_network(kind, asset(f"reconstruction/{kind}.pt")) for kind in networks}
+for kind, network in shipped.items():
+    table[f"{kind}, checkpoint"] = score(by_network(network), test, indices)
+rows = []
+for name, s in table.items():
+    network = shipped.get(name.split(",")[0])
+    count = sum(p.numel() for p in network.parameters()) / 1e6 if network else None
+    numbers = [s["iou"], 1000 * s["chamfer"], s["f_score"], s["normals"]]
+    numbers = [f"{number:.3f}" if number == number else "–" for number in numbers]
+    rows.append([name, *numbers, f"{count:.1f} M" if count else "–"])
+viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "parameters"],
+          f"{len(indices)} held-out shapes, one picture each")  # fmt: skip
+
+# %% [markdown]
+# IoU at 32³; Chamfer squared, both directions added; F-score at 0.05, where shapes measure 2;
+# normal consistency from 0 to 1. Points have no inside and no normals of their own: their IoU is that
+# of balls around them.
+#
+# *What to see:* every network beats the mean shape by far, and the limits are far above all of them:
+# what stops the networks is not the representation but what they know. The mesh's limit is the
+# lowest in IoU (a sphere is not a chair). Measures disagree about the order: the points do well on
+# Chamfer, which they were trained on; voxels and the implicit function on IoU.
+#
+# Twenty-four shapes are few. These are the checkpoints on more shapes, in three separate draws, with
+# the spread between the draws:
+
+# %%
+import json
+
+stored = json.loads(asset("reconstruction/scores.json").read_text())
+rows = [[name, *(f"{s[m][0] * k:.3g} ± {s[m][1] * k:.1g}" if s[m][0] == s[m][0] else "–"
+                 for m, k in (("iou", 1), ("chamfer", 1000), ("f_score", 1), ("normals", 1)))]
+        for name, s in stored["scores"].items()]  # fmt: skip
+viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals"],
+          f"Checkpoints: mean ± spread over 3 draws of {stored['shapes per draw']} test shapes")  # fmt: skip
+
+# %% [markdown]
+# ### The published table
+# ShapeNet, 13 classes, one picture of 137 × 137 pixels (Mescheder et al. 2019, "Occupancy
+# networks", table 1):
+#
+# | network | IoU | Chamfer-L1 | normal consistency |
+# |---|---|---|---|
+# | 3D-R2N2 (voxels) | 0.493 | 0.278 | 0.695 |
+# | PSGN (points) | – | 0.215 | – |
+# | Pixel2Mesh (mesh) | 0.480 | 0.216 | 0.772 |
+# | AtlasNet (patches) | – | 0.175 | 0.811 |
+# | ONet (implicit) | 0.593 | 0.194 | 0.840 |
+#
+# > **Do not compare the two tables.** Theirs has real-looking furniture, cars and ships, ours six
+# > families of simple parts. Their IoU is measured at random points in space, ours at voxel centres; their
+# > Chamfer-L1 is not squared, halved, and in units of a tenth of the longest side. Two clouds
+# > can differ by 60 % between conventions (notebook 4). What can be compared is the *order* in a
+# > table, and even that changes from measure to measure.
+
+# %% [markdown]
+# ## 5.9 Where it fails
+# Averages hide failures. For each network the test shape with the lowest F-score:
+
+# %%
+from course_lib.reconstruction import evaluate
+
+pictures, titles = [], []
+for kind, network in shipped.items():
+    worst = (2.0, 0, None)
+    for index in indices:
+        item = test[index * test.views]
+        mesh, sampled = reconstruct(network, item)
+        value = evaluate(sampled, baselines.truth(item))["f_score"]
+        worst = min(worst, (value, index, mesh), key=lambda entry: entry[0])
+    item = test[worst[1] * test.views]
+    truth = baselines.voxel_limit(item)
+    pictures += [item["image"].permute(1, 2, 0).numpy(), viz.render_mesh(worst[2], **LOOK), viz.render_mesh(truth, **LOOK)]
+    titles += [f"{kind}: picture", f"prediction, F {worst[0]:.2f}", "truth"]
+viz.gallery(pictures, titles, height=130, columns=6,
+            alt="The worst prediction of each network, beside the picture and the true shape")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the failures are thin (legs, handles, wings), or the picture shows them from a bad
+# side. Ask of each: does the picture show what is missing?
+
+# %% [markdown]
+# ## 5.10 What is seen and what is guessed
+# *Predict:* is the error on the **visible** part of the surface smaller than on the hidden part? By
+# which factor?
+#
+# A point of the true surface is visible if nothing lies before it. The data set has a depth map for
+# every picture (how far away the surface is that each pixel shows; 0 where it shows nothing).
+#
+# **Exercise 5.8.** Write `visible_points`: project the points; a point is seen if its pixel lies in the
+# picture, shows something, and the point is at most 0.04 deeper than what the pixel shows.
+
+# %% [exercise] visible_points
+
+# %%
+from course_lib.data.shape_records import FOCAL
+from course_lib.neighbors import nearest_neighbors
+
+bars = {"visible": {}, "hidden": {}}
+for kind, network in shipped.items():
+    errors = {"visible": [], "hidden": []}
+    for index in indices:
+        item = test[index * test.views]
+        predicted = reconstruct(network, item)[1].points
+        squared, _ = nearest_neighbors(item["points"][None], predicted[None])
+        seen = visible_points(item["points"], item["camera"], item["depth"], FOCAL)
+        errors["visible"].append(squared[0][seen].sqrt())
+        errors["hidden"].append(squared[0][~seen].sqrt())
+    for part, values in errors.items():
+        bars[part][kind] = torch.cat(values).mean().item()
+viz.bar_chart(bars, y="mean distance to the prediction",
+              alt="Mean distance from true surface points to the prediction, visible and hidden")  # fmt: skip
+ratio = {kind: bars["hidden"][kind] / bars["visible"][kind] for kind in shipped}
+print("hidden / visible: " + ", ".join(f"{kind} {value:.2f}" for kind, value in ratio.items()))
+
+# %% [markdown]
+# *What to see:* the hidden part is worse, but not by much. The networks do not carve the visible
+# surface and then continue it. They *recognise* the object and draw it as a whole from memory, seen
+# and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
+# retrieval is so strong a rival.
+
+# %% [markdown]
+# ## 5.11 Explorer: one picture, four shapes
+# Pick a shape and a view. The four networks (the checkpoints) answer; turn the shapes with the mouse.
+
+# %%
+def four_shapes(shape, view):
+    item = test[shape * test.views + view]
+    scenes = [viz.Scene(reconstruct(shipped[kind], item)[0], title=kind)
+              for kind in ("voxels", "mesh", "implicit")]  # fmt: skip
+    with torch.no_grad():
+        cloud = shipped["points"](item["image"][None])[0]
+    scenes.insert(1, viz.Scene(cloud, title="points"))
+    picture = item["image"].permute(1, 2, 0).repeat_interleave(3, 0).repeat_interleave(3, 1)
+    return [picture.numpy(), *scenes]
+
+
+explorer = widgets.explore(
+    four_shapes, {"shape": (0, len(test.names) - 1, 0), "view": (0, test.views - 1, 0)},
+    alt="A test picture, and the shapes that four networks make of it: voxels, points, mesh, implicit",
+    bounds=torch.tensor([[-0.9] * 3, [0.9] * 3]), size=230)  # fmt: skip
+
+# %% [markdown]
+# *Try:* go through the views of one mug. When does the handle appear? Go through the views of a
+# chair: which network changes its mind most?
+
+# %% [markdown]
+# ## 5.12 Your own picture
+# Put a PNG or JPEG beside this notebook and write its name into `MINE`. Any size, colour or grey,
+# with or without transparency; best is one object on a plain background, seen from slightly above.
+# `load_photo` cuts it out, centres it and puts it on white. Here the "photo" is one that we damage
+# first: enlarged to 300 × 400 pixels, grey, on a grey background, 16 bits per pixel.
+
+# %%
+import tempfile
+
+from PIL import Image
+
+from course_lib.data.photo import load_photo
+
+MINE = Path("my_photo.png")
+if not MINE.exists():
+    rgba = Image.fromarray(test.fields["image"][0, 1].permute(1, 2, 0).numpy())
+    grey = Image.alpha_composite(Image.new("RGBA", rgba.size, (190, 190, 190, 255)), rgba).convert("L")
+    deep = np.asarray(grey.resize((300, 400))).astype(np.uint16) * 257
+    MINE = Path(tempfile.gettempdir()) / "example_photo.png"
+    Image.fromarray(deep).save(MINE)
+photo = load_photo(MINE)
+mine = {"image": photo, "camera": test.fields["camera"][0, 1]}  # only the mesh needs a camera
+answers = [viz.render_mesh(reconstruct(network, mine)[0], **LOOK) for network in shipped.values()]
+viz.gallery([photo.permute(1, 2, 0).numpy(), *answers], ["photo", *shipped], height=150,
+            alt="A grey photo of a chair, and what the four networks make of it")  # fmt: skip
+
+# %% [markdown]
+# A network that was trained on rendered toys will not understand a real photo of your kitchen. Try
+# it, and look at what it answers: it *always* answers with one of the six families. What would it
+# take to do better? (Real textures, real backgrounds, more families: more data, not another decoder.)
+# Files that are no pictures are refused in words:
+
+# %%
+try:
+    load_photo(b"this is not a picture")
+except ValueError as error:
+    print("ValueError:", error)
+
+# %% [markdown]
+# ## 5.13 The full-size run on a GPU
+# With a GPU the same loop can train far longer. This cell does nothing on a CPU. On a Colab T4 we
+# estimate 6 minutes for the data (the CPU makes it) and 5 minutes for the training.
+
+# %%
+if DEVICE == "cuda" and not FAST:
+    train = SingleView.generate("train", 6000, cache=Path(".cache"))
+    SECONDS = 300
+    torch.manual_seed(0)
+    big = rec.FromImage(rec.VoxelDecoder(grow))
+    fit(big, lambda n, b: occupancy_loss(n(b["image"]), b["occupancy"]), draw_mesh, "full size", count=128)
+    print({m: round(v, 3) for m, v in score(by_network(big.cpu().eval()), test, indices).items()})
+else:
+    print("No GPU here (or a test run): the full-size run is skipped.")
+
+# %% [markdown]
+# ## 5.14 What to remember
+# - One encoder, four decoders: the representation decides the loss, the cost and the failures.
+# - Voxels and the implicit function have an inside and any topology; points are light but have no
+#   surface; the mesh is smooth and closed but keeps the topology of its template.
+# - Always show the mean shape, retrieval and the limits beside a network.
+# - Most of what single-view networks do is recognition. The hidden half is remembered, not seen.
+#
+# The same data set class reads your own ShapeNet renderings:
+# `course_lib.data.shapenet_folder.read_folder(path)`. Next: notebook 6 turns the arrow round, from shapes
+# to pictures.
+
+# %%
+progress()
