@@ -48,6 +48,11 @@ def test_edges_of_two_joined_triangles_are_five_and_sorted():
     assert mesh.edges.tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
 
 
+def test_a_face_that_names_a_vertex_twice_gives_no_edge_to_itself():
+    mesh = Mesh(torch.rand(3, 3), torch.tensor([[0, 1, 2], [1, 1, 2]]))
+    assert mesh.edges.tolist() == [[0, 1], [0, 2], [1, 2]]
+
+
 def test_vertices_without_faces_do_not_count_in_the_euler_characteristic():
     mesh = meshes.box()
     assert Mesh(torch.cat([mesh.vertices, torch.ones(5, 3)]), mesh.faces).euler_characteristic == 2

@@ -47,8 +47,12 @@ class Mesh:
 
     @cached_property
     def edges(self) -> Int[Tensor, "e 2"]:
-        """Every undirected edge once, as (smaller, larger) vertex index, sorted."""
-        return undirected_edges(self.faces)[0]
+        """Every undirected edge once, as (smaller, larger) vertex index, sorted.
+
+        A face that names a vertex twice gives no edge from that vertex to itself.
+        """
+        edges = undirected_edges(self.faces)[0]
+        return edges[edges[:, 0] != edges[:, 1]]
 
     @property
     def euler_characteristic(self) -> int:
