@@ -12,9 +12,8 @@ from torch import Tensor
 
 from course_lib.zbuffer import face_pixel_pairs
 
-NEGLIGIBLE = (
-    16.0  # pairs with |d²/σ| beyond it outside a face cover less than 1.2e-7 and are left out
-)
+NEGLIGIBLE = 10.0
+"""Pairs with d²/σ beyond it outside the face cover less than 5e-5 and are left out."""
 
 
 def soft_coverage(

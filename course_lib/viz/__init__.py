@@ -16,7 +16,7 @@ Everything is shown at once, wherever in a cell it is called, and hands back a `
 from course_lib.viz.charts import bar_chart, line_chart, scatter_chart
 from course_lib.viz.colors import PALETTE, colormap, rgb
 from course_lib.viz.figure import Figure, as_picture
-from course_lib.viz.frames import camera_frame
+from course_lib.viz.frames import camera_frame, camera_pyramids
 from course_lib.viz.gallery import arrange, gallery, image_grid
 from course_lib.viz.pictures import (
     frame_bounds,
@@ -37,6 +37,7 @@ __all__ = [
     "as_picture",
     "bar_chart",
     "camera_frame",
+    "camera_pyramids",
     "colormap",
     "frame_bounds",
     "gallery",

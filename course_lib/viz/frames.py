@@ -69,6 +69,23 @@ def camera_image(camera: Tensor, depth: float = 0.5, aspect: float = 4 / 3) -> T
     return local @ camera[:3, :3].T + camera[:3, 3]
 
 
+def camera_pyramids(
+    cameras: Float[Tensor, "n 4 4"], depth: float = 0.35
+) -> Float[Tensor, "segments 2 3"]:
+    """Cameras as segments (9n, 2, 3) to draw: pyramids over their images, and a mast where up is.
+
+    >>> camera_pyramids(torch.eye(4)[None]).shape
+    torch.Size([9, 2, 3])
+    """
+    parts = []
+    for camera in cameras.detach().cpu().float():
+        corners = camera_image(camera, depth)
+        middle = corners[:2].mean(dim=0)
+        mast = torch.stack([middle, middle + 0.4 * depth * camera[:3, 1]])
+        parts += [_pyramid(camera[:3, 3], corners), mast[None]]
+    return torch.cat(parts)
+
+
 def _pyramid(apex: Tensor, corners: Tensor) -> Tensor:
     sides = torch.stack([apex.expand(4, 3), corners], dim=1)
     rim = torch.stack([corners, corners.roll(-1, dims=0)], dim=1)
