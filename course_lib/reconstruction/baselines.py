@@ -18,7 +18,7 @@ def mean_shape(occupancy: Float[Tensor, "n r r r"]) -> Float[Tensor, "r r r"]:
     How often each voxel is occupied, minus the level above which as many voxels lie as a shape has
     on average; positive inside.
 
-    >>> mean_shape(torch.tensor([1.0, 1, 1, 0, 1, 0, 0, 0]).reshape(2, 2, 2, 1)).flatten() > 0
+    >>> mean_shape(torch.tensor([1.0, 1, 1, 0, 1, 0, 1, 0]).reshape(2, 2, 2, 1)).flatten() > 0
     tensor([ True, False,  True, False])
     """
     frequency = occupancy.mean(dim=0)

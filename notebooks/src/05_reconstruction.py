@@ -558,7 +558,7 @@ explorer = widgets.explore(
 # Put a PNG or JPEG beside this notebook and write its name into `MINE`. Any size, colour or grey,
 # with or without transparency; best is one object on a plain background, seen from slightly above.
 # `load_photo` cuts it out, centres it and puts it on white. Here the "photo" is one that we damage
-# first: enlarged to 300 × 400 pixels, grey, on a grey background, 16 bits per pixel.
+# first: enlarged to 400 × 400 pixels, grey, on a grey background, 16 bits per pixel.
 
 # %%
 import tempfile
@@ -571,7 +571,7 @@ MINE = Path("my_photo.png")
 if not MINE.exists():
     rgba = Image.fromarray(test.fields["image"][0, 1].permute(1, 2, 0).numpy())
     grey = Image.alpha_composite(Image.new("RGBA", rgba.size, (190, 190, 190, 255)), rgba).convert("L")
-    deep = np.asarray(grey.resize((300, 400))).astype(np.uint16) * 257
+    deep = np.asarray(grey.resize((400, 400))).astype(np.uint16) * 257
     MINE = Path(tempfile.gettempdir()) / "example_photo.png"
     Image.fromarray(deep).save(MINE)
 photo = load_photo(MINE)
