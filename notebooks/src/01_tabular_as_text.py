@@ -297,8 +297,8 @@ viz.table(
 # - **Permuted names** ask whether it knows the names: a model that only looks for words such as
 #   "doctoral degree" loses little.
 #
-# A standard error helps to read the third digit: with about 50 positives and 150
-# negatives it is about 0.04, so differences below 0.05 mean little.
+# A standard error helps to read the third digit: with about 70 positives and 230
+# negatives it is about 0.035, so differences below 0.05 mean little.
 
 # %% [markdown]
 # ## 1.8 Few shots: balanced samples, and LoRA
