@@ -1,1 +1,41 @@
-"""Neural radiance fields."""
+"""Neural radiance fields: a scene from photographs with known cameras.
+
+scene, test = load_scene(), load_scene(split="test")        # course_lib.data.scenes
+field = VoxelField(scene)                                   # or MLPField(scene)
+train(field, scene, seconds=30)
+print(evaluate(field, test))
+picture = field.view(test, 0).color
+mesh = extract_mesh(field)
+"""
+
+from course_lib.nerf.health import (
+    Finding,
+    HealthMonitor,
+    check_background,
+    check_field,
+    check_scene,
+)
+from course_lib.nerf.images import psnr, ssim
+from course_lib.nerf.mlp import MLPField, RadianceMLP
+from course_lib.nerf.surface import extract_mesh
+from course_lib.nerf.training import Curve, History, PixelSource, evaluate, train
+from course_lib.nerf.voxels import VoxelField
+
+__all__ = [
+    "Curve",
+    "Finding",
+    "HealthMonitor",
+    "History",
+    "MLPField",
+    "PixelSource",
+    "RadianceMLP",
+    "VoxelField",
+    "check_background",
+    "check_field",
+    "check_scene",
+    "evaluate",
+    "extract_mesh",
+    "psnr",
+    "ssim",
+    "train",
+]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from course_lib.data.scenes import Scene
 from course_lib.nerf.field import RadianceField, scene_background
+from course_lib.nerf.occupancy import tight_span
 from course_lib.nerf.voxels import surroundings
 from course_lib.volume import (
     Composite,
@@ -62,7 +63,7 @@ class RadianceMLP(nn.Module):
                 h = torch.cat([h, x], dim=-1)
             h = F.relu(layer(h))
         # softplus where the paper has relu: a density that starts at 0 everywhere would stay there
-        sigma = F.softplus(self.density(h)[:, 0] - SHIFT)
+        sigma = F.softplus(self.density(h)[:, 0] - 1)
         rgb = torch.sigmoid(self.color(torch.cat([self.feature(h), d], dim=-1)))
         return sigma, rgb
 
@@ -71,11 +72,13 @@ class MLPField(RadianceField):
     """A coarse and a fine network, trained together (NeRF section 5).
 
     The coarse one is asked at `coarse` stratified samples of the ray; its weights say where `fine` more
-    are worth taking, and the fine network sees both. fine = 0: no second network. Density is per
-    1/`DENSITY` of the region's scale, so that the network's numbers are of the order of one.
+    are worth taking, and the fine network sees both. fine = 0: no second network. The near and far end
+    of each ray are where it enters and leaves the visual hull. For experiments, `view_dependent` and
+    `stratified` leave these ingredients out. Density is per 1/`DENSITY` of the
+    region's scale, so that the network's numbers are of the order of one.
     """
 
-    DENSITY = 10.0
+    DENSITY = 20.0
 
     def __init__(
         self,
@@ -89,17 +92,20 @@ class MLPField(RadianceField):
         learning_rate: float = 1e-3,
         position_frequencies: int = 10,
         direction_frequencies: int = 4,
+        view_dependent: bool = True,
+        stratified: bool = True,
         seed: int = 0,
     ):
+        self.view_dependent, self.stratified = view_dependent, stratified
         self.background = scene_background(scene)
-        self.region, _ = surroundings(scene)
+        self.region, self.occupancy = surroundings(scene)
         self.n_coarse, self.n_fine, self.batch = coarse, fine, batch
         self.learning_rate = learning_rate
         frequencies = {
             "position_frequencies": position_frequencies,
             "direction_frequencies": direction_frequencies,
         }
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # the student's random numbers stay as they were
             torch.manual_seed(seed)
             self.coarse = RadianceMLP(width, depth, **frequencies).to(self.background.device)
             self.fine = RadianceMLP(width, depth, **frequencies).to(self.background.device)
@@ -141,10 +147,11 @@ class MLPField(RadianceField):
         generator: torch.Generator | None,
     ) -> list[Composite]:
         background = self.background if background is None else background
-        near, far = self.region.span(*rays)  # in u, which is distance in bounded regions
+        near, far = tight_span(self.occupancy, self.region, rays)  # as u, see Region
         shape, device = (len(near), self.n_coarse), near.device
         middle = torch.full(shape, 0.5, device=device)
-        jitter = torch.rand(shape, generator=generator, device=device) if generator else middle
+        jittered = generator is not None and self.stratified
+        jitter = torch.rand(shape, generator=generator, device=device) if jittered else middle
         u = stratified_positions(near, far, jitter)
         picture, weights = self._shade(self.coarse, rays, (near, far), u, background)
         if self.n_fine == 0:
@@ -168,6 +175,7 @@ class MLPField(RadianceField):
         t = self.region.unbend(u)
         points = origins[:, None] + t[..., None] * directions[:, None]  # (n, s, 3)
         seen_from = directions[:, None].expand_as(points).reshape(-1, 3)
+        seen_from = seen_from if self.view_dependent else torch.zeros_like(seen_from)
         sigma, rgb = network(self.region.to_unit(points).reshape(-1, 3), seen_from)
         edges = torch.cat([ends[0][:, None], (u[:, 1:] + u[:, :-1]) / 2, ends[1][:, None]], dim=-1)
         deltas = edges.diff(dim=-1) * (self.DENSITY / self.region.scale)

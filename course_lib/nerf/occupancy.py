@@ -153,6 +153,22 @@ def march(
     return Samples(ray, region.unbend(u[keep]), unit[keep], cell[keep])
 
 
+def tight_span(
+    occupancy: Occupancy, region: Region, rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """Where each ray enters the first and leaves the last occupied cell, as u (equal: none)."""
+    near, far = _occupied_span(occupancy, region, rays)
+    edges = torch.arange(2 * occupancy.resolution + 1, device=near.device)
+    edges = edges / (2 * occupancy.resolution)
+    u = near[:, None] + (far - near)[:, None] * edges  # (n, s + 1)
+    middle = (u[:, 1:] + u[:, :-1]) / 2
+    cell = occupancy.cell_of(region.to_unit(_along(rays, region.unbend(middle))))
+    live = occupancy.flat[cell]
+    first, last = live.int().argmax(-1), live.shape[1] - live.flip(-1).int().argmax(-1)
+    last = torch.where(live.any(-1), last, first)
+    return u.gather(1, first[:, None])[:, 0], u.gather(1, last[:, None])[:, 0]
+
+
 def _occupied_span(
     occupancy: Occupancy, region: Region, rays: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:

@@ -111,8 +111,8 @@ def find_region(scene: Scene) -> Region:
         return Region(center, distance * opening, False, 0.0, float("inf"), BEYOND)
     spread = (position - position.mean(0)).norm(dim=-1).median().item()
     if bool((ahead > 0).float().mean() > 0.9) and spread > 0.5 * distance:  # cameras look inwards
-        near = scene.near or 0.05 * distance
-        return Region(center, distance, True, near, FAR * distance, 2 * distance)
+        near = scene.near or 0.1 * distance
+        return Region(center, distance / 2, True, near, FAR * distance, 1.2 * distance)
     near = scene.near or _forward_near(distance, spread)
     far = min(scene.far, FAR * near)
     return Region(position.mean(0), near, True, near, far, near)

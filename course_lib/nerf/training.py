@@ -27,7 +27,7 @@ class History:
 class PixelSource:
     """Random pixels of a scene's photographs, with their rays."""
 
-    def __init__(self, scene: Scene, region, *, keep_empty: float = 0.0):
+    def __init__(self, scene: Scene):
         self.scene = scene
         mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)
         self.pool = mask.view(-1).nonzero()[
@@ -35,7 +35,6 @@ class PixelSource:
         ]  # pixels that show something, and their neighbours
         self.flat = scene.images.view(-1, 4)
         self.has_alpha = scene.has_alpha
-        self.keep_empty = keep_empty  # share of the batch taken from all pixels
 
     def batch(
         self, n: int, generator: torch.Generator
@@ -44,11 +43,6 @@ class PixelSource:
         device = self.flat.device
         draw = torch.randint(len(self.pool), (n,), generator=generator, device=device)
         pixel = self.pool[draw]
-        anywhere = int(n * self.keep_empty)
-        if anywhere:
-            pixel[:anywhere] = torch.randint(
-                len(self.flat), (anywhere,), generator=generator, device=device
-            )
         height, width = self.scene.size
         x, y = pixel % width + 0.5, pixel // width % height + 0.5
         rays = self.scene.rays_through(pixel // (height * width), x, y)
@@ -74,9 +68,10 @@ def train(
     """
     device = model.background.device
     generator = generator or torch.Generator(device).manual_seed(0)
-    pixels = PixelSource(scene.to(device), model.region)
+    pixels = PixelSource(scene.to(device))
     history, begun, start = History(), clock(), model.progress
-    for step in Budget(steps, seconds=seconds if clock is time.perf_counter else 1e9, label=label):
+    bar = Budget(steps, seconds=seconds if clock is time.perf_counter else 1e9, label=label)
+    for step in bar:
         done = max((clock() - begun) / seconds, step / steps)
         if done >= 1:
             break
@@ -86,6 +81,7 @@ def train(
             history.steps.append(step)
             history.seconds.append(clock() - begun)
             history.losses.append(loss.item())
+            bar.say(f"loss {history.losses[-1]:.4f}, {min(done, 1):.0%} of the budget")
         if on_step is not None:
             on_step(step, clock() - begun)
     return history
@@ -119,3 +115,30 @@ def evaluate(model: RadianceField, scene: Scene, *, supersample: int = 1) -> dic
         scores["psnr"].append(psnr(shown, target))
         scores["ssim"].append(ssim(shown, target))
     return {name: torch.stack(values).mean().item() for name, values in scores.items()}
+
+
+class Curve:
+    """PSNR on some photographs while a field trains: pass it as `on_step`, its `clock` as `clock`.
+
+    The clock stands still while the curve is measured, so that only training counts.
+    """
+
+    def __init__(self, model: RadianceField, scene: Scene, *, every: float = 2.0):
+        self.model, self.scene, self.every = model, scene, every
+        self.seconds: list[float] = []
+        self.psnr: list[float] = []
+        self._paused, self._next = 0.0, every
+
+    def clock(self) -> float:
+        """Seconds, without those spent on measuring."""
+        return time.perf_counter() - self._paused
+
+    def __call__(self, step: int, seconds: float) -> None:
+        """Measure, if it is time."""
+        if seconds < self._next:
+            return
+        started = time.perf_counter()
+        self.seconds.append(seconds)
+        self.psnr.append(evaluate(self.model, self.scene)["psnr"])
+        self._next = seconds + self.every
+        self._paused += time.perf_counter() - started

@@ -88,7 +88,7 @@ class VoxelField(RadianceField):
 
     def _prune(self) -> None:
         self.next_prune = self.progress + PRUNE_EVERY
-        self.occupancy.prune(0.002 if self.region.contracted else 0.01)
+        self.occupancy.prune(0.01)
 
     @property
     def step_length(self) -> float:

@@ -1,0 +1,524 @@
+# %% [markdown]
+# # 7 · NeRF: a scene from photographs
+# **You will be able to** say what a radiance field is; write every step from a pixel to its
+# colour: ray, samples, encoding, weights, blend; train two fields on the same photographs, the
+# network of the lecture and a grid that needs seconds; look at the scene from where no photograph
+# was taken; find out why a training fails; and take a mesh home.
+#
+# *About 2 hours with the exercises, 40 minutes without. You need PyTorch; notebook 6 explains
+# cameras. Runs in 5 minutes on two CPU cores.*
+
+# %% [setup]
+
+# %%
+from dataclasses import replace
+
+from course_lib import cameras, losses, meshes, viz, widgets
+from course_lib import nerf
+from course_lib.data.scenes import load_scene
+from course_lib.running import Budget, asset, budget
+
+photos, test = load_scene().to(DEVICE), load_scene(split="test").to(DEVICE)
+print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
+
+# %% [markdown]
+# ## 7.1 The field
+# *Slides "NeRF (Neural Radiance Fields)".* We have photographs of one scene, and know for each
+# where the camera stood and where it looked. We want to see the scene from elsewhere.
+
+# %%
+viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a table with a mug, a "
+               "lamp, a bowl of fruit, books, a ring and a ball, from all sides.")  # fmt: skip
+
+# %% [markdown]
+# NeRF (Mildenhall et al. 2020) stores the scene in a function, the **radiance field**
+#
+# $$F_\Theta : (x, y, z, \theta, \phi) \to (R, G, B, \sigma)$$
+#
+# - $(x, y, z)$: a point in space; $(\theta, \phi)$: a direction from which it is looked at;
+# - $(R, G, B)$: the colour that it shows in that direction;
+# - $\sigma \ge 0$: the **density** there, per unit of length: a ray that travels the short way
+#   $\delta$ through it is stopped with probability $\sigma\delta$;
+# - $\Theta$: what is learned: the weights of a network, or numbers on a grid.
+#
+# > **Slide check.** The slide's arrow suggests that all four outputs depend on all five inputs.
+# > In NeRF the density must *not* depend on the direction, and the network is built so that it
+# > cannot. Also, code does not use the angles $\theta, \phi$, which jump at the poles, but the unit
+# > vector $d$ with three numbers.
+#
+# **Question 7.9.** Why must $\sigma$ not depend on the direction?
+
+# %%
+viz.table(
+    [
+        ["A", "because a direction has only two numbers"],
+        ["B", "because a surface does not move when one walks around it"],
+        ["C", "because the network would become too slow"],
+        ["D", "because density cannot be differentiated with respect to a direction"],
+    ],
+    ["answer", "the density must not depend on the direction …"],
+    "Choices of question 7.9",
+)
+
+# %% [exercise] why_density_ignores_the_view
+
+# %% [markdown]
+# ## 7.2 A ray for each pixel
+# *Slide "NeRF", the pipeline's first box.* Pixel (row $i$, column $j$) looks along the ray
+# $r(t) = o + t\,d$, with $o$ the position of the camera, $d$ a direction of length 1, $t$ the
+# distance. In the camera's own axes (x right, y up, looking along $-z$)
+#
+# $$d' = \left(\frac{j + 0.5 - w/2}{f},\; -\frac{i + 0.5 - h/2}{f},\; -1\right), \qquad
+#   d = \frac{R\,d'}{\lVert d' \rVert}$$
+#
+# - $h, w$: height and width of the image, $f$ its focal length, all in pixels;
+# - $R$: the upper left $3 \times 3$ of the matrix `camera_to_world`; its last column is $o$.
+#
+# **Exercise 7.1.** Write `camera_rays`.
+
+# %% [exercise] camera_rays
+
+# %% [markdown]
+# Here are the cameras of our photographs, and the rays of the corners of one of them.
+
+# %%
+height, width = photos.size
+focal = photos.intrinsics[0, 0].item()
+origins, directions = camera_rays(height, width, focal, photos.camera_to_world[20].cpu())
+corners = torch.stack([origins, origins + 4 * directions], dim=-2)[:: height - 1, :: width - 1]
+widgets.view3d(
+    photos.camera_to_world[:, :3, 3].cpu(), corners.reshape(-1, 2, 3),
+    meshes.box(2.0), alt="Cameras on a dome around a cube, and four rays from one of them.")  # fmt: skip
+
+# %% [markdown]
+# ## 7.3 Positional encoding
+# *Slide "NeRF", $\gamma$.* A small network of smooth layers learns smooth functions first, and a
+# scene is not smooth. So the point does not enter the network as it is, but as waves of doubling
+# frequency, each coordinate for itself:
+#
+# $$\gamma(x) = \left(\sin 2^0\pi x,\ \cos 2^0\pi x,\ \ldots,\ \sin 2^{L-1}\pi x,\ \cos 2^{L-1}\pi x\right)$$
+#
+# $L$ is the number of frequencies: 10 for positions and 4 for directions in the paper. Why does it
+# help? By $\sin a \sin b + \cos a \cos b = \cos(a - b)$,
+#
+# $$\gamma(x) \cdot \gamma(y) = \sum_{k=0}^{L-1} \cos 2^k \pi (x - y):$$
+#
+# how alike two encoded points are depends on their difference alone, and sharply so.
+#
+# **Exercise 7.2.** Write `positional_encoding`.
+
+# %% [exercise] positional_encoding
+
+# %%
+x = torch.linspace(-1, 1, 201)[:, None]
+curves = {}
+for n_frequencies in (1, 3, 6):
+    code = positional_encoding(x, n_frequencies)
+    curves[f"L = {n_frequencies}"] = (x[:, 0], code @ code[100] / n_frequencies)
+viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded points to that of 0: "
+               "a peak at 0 that becomes narrower with L.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* with more frequencies a network can tell closer points apart. Too many, and
+# neighbouring points have nothing in common any more: the field becomes noisy.
+
+# %% [markdown]
+# ## 7.4 Samples along a ray
+# *Slide "NeRF", the dots on the ray.* The colour of a pixel will be an integral along its ray,
+# computed from samples. NeRF cuts $[t_n, t_f]$ into $s$ equal bins and draws one sample in each:
+#
+# $$t_i = t_n + \frac{i + u_i}{s}\,(t_f - t_n), \qquad u_i \in [0, 1) \text{ random},\quad i = 0, \ldots, s - 1$$
+#
+# Why not at fixed places? Over the training every place is visited, so the field cannot hide
+# mistakes between the samples. Why bins at all? Free random samples leave gaps.
+#
+# **Exercise 7.3.** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
+
+# %% [exercise] stratified_positions
+
+# %%
+u = torch.rand(12, 16, generator=torch.Generator().manual_seed(0))
+rows = {
+    "stratified": stratified_positions(torch.tensor(2.0), torch.tensor(6.0), u),
+    "free": 2 + 4 * u,
+}
+series = {k: (t.flatten(), torch.arange(12.0).repeat_interleave(16) + (k == "free") * 0.3) for k, t in rows.items()}
+viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: stratified ones "
+                  "are spread evenly, free ones leave gaps.")  # fmt: skip
+
+# %% [markdown]
+# ## 7.5 From samples to a colour
+# *Slide "NeRF", volume rendering.* Light that enters the ray's interval $i$ of length $\delta_i$
+# with density $\sigma_i$ is stopped there with probability $\alpha_i = 1 - e^{-\sigma_i\delta_i}$. What
+# arrives there has passed all intervals before it:
+#
+# $$T_i = \exp\Big(-\sum_{j<i}\sigma_j\delta_j\Big), \qquad w_i = T_i\,(1 - e^{-\sigma_i\delta_i}), \qquad
+#   \hat C = \sum_i w_i c_i + \Big(1 - \sum_i w_i\Big)\,c_\text{background}$$
+#
+# - $T_i$: the **transmittance**, the share of the light that gets as far as sample $i$;
+# - $w_i$: its **weight**, the share of the pixel that sample $i$ gives;
+# - $c_i$: its colour; $\hat C$: the colour of the pixel; $\sum_i w_i$: the ray's opacity.
+#
+# **Exercises 7.4 and 7.5.** Write `compositing_weights` and `composite`. The latter also gives the
+# mean depth $\sum w_i t_i / \sum w_i$ of what the ray met (0 if nothing).
+
+# %% [exercise] compositing_weights
+
+# %% [exercise] composite
+
+# %% [markdown]
+# **Question 7.8.** A slab of constant density $\sigma = 4$ is $L = 0.5$ thick and cut into 5 equal
+# samples. What is its opacity? (To 3 digits.) *Predict:* and with 5,000 samples?
+
+# %% [exercise] slab_opacity
+
+# %%
+for pieces in (1, 5, 5000):
+    weights = compositing_weights(torch.full((pieces,), 4.0), torch.full((pieces,), 0.5 / pieces))
+    print(f"{pieces:5d} samples: opacity {weights.sum():.4f}")
+
+# %% [markdown]
+# *What to see:* the same number each time. The exponential makes the sum exact where the density is
+# constant, however it is cut. With $\alpha_i = \sigma_i\delta_i$ it would not be.
+
+# %% [markdown]
+# ## 7.6 Importance sampling: coarse and fine
+# *Slide "NeRF".* Most of a ray is air. NeRF asks a **coarse** network first; its weights $w_i$ are a
+# histogram along the ray that says where something is. New samples are drawn from that histogram,
+# and a second, **fine** network sees them. To draw from a histogram, invert its cumulative sum:
+#
+# $$\mathrm{cdf}_k = \frac{\sum_{i<k} w_i}{\sum_i w_i}, \qquad t(u) = b_k + \frac{u - \mathrm{cdf}_k}{\mathrm{cdf}_{k+1} - \mathrm{cdf}_k}\,(b_{k+1} - b_k)
+#   \quad\text{with}\quad \mathrm{cdf}_k \le u < \mathrm{cdf}_{k+1}$$
+#
+# - $b_0 < \ldots < b_s$: the edges of the bins; $w_i$: the weight of the bin between $b_i$ and $b_{i+1}$;
+# - $u \in [0, 1)$: a random number for each new sample.
+#
+# **Exercise 7.6.** Write `inverse_cdf`. A bin of weight zero gets no sample; if all weights are zero,
+# take equal ones.
+
+# %% [exercise] inverse_cdf
+
+# %%
+edges = torch.linspace(2, 6, 17)
+weights = torch.exp(-8 * (edges[:-1] - 4.2) ** 2) + 0.01
+fine = inverse_cdf(edges[None], weights[None], (torch.arange(48)[None] + 0.5) / 48)[0]
+viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights),
+                   "fine samples": (fine, torch.full_like(fine, -0.1))}, x="distance t", y="weight",
+                  alt="A bump of weights around 4.2, and fine samples crowded below it.")  # fmt: skip
+
+# %% [markdown]
+# ## 7.7 Training: your own NeRF
+# The loss is the squared difference between rendered and photographed colours of random pixels.
+# Everything is differentiable, so the photographs shape the field. Pictures are judged by their
+# **peak signal-to-noise ratio**, in decibels:
+#
+# $$\mathrm{PSNR} = -10 \log_{10} \mathrm{MSE}$$
+#
+# for colours in $[0, 1]$, MSE being the mean of the squared differences over pixels and channels.
+#
+# **Exercise 7.7.** Write `psnr`. *Check yourself:* an error of 0.1 everywhere gives 20 dB.
+
+# %% [exercise] psnr
+
+# %% [markdown]
+# Now put your functions together. `ends` gives the near and far distance of each ray: where it enters
+# and leaves the **visual hull**, the space that no photograph shows to be empty. (With fixed ends,
+# as in the paper, the same takes about five times longer.)
+
+# %%
+from course_lib.nerf.occupancy import tight_span
+
+guide = nerf.MLPField(photos, width=8, depth=2, fine=0)  # knows region and hull
+ends = lambda origins, directions: tight_span(guide.occupancy, guide.region, (origins, directions))
+
+
+def render(network, origins, directions, background, n_samples=16):
+    near, far = ends(origins, directions)
+    u = torch.rand(len(near), n_samples, device=near.device)
+    t = stratified_positions(near, far, u)  # (n, s)
+    points = guide.region.to_unit(origins[:, None] + t[..., None] * directions[:, None])
+    seen_from = directions[:, None].expand_as(points)
+    sigma, color = network(points.flatten(0, 1), seen_from.flatten(0, 1))
+    deltas = torch.diff(t, append=far[:, None], dim=-1)
+    weights = compositing_weights(20 * sigma.view_as(t), deltas)
+    return composite(weights, color.view(*t.shape, 3), t, background=background)
+
+
+# %% [markdown]
+# The training: *about 25 seconds on two CPU cores, less on a GPU.* Each ray gets a random
+# background, in the rendering and in the photograph (which has an alpha channel): so the field has to
+# be transparent exactly where the photograph is, and cannot paint the background as a wall.
+
+# %%
+torch.manual_seed(0)
+network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
+optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
+steps, errors = Budget(10**6, seconds=budget(25, 2), label="your NeRF"), []
+for step in steps:
+    rays, rgba = pixels.batch(1024, generator)
+    background = torch.rand(1024, 3, device=DEVICE)
+    target = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * background
+    loss = ((render(network, *rays, background).color - target) ** 2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    errors.append(loss.item())
+    steps.say(f"loss {errors[-1]:.4f}")
+
+# %%
+origins, directions = (x.reshape(-1, 3) for x in test.rays(7))
+with torch.no_grad():
+    mine = render(network, origins, directions, torch.ones(3, device=DEVICE), 32)
+mine = mine.color.view(height, width, 3).clamp(0, 1)
+truth = test.colors()[7]
+viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograph, not used"],
+            height=300, alt="The table from a new direction, blurred, beside the photograph.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* seconds of training, and the scene is there: blurred, but from a direction that no
+# training photograph has. The lecture's NeRF trains for a day on a GPU to become sharp.
+
+# %% [markdown]
+# ## 7.8 Minutes against seconds: a network and a grid
+# What takes so long? Every sample of every ray costs a pass through the whole network. Plenoxels
+# (Fridovich-Keil 2022) and DVGO (Sun 2022) keep rays, weights and loss, and drop the network:
+# density and colour are numbers at the corners of a **voxel grid**, interpolated between them, and
+# each sample touches eight corners. Four ideas make it fast:
+#
+# 1. *empty space is skipped*: cells outside the visual hull, and those whose weights stay near
+#    zero, get no samples and no memory;
+# 2. *coarse to fine*: the grid grows from a third of its resolution to the full one;
+# 3. *colour by spherical harmonics*: four numbers per channel, a constant and a part that is linear in
+#    the direction $d$, are enough for soft highlights;
+# 4. *only what shows is coloured*: samples of weight below 0.001 need no colour.
+#
+# Both are trained by the same loop, `nerf.train`, on the same photographs: *one minute for the
+# network, half a minute for the grid.* The clock stops while PSNR is measured.
+
+# %%
+few = test.select(range(0, 20, 7))
+mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12, batch=768, learning_rate=5e-3,
+                    position_frequencies=6)  # fmt: skip
+mlp_curve = nerf.Curve(mlp, few, every=budget(6, 2))
+_ = nerf.train(mlp, photos, seconds=budget(60, 3), on_step=mlp_curve, clock=mlp_curve.clock,
+               label="network")  # fmt: skip
+
+# %%
+field = nerf.VoxelField(photos)
+curve = nerf.Curve(field, few, every=budget(2, 0.6))
+_ = nerf.train(field, photos, seconds=budget(30, 5), on_step=curve, clock=curve.clock, label="grid")
+viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
+                "sparse voxel grid": (curve.seconds, curve.psnr)}, x="seconds of training", y="PSNR (dB)",
+               alt="PSNR on test photographs against seconds: the grid is far above.")  # fmt: skip
+
+# %%
+pictures = [mlp.view(test, 7).color, field.view(test, 7).color, test.colors()[7]]
+scores = {"network": nerf.evaluate(mlp, few), "grid": nerf.evaluate(field, test)}
+names = [f"{name}: {score['psnr']:.1f} dB" for name, score in scores.items()]
+viz.gallery(pictures, [*names, "photograph, not used"], height=280,
+            alt="The same new view by the network, by the grid, and as photographed.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the grid passes the network's final quality within its first seconds. What it pays
+# with is memory: the network has some 60,000 numbers, the grid millions.
+
+# %%
+n_mlp = sum(p.numel() for p in [*mlp.coarse.parameters(), *mlp.fine.parameters()])
+viz.table([["network", n_mlp], ["grid", field.grid.table.numel()]], ["field", "numbers stored"],
+          "What each field has to remember")  # fmt: skip
+
+# %% [markdown]
+# ## 7.9 Novel views
+# Move the camera to where no photograph was taken.
+
+
+# %%
+def look(turn, rise):
+    place = cameras.spherical_cameras(1, 4.0, elevation=(rise, rise))[0, :3, 3]
+    angle = torch.deg2rad(torch.tensor(float(turn)))
+    x, z = place[2] * angle.sin(), place[2] * angle.cos()
+    pose = cameras.look_at(torch.stack([x, place[1], z]))
+    camera = replace(test.select([0]), camera_to_world=pose[None].to(DEVICE))
+    shown = field.view(camera, 0)
+    depth = torch.where(shown.opacity > 0.5, (shown.depth - 2.8) / 2.4, 1.0).clamp(0, 1)
+    return [viz.gallery([shown.color, 1 - depth], ["colour", "depth (near is bright)"],
+                        height=320, alt="The table from the chosen side, and its depth.")]  # fmt: skip
+
+
+_ = widgets.explore(look, {"turn": (0, 360, 40), "rise": (0, 80, 30)},
+                    alt="The table from a direction of your choice, and its depth.")  # fmt: skip
+
+# %% [markdown]
+# ## 7.10 The ray inspector
+# Pick a pixel and see what happens along its ray. Try the edge of the mug, the lamp's thin arm, and
+# the background.
+
+
+# %%
+def inspect(column, row):
+    picture = test.colors()[7].cpu().clone()
+    picture[row], picture[:, column] = torch.tensor([0.9, 0.6, 0.0]), torch.tensor([0.9, 0.6, 0.0])
+    rays = [x[row, column] for x in test.rays(7)]
+    t = torch.linspace(2.8, 5.2, 400, device=DEVICE)
+    sigma = field.density(rays[0] + t[:, None] * rays[1])
+    weights = compositing_weights(sigma, torch.full_like(t, 2.4 / 400))
+    light = 1 - torch.cumsum(weights, 0) + weights
+    lines = {"σ, relative to its maximum": sigma / sigma.max().clamp(min=1e-6), "T": light,
+             "w, relative to its maximum": weights / weights.max().clamp(min=1e-6)}  # fmt: skip
+    viz.gallery([picture], ["the pixel where the lines cross"], height=240, alt="The chosen pixel.")
+    return viz.line_chart({name: (t.cpu(), y.cpu()) for name, y in lines.items()},
+                          x="distance t", y="share", alt="Density, transmittance and weight.")  # fmt: skip
+
+
+_ = widgets.explore(inspect, {"column": (0, 99, 40), "row": (0, 99, 50)},
+                    alt="Density, transmittance and weights along the ray of a pixel.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the density may go on behind the first surface; the weights do not, because no
+# light gets there. That is why the inside of things is never learned, and does not need to be.
+
+# %% [markdown]
+# ## 7.11 What each ingredient is good for
+# The same small network, each time with one ingredient left out, at half the resolution and for the
+# same time. *Predict the order before you run it. About a minute and a half in all.*
+
+# %%
+small, small_test = load_scene(downscale=2).to(DEVICE), load_scene(split="test", downscale=2).to(DEVICE)
+variants = {
+    "everything": {},
+    "no encoding": {"position_frequencies": 0},
+    "no view direction": {"view_dependent": False},
+    "no fine samples": {"fine": 0},
+    "fixed samples, no jitter": {"stratified": False},
+}
+common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "batch": 512, "learning_rate": 5e-3,
+          "position_frequencies": 6}  # fmt: skip
+results = {}
+for name, change in variants.items():
+    ablated = nerf.MLPField(small, **(common | change))
+    _ = nerf.train(ablated, small, seconds=budget(18, 1.5), label=name)
+    results[name] = nerf.evaluate(ablated, small_test.select(range(0, 20, 4)))["psnr"]
+viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
+
+# %% [markdown]
+# *What to see:* the encoding matters most. "No fine samples" has half the work per step and so
+# more steps in the same time: after seconds it may win, after hours it does not. View direction and
+# jitter matter for the last decibels, which a training of seconds does not reach; in the paper's
+# table 2, after full training, the encoding is worth 1.9 dB there, the view direction 3.3 dB.
+
+# %% [markdown]
+# ## 7.12 When it fails: the health monitor
+# Radiance fields fail in a few classic ways, and all look alike: a grey or white picture. The
+# monitor looks at cameras and silhouettes before the training, and at the field in its first steps.
+
+# %%
+flipped = photos.camera_to_world.clone()
+flipped[:, :3, 1:3] *= -1  # OpenCV axes taken for OpenGL's
+zoomed = photos.intrinsics.clone()
+zoomed[:, :2] *= 2  # the focal length of an image twice as large
+sick = {
+    "axes of another convention": replace(photos, camera_to_world=flipped),
+    "focal length not rescaled": replace(photos, intrinsics=zoomed),
+    "healthy": photos,
+}
+for name, scene in sick.items():
+    findings = nerf.check_scene(scene)
+    print(f"{name}:\n   ", "; ".join(map(str, findings)) or "nothing found")
+
+# %% [markdown]
+# The classic of the classics is **white collapse**: on photographs with much white, a network that
+# becomes transparent everywhere halves its loss at once, and then no ray teaches it anything any more.
+# Try it: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
+
+# %% [markdown]
+# ## 7.13 Geometry out
+# A density is a shape: where a layer as thick as a cell stops half of the light, we draw the surface
+# by marching cubes, as in notebook 3. The scene is generated, so its true surface is known:
+# Chamfer distance and F-score as in notebook 4 say how far we are off.
+
+# %%
+from course_lib.metrics import f_score
+from course_lib.meshes.files import load_mesh
+
+true = load_mesh(asset("scene/mesh.ply"))
+mesh = nerf.extract_mesh(field, resolution=budget(128, 96))
+seed = torch.Generator().manual_seed(0)
+p = meshes.sample_surface(mesh, 4000, generator=seed)[0][None].cpu()
+q = meshes.sample_surface(true, 4000, generator=seed)[0][None]
+print(f"Chamfer distance (squared, sum of two means): {losses.chamfer_distance(p, q).item():.5f}")
+print(f"F-score at 0.05: {f_score(p, q, 0.05).item():.3f}")
+widgets.view3d(viz.Scene(mesh, title="from photographs"), viz.Scene(true, title="true"),
+               alt="The mesh from the radiance field beside the true one.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* thin things are there, the mug has a hole; surfaces are rough, and inside solid
+# things the field may hold anything. A radiance field is trained to *look* right.
+
+# %% [markdown]
+# ## 7.14 What others report
+# Mean PSNR on the eight scenes of NeRF-synthetic, $800 \times 800$, as published.
+
+# %%
+viz.table(
+    [
+        ["NeRF (Mildenhall 2020)", 31.00, "hours to days, one GPU"],
+        ["vanilla NeRF in nerfacc", 31.55, "about 1 h"],
+        ["instant-ngp (Müller 2022), black background", 33.18, "5 min"],
+        ["instant-ngp, white background, in nerfacc", 32.35, "263 s"],
+        ["TensoRF-VM (Chen 2022)", 33.14, None],
+        ["Zip-NeRF (Barron 2023)", 33.09, None],
+        ["3D Gaussian splatting (Kerbl 2023)", 33.31, None],
+    ],
+    ["method", "PSNR (dB)", "training"],
+    "Published results; sources: the papers, and the documentation of nerfacc",
+)
+
+# %% [markdown]
+# > **Warning.** These figures come from different protocols. The background alone (black or white)
+# > can move PSNR by 6 dB on one scene, and machines and training times differ. Our own figures above
+# > are of *another, smaller scene* of $100 \times 100$ pixels: they do not belong in this table.
+
+# %% [markdown]
+# ## 7.15 Recap of the lecture, and a quiz
+# - **3D applications and tasks**: classify, generate, reconstruct, animate (notebook 2).
+# - **Representations**: voxels, points, meshes, functions, views; each gives up something (3).
+# - **Losses**: IoU, Chamfer, normals, regularisers; conventions decide the numbers (4, 5).
+# - **NeRF**: a field, a ray, a sum of weights, and photographs instead of labels (6, 7).
+# - And before all that, **tables as text**: what words bring to a row (1).
+#
+# Five questions, one from each part. Answer with a letter, as `"A"`.
+#
+# **7.10** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
+# *A* stays the same, *B* doubles, *C* halves, *D* falls to an eighth.
+
+# %% [exercise] quiz_occupied_share
+
+# %% [markdown]
+# **7.11** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
+# still useless. Which of these is it? *A* it covers one corner of the chair very well, *B* it has the
+# right number of points, *C* it is a mirror image, *D* it is the chair and a second chair beside it.
+
+# %% [exercise] quiz_one_sided_chamfer
+
+# %% [markdown]
+# **7.12** The gradient of a signed distance function has the length … *A* 0, *B* depends on the
+# curvature, *C* the distance, *D* 1 (almost everywhere).
+
+# %% [exercise] quiz_gradient_of_an_sdf
+
+# %% [markdown]
+# **7.13** Ten thousand predicted points are perfect, one is far away. Which metric suffers most? *A* F1,
+# *B* Hausdorff distance, *C* Chamfer distance, *D* IoU.
+
+# %% [exercise] quiz_outlier
+
+# %% [markdown]
+# **7.14** Why write a table's row as a sentence for a language model? *A* it could not read numbers
+# otherwise, *B* text is shorter, *C* the meaning of the columns comes along, so few labelled rows are
+# enough, *D* the order of the columns would matter otherwise.
+
+# %% [exercise] quiz_serialised_row
+
+# %%
+progress()
