@@ -327,12 +327,6 @@ widgets.explore(
 # **Question 2.3.** Four ways to make one vector from the features of all points. Which one *does*
 # depend on the order of the points?
 
-# %%
-from course_lib.exercises import find
-
-for letter, text in find("pooling_that_sees_the_order").choices.items():
-    print(f"{letter}: {text}")
-
 # %% [exercise] pooling_that_sees_the_order
 
 # %% [markdown]
