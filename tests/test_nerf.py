@@ -1,0 +1,202 @@
+"""Claims about radiance fields: they learn, survive interrupts, and the monitor knows their faults."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_lib import nerf
+from course_lib.data.scenes import load_scene
+from course_lib.running import asset
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The desk at 25 × 25."""
+    return load_scene(downscale=4), load_scene(split="test", downscale=4)
+
+
+@pytest.fixture(scope="module")
+def half():
+    """The desk at 50 × 50, fewer views."""
+    return load_scene(downscale=2).select(slice(0, 100, 3))
+
+
+def opaque(scene, background=1.0):
+    """The photographs over a colour, without alpha."""
+    rgb = (scene.colors(background) * 255).round().to(torch.uint8)
+    return replace(scene, images=torch.cat([rgb, torch.full_like(rgb[..., :1], 255)], dim=-1))
+
+
+def train(field, scene, steps, **more):
+    return nerf.train(field, scene, seconds=1e6, steps=steps, **more)
+
+
+def test_psnr_of_an_error_of_a_tenth_is_twenty():
+    a = torch.rand(2, 5, 4, 3) * 0.5
+    torch.testing.assert_close(nerf.psnr(a, a + 0.1), torch.full((2,), 20.0), atol=1e-3, rtol=0)
+
+
+def test_ssim_agrees_with_scikit_image():
+    from skimage.metrics import structural_similarity
+
+    g = torch.Generator().manual_seed(0)
+    a = torch.rand(32, 40, 3, generator=g)
+    b = (a + 0.1 * torch.randn(32, 40, 3, generator=g)).clamp(0, 1)
+    expected = structural_similarity(
+        a.numpy(), b.numpy(), channel_axis=-1, data_range=1.0, gaussian_weights=True,
+        sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    assert nerf.ssim(a, b).item() == pytest.approx(expected, abs=1e-3)
+    assert nerf.ssim(a, a).item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_voxel_field_learns_the_desk_in_a_hundred_steps(tiny):
+    field = nerf.VoxelField(tiny[0], resolution=40)
+    train(field, tiny[0], 100)
+    assert nerf.evaluate(field, tiny[1])["psnr"] > 21
+
+
+@pytest.mark.parametrize("background", [0.0, 1.0])
+def test_photographs_without_alpha_before_one_colour_are_learned_too(tiny, background):
+    scene = opaque(tiny[0], background)
+    field = nerf.VoxelField(scene, resolution=32)
+    assert not field.region.contracted and field.background.eq(background).all()
+    history = train(field, scene, 60)
+    assert history.losses[-1] < 0.35 * history.losses[0]
+
+
+def test_the_network_learns_with_and_without_a_fine_one(tiny):
+    for fine in (0, 8):
+        field = nerf.MLPField(
+            tiny[0], width=32, depth=3, coarse=8, fine=fine, batch=256, learning_rate=5e-3
+        )
+        history = train(field, tiny[0], 81)
+        assert history.losses[-1] < 0.6 * history.losses[0]
+
+
+def test_the_papers_network_has_the_papers_shape():
+    network = nerf.RadianceMLP()
+    sizes = [(layer.in_features, layer.out_features) for layer in network.trunk]
+    assert sizes[0] == (63, 256) and sizes[4] == (319, 256) and len(sizes) == 8
+    assert network.color[0].in_features == 256 + 27
+    assert 550_000 < sum(p.numel() for p in network.parameters()) < 650_000
+
+
+def test_density_of_the_network_ignores_the_direction():
+    network = nerf.RadianceMLP(32, 4)
+    x, d, e = torch.rand(3, 20, 3)
+    assert network(x, d)[0].equal(network(x, e)[0]) and not network(x, d)[1].equal(network(x, e)[1])
+
+
+def test_an_interrupted_training_leaves_a_usable_field_and_resumes(tiny):
+    field = nerf.VoxelField(tiny[0], resolution=24)
+
+    def stop(step, seconds):
+        if step == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    history = train(field, tiny[0], 60, on_step=stop)
+    assert history.steps[-1] == 20 and 0.2 < field.progress < 0.5
+    before = nerf.evaluate(field, tiny[1].select([0, 1]))["psnr"]
+    resumed = train(field, tiny[0], 40)
+    assert resumed.losses[0] < history.losses[0] and field.progress > 0.9
+    assert nerf.evaluate(field, tiny[1].select([0, 1]))["psnr"] > before
+
+
+def test_the_mesh_of_a_trained_field_is_near_the_true_one(tiny):
+    from course_lib.meshes import sample_surface
+    from course_lib.meshes.files import load_mesh
+
+    field = nerf.VoxelField(tiny[0], resolution=48)
+    train(field, tiny[0], 120)
+    mesh = nerf.extract_mesh(field, resolution=64)
+    p = sample_surface(mesh, 1500)[0]
+    q = sample_surface(load_mesh(asset("scene/mesh.ply")), 1500)[0]
+    distance = torch.cdist(p, q)
+    assert distance.amin(0).median() < 0.05 and distance.amin(1).median() < 0.06
+
+
+def test_an_untrained_field_has_no_mesh(tiny):
+    with pytest.raises(ValueError, match="nowhere"):
+        nerf.extract_mesh(nerf.VoxelField(tiny[0], resolution=16), resolution=16)
+
+
+def faults(monitor):
+    return [finding.fault for finding in monitor.findings]
+
+
+def monitored(field, scene, steps=101):
+    monitor = nerf.HealthMonitor(field, scene, at=(100,))
+    train(field, scene, steps, on_step=monitor.on_step)
+    return faults(monitor)
+
+
+@pytest.mark.parametrize("signs", [(1, -1, -1), (-1, -1, 1), (-1, 1, -1)])
+def test_flipped_poses_are_recognised(half, signs):
+    pose = half.camera_to_world.clone()
+    pose[:, :3, :3] *= torch.tensor(signs)
+    assert [f.fault for f in nerf.check_scene(replace(half, camera_to_world=pose))] == [
+        "flipped poses"
+    ]
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7, 1.4, 2.0])
+def test_a_wrong_focal_length_is_recognised(half, factor):
+    wrong = half.intrinsics * torch.tensor([factor, factor, 1, 1])
+    found = nerf.check_scene(replace(half, intrinsics=wrong))
+    assert [f.fault for f in found] == ["wrong focal length"]
+
+
+def test_training_on_wrong_cameras_does_not_crash(tiny):
+    pose = tiny[0].camera_to_world.clone()
+    pose[:, :3, 1:3] *= -1
+    scene = replace(tiny[0], camera_to_world=pose)
+    assert monitored(nerf.VoxelField(scene, resolution=16), scene, 3) == ["flipped poses"]
+
+
+def test_a_wrong_background_is_recognised(tiny):
+    scene = opaque(tiny[0], 0.0)
+    field = nerf.VoxelField(scene, resolution=16)
+    field.background = torch.ones(3)
+    assert faults(nerf.HealthMonitor(field, scene)) == ["wrong background"]
+
+
+def test_a_dead_density_is_recognised(tiny):
+    field = nerf.VoxelField(tiny[0], resolution=16)
+    field.density_shift = -100.0
+    assert monitored(field, tiny[0]) == ["dead density"]
+    network = nerf.MLPField(tiny[0], width=16, depth=2, coarse=6, fine=0, batch=64)
+    torch.nn.init.constant_(network.coarse.density.bias, -200.0)
+    assert monitored(network, tiny[0]) == ["dead density"]
+
+
+def test_white_collapse_is_recognised(tiny):
+    field = nerf.VoxelField(tiny[0], resolution=16)
+    field.density_shift = -13.0  # almost transparent, but the gradient is alive
+    field.learning_rate = 1e-5
+    assert monitored(field, tiny[0]) == ["white collapse"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_healthy_trainings_are_left_in_peace(tiny, seed):
+    generator = torch.Generator().manual_seed(seed)
+    scene = tiny[0].select(range(seed % 3, 100, 3))
+    field = nerf.VoxelField(scene, resolution=24)
+    monitor = nerf.HealthMonitor(field, scene, at=(10, 40))
+    train(field, scene, 41, on_step=monitor.on_step, generator=generator)
+    assert faults(monitor) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_both_fields_train_on_a_gpu(tiny):
+    scene, test = (s.to("cuda") for s in tiny)
+    for field in (
+        nerf.VoxelField(scene),
+        nerf.MLPField(scene, width=64, depth=4, coarse=16, fine=16),
+    ):
+        train(field, scene, 200, generator=torch.Generator("cuda").manual_seed(0))
+        assert nerf.evaluate(field, test)["psnr"] > 15
