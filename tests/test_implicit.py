@@ -36,7 +36,7 @@ def test_triangle_distance_is_that_of_its_closest_sample():
     corners[0, 2] = corners[0, 1]  # a needle and a point among them
     corners[1, 1:] = corners[1, 0]
     points = torch.rand(40, 3, generator=g, dtype=torch.float64) * 2
-    table = triangle_table(corners.reshape(-1, 3), torch.arange(120).reshape(40, 3))
+    table = triangle_table(corners)
     got, _ = triangle_distance(points.T, table)
     for i in range(40):
         assert got[i].sqrt() == pytest.approx(
@@ -47,12 +47,23 @@ def test_triangle_distance_is_that_of_its_closest_sample():
 def test_nearest_on_surface_finds_what_brute_force_finds():
     mesh, points = noisy_ball(), cube_points(1000)
     found = implicit.nearest_on_surface(points, mesh.vertices, mesh.faces)
-    table = triangle_table(mesh.vertices, mesh.faces)
+    table = triangle_table(mesh.corners)
     for i in range(0, 1000, 10):
         each, _ = triangle_distance(points[i].double()[:, None].expand(3, len(mesh.faces)), table)
         assert found.squared_distance[i].item() == pytest.approx(each.min().item(), abs=1e-12)
         on_it = (found.closest[i] - points[i]).square().sum().item()
         assert on_it == pytest.approx(each.min().item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_points_on_the_surface_find_their_own_face(scale):
+    box = meshes.box((1.6, 0.4, 0.8)).to(torch.float64)
+    slab = Mesh(box.vertices * scale + 5 * scale, box.faces)
+    points, _ = meshes.sample_surface(slab, 5000, generator=torch.Generator().manual_seed(0))
+    found = implicit.nearest_on_surface(points, slab.vertices, slab.faces)
+    assert found.squared_distance.max() < (1e-7 * scale) ** 2
+    share = torch.bincount(found.face, minlength=12) / 5000
+    assert torch.allclose(share.double(), meshes.face_areas(slab) / slab.area(), atol=0.03, rtol=0)
 
 
 def test_nearest_on_surface_takes_few_faces_few_points_and_equal_points():

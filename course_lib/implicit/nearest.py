@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PAIRS_AT_ONCE = 1 << 16  # small enough for the intermediate results to stay in the cache
-POINTS_PER_CELL = 24
+ROUNDING = 1e-7  # of distances near zero, whose squares are exact to 1e-15
+SHORT = 48  # a list of so many faces is not worth another level of the octree
 DEEPEST = 10
 
 
@@ -72,29 +73,38 @@ def nearest_on_surface(
     """
     if len(faces) == 0:
         raise ValueError("expected a mesh with faces, got none")
-    points = points.detach().double()
+    original = points = points.detach().double()
     if not bool(torch.isfinite(points).all()):
         raise ValueError("expected finite points, got NaN or infinity")
     if len(points) == 0:
         return Nearest(points[:, 0], points, torch.zeros_like(points[:, 0]).long())
-    tree = _tree(vertices.detach(), faces)
+    corners = vertices.detach().double()[faces]
+    middle = (corners.amax((0, 1)) + corners.amin((0, 1))) / 2
+    scale = float((corners - middle).abs().max()) or 1.0  # rounding is judged in the mesh's size
+    points = (points - middle) / scale
+    tree = _tree((corners - middle) / scale)
     order, levels = _octree(points)
     lists = _top(tree)
     for cells in levels:
         lists = _prune(cells, cells.parent, _open(lists, tree, cells.radius), tree)
-    same = torch.arange(len(cells.centers), device=points.device)
-    while len(lists.nodes) and int(lists.nodes.max()) >= len(faces):
+        same = torch.arange(len(cells.centers), device=points.device)
+        if len(lists.nodes) > SHORT * len(same):
+            continue
+        while bool((lists.nodes >= len(faces)).any()):
+            lists = _prune(cells, same, _open(lists, tree, 0.0), tree)
+        if len(lists.nodes) <= SHORT * len(same):
+            break
+    while bool((lists.nodes >= len(faces)).any()):
         lists = _prune(cells, same, _open(lists, tree, 0.0), tree)
     found = _nearest_of_lists(points[order], cells.cell_of_point, lists, tree)
     undo = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    return Nearest(*(part[undo] for part in found))
+    closest = found.closest[undo] * scale + middle
+    return Nearest((closest - original).square().sum(1), closest, found.face[undo])
 
 
-def triangle_table(
-    vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]
-) -> Float[Tensor, "13 f"]:
+def triangle_table(corners: Float[Tensor, "f 3 3"]) -> Float[Tensor, "13 f"]:
     """Rows: corner a (3), edges b − a (3) and c − a (3), their three products, 1 / determinant."""
-    a, b, c = vertices.double()[faces].unbind(1)
+    a, b, c = corners.double().unbind(1)
     ab, ac = b - a, c - a
     abab, abac, acac = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
     determinant = abab * acac - abac**2
@@ -191,7 +201,7 @@ def _octree(points: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, "n"], list[Cells]
         centers = low + (_unmix(keys, level) + 0.5) * side
         levels.append(Cells(centers, side * 0.75**0.5, parent, inverse))
         parents = inverse
-        if len(keys) * POINTS_PER_CELL >= len(points):
+        if 2 * len(keys) > len(points):
             break
     return order, levels
 
@@ -205,9 +215,8 @@ def _unmix(keys: Int[Tensor, "c"], level: int) -> Float[Tensor, "c 3"]:
     return steps.double()
 
 
-def _tree(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Tree:
+def _tree(corners: Float[Tensor, "f 3 3"]) -> Tree:
     """Balls about 8, 64, 512, … faces that follow each other on the Morton curve."""
-    corners = vertices.double()[faces]
     order = _morton(corners.mean(1))[0].argsort()
     corners = corners[order]
     center = corners.mean(1)
@@ -226,7 +235,7 @@ def _tree(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Tree:
         child.append(start + groups[:, 0])
         children.append((len(below) - groups[:, 0]).clamp(max=8))
         start += len(below)
-    table = triangle_table(vertices, faces[order])
+    table = triangle_table(corners)
     return Tree(
         table, torch.cat(balls).T.contiguous(), torch.cat(child), torch.cat(children), order
     )
@@ -262,10 +271,13 @@ def _measure(x: Tensor, nodes: Tensor, tree: Tree) -> tuple[Tensor, Tensor, Tens
     faces = len(tree.order)
     if len(nodes) == 0 or int(nodes.max()) < faces:
         rows = tree.table[:, nodes]
-        squared, products = triangle_distance(x, rows)
-        lower = squared.sqrt_()
-        towards = (closest_on_triangle(rows, products) - x) / lower.clamp(min=1e-300)
-        return lower, lower, towards, towards
+        _, products = triangle_distance(x, rows)
+        offset = closest_on_triangle(rows, products) - x
+        distance = offset.square().sum(0).sqrt_()
+        touching = distance < ROUNDING  # the direction would be noise
+        lower = torch.where(touching, 0.0, distance)
+        towards = torch.where(touching, 0.0, offset / distance.clamp(min=1e-300))
+        return lower, distance, towards, towards
     lower, upper = x.new_empty(len(nodes)), x.new_empty(len(nodes))
     towards, towards_point = torch.empty_like(x), torch.empty_like(x)
     (is_face,), (is_ball,) = torch.where(nodes < faces), torch.where(nodes >= faces)
@@ -318,15 +330,17 @@ def _survivors(x: Tensor, rho: float, owner: Tensor, entry: Tensor, lists: Lists
     first = _winners(lower, owner, x.shape[1])
     _, upper, _, towards = _measure(x, lists.nodes[entry[first]], tree)
     if rho == 0:
-        return lower <= (upper * (1 + 1e-12))[owner]
+        return lower <= (upper + ROUNDING * (1 + upper))[owner]
     return lower - upper[owner] <= _slack(planes[:3], towards, upper, rho, owner)
 
 
 def _slack(normals: Tensor, towards: Tensor, distance: Tensor, rho: float, owner: Tensor) -> Tensor:
     """By how much a lower bound may exceed the upper one at the centre: see `_survivors`."""
     bend = (normals - towards[:, owner]).square().sum(0).sqrt_()
-    second_order = rho**2 / (2 * (distance - rho).clamp(min=1e-3 * rho)) + 1e-12
-    return bend.mul_(rho * (1 + 1e-9)).add_(second_order[owner]).clamp_(max=2 * rho + 1e-12)
+    rounding = ROUNDING * (1 + distance)
+    second_order = rho**2 / (2 * (distance - rho).clamp(min=1e-3 * rho))
+    most = torch.minimum(bend * rho + second_order[owner], torch.full_like(bend, 2 * rho))
+    return most + rounding[owner]
 
 
 def _prune(cells: Cells, of: Int[Tensor, "c"], lists: Lists, tree: Tree) -> Lists:
