@@ -51,8 +51,8 @@ def normal_loss(
     check_normals(q, q_normals)
     (_, nearest_q), (_, nearest_p) = mutual_nearest_neighbors(p, q)
     u_p, u_q = unit(p_normals), unit(q_normals)
-    p_agrees = (u_p * rows(u_q, nearest_q)).sum(dim=2).abs()  # (b, n)
-    q_agrees = (u_q * rows(u_p, nearest_p)).sum(dim=2).abs()  # (b, m)
+    p_agrees = (u_p * gather_rows(u_q, nearest_q)).sum(dim=2).abs()  # (b, n)
+    q_agrees = (u_q * gather_rows(u_p, nearest_p)).sum(dim=2).abs()  # (b, m)
     return -p_agrees.mean(dim=1) - q_agrees.mean(dim=1)
 
 
@@ -232,10 +232,12 @@ def cross_or_zero(u: Float[Tensor, "*n 3"], v: Float[Tensor, "*n 3"]) -> Float[T
     return torch.where(is_sure, product, 0)
 
 
-def rows(values: Float[Tensor, "b m d"], indices: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+def gather_rows(
+    values: Float[Tensor, "b m d"], indices: Int[Tensor, "b n"]
+) -> Float[Tensor, "b n d"]:
     """Row `indices[b, i]` of each `values[b]`.
 
-    >>> rows(torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1, 1, 0]])).flatten()
+    >>> gather_rows(torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1, 1, 0]])).flatten()
     tensor([2., 2., 1.])
     """
     return values.gather(1, indices[..., None].expand(-1, -1, values.shape[2]))

@@ -102,7 +102,7 @@ CHAMFER = Exercise(
 def _agreement(p, q, u_p, u_q):
     """The cosine of each p's normal with that of its nearest q, (b, n)."""
     _, nearest = nearest_neighbors(p, q)
-    return (u_p * losses.rows(u_q, nearest)).sum(2)
+    return (u_p * losses.gather_rows(u_q, nearest)).sum(2)
 
 
 NORMAL = Exercise(

@@ -111,12 +111,14 @@ print(f"distance of what one can see {losses.chamfer_distance(*seen).item() ** 0
 # is right depends on what you need: the weight of a casting, or its picture.
 #
 # ### Try it
-# Move two shapes apart. Left in 3D; in the middle a slice through both, with what is common in
-# green; right the numbers.
+# Move two shapes apart. You see them in 3D, as a slice with what is common in green, and in numbers.
 
 # %%
-PAIRS = {"balls": shapes.sphere(0.5), "cubes": shapes.box(0.9),
-         "thin shells": shapes.shell(shapes.sphere(0.5), 0.08)}  # fmt: skip
+PAIRS = {
+    "balls": shapes.sphere(0.5),
+    "cubes": shapes.box(0.9),
+    "thin shells": shapes.shell(shapes.sphere(0.5), 0.08),
+}
 COLOURS = torch.tensor([viz.rgb(c) for c in ("#FFFFFF", "#0072B2", "#E69F00", "#009E73")])
 
 
@@ -133,10 +135,14 @@ def overlap_view(shape, distance, grid=32):
     return [scene, picture.numpy(), f"IoU {score:.3f} · squared Chamfer distance {gap:.4f}"]
 
 
+# %%
 overlap = widgets.explore(
-    overlap_view, {"shape": list(PAIRS), "distance": (0.0, 1.0, 0.3, 0.05)},
+    overlap_view,
+    {"shape": list(PAIRS), "distance": (0.0, 1.0, 0.3, 0.05)},
     alt="Two shapes that overlap, in 3D and as a slice that colours A, B and what they share",
-    bounds=torch.tensor([[-0.8, -0.5, -0.5], [0.8, 0.5, 0.5]]), size=280)  # fmt: skip
+    bounds=torch.tensor([[-0.8, -0.5, -0.5], [0.8, 0.5, 0.5]]),
+    size=280,
+)
 
 # %% [markdown]
 # *What to see:* for thin shells a small distance already destroys the IoU, and from there on it
@@ -199,10 +205,10 @@ lines = widgets.explore(
 # %%
 lattice = torch.cartesian_prod(*[torch.arange(4.0)] * 3)[None]
 corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)[None]
-for name, p, q in [("itself", lattice, lattice), ("shifted lattice", lattice, lattice + 0.1),
-                   ("larger cube", corners, 1.1 * corners)]:  # fmt: skip
-    q = torch.where(torch.tensor([True, False, False]), q, p) if name.startswith("shift") else q
-    print(f"{name:16} {chamfer_distance(p, q).item():.4f}")
+shifted = lattice + torch.tensor([0.1, 0, 0])
+print(f"itself           {chamfer_distance(lattice, lattice).item():.4f}")
+print(f"shifted lattice  {chamfer_distance(lattice, shifted).item():.4f}")
+print(f"larger cube      {chamfer_distance(corners, 1.1 * corners).item():.4f}")
 
 # %% [markdown]
 # > **Slide check.** The slide prints the second sum **without** $|Q|^{-1}$. The paper it comes
@@ -221,9 +227,12 @@ for count in counts:
     printed.append((forth.mean() + back.sum()).item())
 viz.line_chart(
     {"paper: both means": (counts, paper), "as printed: mean + sum": (counts, printed)},
-    x="|Q|", y="value", log_x=True, log_y=True,
+    x="|Q|",
+    y="value",
+    log_x=True,
+    log_y=True,
     alt="The paper's formula hardly changes with |Q|; the printed one grows in proportion to it.",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # **Question 4.4.** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
@@ -256,8 +265,11 @@ for height in (0.0, 0.005, 0.01, 0.02):
     q, w = (x[None] for x in meshes.sample_surface(rippled, 5000))
     rows.append([height, chamfer_distance(p, q).item(), normal_loss(p, q, u, w).item()])
     pictures.append(viz.render_mesh(rippled, size=200))
-viz.gallery(pictures, [f"ripples of {row[0]}" for row in rows],
-            alt="Four balls with higher and higher ripples.")  # fmt: skip
+viz.gallery(
+    pictures,
+    [f"ripples of {row[0]}" for row in rows],
+    alt="Four balls with higher and higher ripples.",
+)
 viz.table(rows, ["height", "Chamfer", "normal loss"], "A rippled ball against a smooth one")
 
 # %% [markdown]
@@ -300,10 +312,15 @@ scan = (scan + 0.02 * torch.randn(scan.shape, generator=generator))[None].to(DEV
 scan_normals = unit(scan_normals + 0.2 * torch.randn(2000, 3, generator=generator))[None].to(DEVICE)
 start = meshes.icosphere(3, 0.5).to(DEVICE)
 look = {"bounds": viz.frame_bounds(target), "size": (320, 220)}
-viz.gallery([viz.render_mesh(target, **look), viz.render_points(scan[0], point_size=0.03, **look),
-             viz.render_mesh(start, wire=True, **look)],
-            ["the shape behind it", "the scan", "the start"],
-            alt="A rabbit made of balls and capsules; 2000 noisy points on it; a ball.")  # fmt: skip
+viz.gallery(
+    [
+        viz.render_mesh(target, **look),
+        viz.render_points(scan[0], point_size=0.03, **look),
+        viz.render_mesh(start, wire=True, **look),
+    ],
+    ["the shape behind it", "the scan", "the start"],
+    alt="A rabbit made of balls and capsules; 2000 noisy points on it; a ball.",
+)
 
 # %%
 TERMS = {
@@ -364,9 +381,11 @@ def edge_view(edge_weight):
 
 
 springs = widgets.explore(
-    edge_view, {"edge_weight": widgets.log_slider(0.001, 10, 0.1)}, **look,
+    edge_view,
+    {"edge_weight": widgets.log_slider(0.001, 10, 0.1)},
+    **look,
     alt="The ball after 40 steps of fitting, for an edge weight to choose",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## 4.4 Smooth loss
@@ -407,12 +426,14 @@ viz.gallery(pictures, titles, alt="Two triangles joined by an edge, flat and mor
 
 # %%
 rows = []
-solids = {"cube": (meshes.box(2.0), "12 · (0 + 1)² = 12"),
-          "tetrahedron": (meshes.tetrahedron(), "6 · (1/3 + 1)² = 32/3"),
-          "flat sheet": (meshes.sheet(2.0, 8), "0"),
-          "cube, every face cut in four": (meshes.subdivide(meshes.box(2.0)), "24 · 1 = 24"),
-          "ball, 320 faces": (meshes.icosphere(2), None),
-          "ball, 1280 faces": (meshes.icosphere(3), None)}  # fmt: skip
+solids = {
+    "cube": (meshes.box(2.0), "12 · (0 + 1)² = 12"),
+    "tetrahedron": (meshes.tetrahedron(), "6 · (1/3 + 1)² = 32/3"),
+    "flat sheet": (meshes.sheet(2.0, 8), "0"),
+    "cube, every face cut in four": (meshes.subdivide(meshes.box(2.0)), "24 · 1 = 24"),
+    "ball, 320 faces": (meshes.icosphere(2), None),
+    "ball, 1280 faces": (meshes.icosphere(3), None),
+}
 for name, (mesh, by_hand) in solids.items():
     rows.append([name, len(mesh.edges), smooth_loss(mesh.vertices, mesh.faces).item(), by_hand])
 viz.table(rows, ["mesh", "edges", "smooth loss", "by hand"], "The smooth loss of some meshes")
@@ -494,8 +515,14 @@ def smoothing_view(steps):
     ]
 
 
-smoothing = widgets.explore(smoothing_view, {"steps": (0, 100, 10)}, play="steps", **look,
-                            alt="A noisy rabbit, and the same after some smoothing steps")  # fmt: skip
+# %%
+smoothing = widgets.explore(
+    smoothing_view,
+    {"steps": (0, 100, 10)},
+    play="steps",
+    **look,
+    alt="A noisy rabbit, and the same after some smoothing steps",
+)
 
 # %% [markdown]
 # *What to see:* a few steps remove the noise. A hundred remove the ears, and volume goes all the
@@ -515,9 +542,10 @@ for kind, line in volumes.items():
         vertices = vertices - rate * delta
 viz.line_chart(
     {kind: (list(range(0, 81, 2)), line[::2]) for kind, line in volumes.items()},
-    x="smoothing steps", y="volume of the ball",
+    x="smoothing steps",
+    y="volume of the ball",
     alt="Under smoothing the ball loses volume; going there and back keeps it.",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # *What to see:* smoothing shrinks, with both kinds of weights. (*There and back*: every second
@@ -536,8 +564,10 @@ shift[:, 1] = 0  # within the plane
 uneven = torch.where(inside[:, None], sheet.vertices + shift, sheet.vertices)
 uniform = laplacian_coordinates(uneven, sheet.edges)[inside].norm(dim=1).max().item()
 cotangent = losses.cotangent_coordinates(uneven, sheet.faces)[inside].norm(dim=1).max().item()
-viz.gallery([viz.render_mesh(meshes.Mesh(uneven, sheet.faces), wire=True, view=(20, 50))],
-            alt="A flat sheet of uneven triangles.")  # fmt: skip
+viz.gallery(
+    [viz.render_mesh(meshes.Mesh(uneven, sheet.faces), wire=True, view=(20, 50))],
+    alt="A flat sheet of uneven triangles.",
+)
 print(f"longest δ in this flat sheet: uniform {uniform:.4f}, cotangent {cotangent:.4f}")
 
 # %% [markdown]
@@ -596,12 +626,18 @@ def fit_view(**exponents):
     return [viz.Scene(viz.Item(mesh, wire=True), title="after 40 steps"), text]
 
 
+# %%
 live = widgets.explore(
     fit_view,
-    {"normal": (-4.0, 0.0, -2.0, 0.5), "edge": (-3.0, 1.0, -1.0, 0.5),
-     "smooth": (-8.0, -2.0, -5.5, 0.5), "laplacian": (-3.0, 1.0, -0.5, 0.5)},
-    **look, alt="The ball after 40 steps of fitting. Sliders: powers of ten of the weights",
-)  # fmt: skip
+    {
+        "normal": (-4.0, 0.0, -2.0, 0.5),
+        "edge": (-3.0, 1.0, -1.0, 0.5),
+        "smooth": (-8.0, -2.0, -5.5, 0.5),
+        "laplacian": (-3.0, 1.0, -0.5, 0.5),
+    },
+    **look,
+    alt="The ball after 40 steps of fitting. Sliders: powers of ten of the weights",
+)
 
 # %% [markdown]
 # ### The ablation
@@ -639,8 +675,13 @@ for index in bar:
 rows = [[name, *judge(mesh)] for name, mesh in fitted.items()]
 header = ["losses", "10⁴ · Chamfer", "normals agree", "folds", "longest edge"]
 viz.table(rows, header, "Fits with and without each loss")
-viz.gallery([viz.render_mesh(mesh, wire=True, **look) for mesh in fitted.values()],
-            list(fitted), columns=4, height=250, alt="The fitted rabbits, in the order of the table.")  # fmt: skip
+viz.gallery(
+    [viz.render_mesh(mesh, wire=True, **look) for mesh in fitted.values()],
+    list(fitted),
+    columns=4,
+    height=250,
+    alt="The fitted rabbits, in the order of the table.",
+)
 
 # %% [markdown]
 # *What to see:*
@@ -723,9 +764,10 @@ viz.table(rows, ["who", "what", "value"], "One pair of clouds, eight conventions
 
 # %% [markdown]
 # > **Never compare numbers of two papers before you know their conventions:** squared or not, sum
-# > or mean, scale of the shapes, number of points. Even within one: mean Chamfer-L1 on ShapeNet is
-# > 0.215 for PSGN and 0.194 for ONet in the table of *Occupancy Networks* (Mescheder et al. 2019),
-# > 3.98 · 10⁻⁴ for Mesh R-CNN under the protocol of *Pixel2Mesh*. These are different quantities.
+# > or mean, scale of the shapes, number of points. On ShapeNet, for instance, the mean Chamfer-L1
+# > distance of Pixel2Mesh is 0.216 in the table of *Occupancy Networks* (Mescheder et al. 2019); the
+# > Chamfer distance of Mesh R-CNN is 3.98 · 10⁻⁴ in its own paper, under the protocol of Pixel2Mesh.
+# > That is not five hundred times better: it is another quantity, at another scale.
 #
 # **Normal consistency**, $\frac{1}{2}$ of the mean $|\cos|$ in both directions added, is
 # $-\frac{1}{2}\mathcal{L}_{norm}$: `metrics.normal_consistency`, which the ablation used.
@@ -748,6 +790,7 @@ def damaged(noise=0.0, stray=0.0, hole=0.0, thickness=0.0):
     return lambda x: sdf(x) + noise * torch.sin(35 * x).prod(dim=-1)
 
 
+# %%
 LATTICE, CELLS = meshes.lattice(budget(64, 40), 1.15), centres(budget(64, 40)) * 1.15
 
 
@@ -775,6 +818,7 @@ def measure(sdf):
     }
 
 
+# %%
 _, PERFECT = measure(mug)
 
 
@@ -788,10 +832,15 @@ def laboratory_view(noise, stray, hole, thickness):
 # %%
 laboratory = widgets.explore(
     laboratory_view,
-    {"noise": (0.0, 0.05, 0.0, 0.005), "stray": (0.0, 0.6, 0.3, 0.05),
-     "hole": (0.0, 0.5, 0.2, 0.05), "thickness": (-0.03, 0.06, 0.0, 0.01)}, view=(-15, 25),
+    {
+        "noise": (0.0, 0.05, 0.0, 0.005),
+        "stray": (0.0, 0.6, 0.3, 0.05),
+        "hole": (0.0, 0.5, 0.2, 0.05),
+        "thickness": (0.0, 0.06, 0.0, 0.01),
+    },
+    view=(-15, 25),
     alt="A mug with a hole and a crumb beside it, and a table of five metrics",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # "Perfect" is not 0: two different samples of one surface are never at the same points. That is
@@ -800,11 +849,20 @@ laboratory = widgets.explore(
 # Now a contest. Four mugs, each damaged in one way. *Predict:* which one is best? Which is worst?
 
 # %%
-entries = {"noisy": {"noise": 0.03}, "with a crumb": {"stray": 0.5},
-           "with a hole": {"hole": 0.3}, "too thick": {"thickness": 0.02}}  # fmt: skip
+entries = {
+    "noisy": {"noise": 0.03},
+    "with a crumb": {"stray": 0.5},
+    "with a hole": {"hole": 0.3},
+    "too thick": {"thickness": 0.02},
+}
 found = {name: measure(damaged(**damage)) for name, damage in entries.items()}
-viz.gallery([viz.render_mesh(surface, size=200, view=(-15, 25)) for surface, _ in found.values()],
-            list(entries), alt="Four mugs: noisy, with a crumb, with a hole, too thick.")  # fmt: skip
+viz.gallery(
+    [viz.render_mesh(surface, size=200, view=(-15, 25)) for surface, _ in found.values()],
+    list(entries),
+    alt="Four mugs: noisy, with a crumb, with a hole, too thick.",
+)
+
+# %%
 rows = []
 for metric in PERFECT:
     better_is_less = metric in ("10⁴ · Chamfer", "Hausdorff")
@@ -831,15 +889,20 @@ curves = {}
 for name, damage in entries.items():
     _, points, _, _ = describe(damaged(**damage), seed=2)
     curves[name] = (thresholds, [f_score(points, TRUE_POINTS, t).item() for t in thresholds])
-viz.line_chart(curves, x="threshold", y="F1", log_x=True,
-               alt="F1 of the four mugs rises with the threshold, and the curves cross.")  # fmt: skip
+viz.line_chart(
+    curves,
+    x="threshold",
+    y="F1",
+    log_x=True,
+    alt="F1 of the four mugs rises with the threshold, and the curves cross.",
+)
 
 # %% [markdown]
 # ## 4.9 What to take along
 # | measure | looks at | range, best | likes | fails for |
 # |---|---|---|---|---|
 # | IoU | volume | 0 to 1, 1 | solid things | thin walls, clouds, open surfaces |
-# | Chamfer | all nearest pairs, squared | ≥ 0, 0 | training | insides, connections, small normals errors |
+# | Chamfer | all nearest pairs, squared | ≥ 0, 0 | training | insides, connections, small errors of the normals |
 # | normal loss | directions | −2 to 0, −2 | fine detail | position |
 # | edge, smooth, Laplacian | the mesh alone | ≥ 0, 0 | even, flat meshes | everything, if alone |
 # | F1 | counts within τ | 0 to 1, 1 | reports, robust to outliers | τ must be chosen |
