@@ -91,10 +91,9 @@ def focus(camera_to_world: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
 
 def backdrop(scene: Scene, tolerance: float = 0.02) -> Float[Tensor, "3"] | None:
     """The one colour that all photographs without alpha have along their borders, if there is one."""
-    rgb = scene.images[..., :3].float() / 255
-    border = torch.cat(
-        [rgb[:, 0].flatten(0, 1), rgb[:, -1].flatten(0, 1), rgb[:, :, 0].flatten(0, 1)]
-    )
+    rgb = scene.images[..., :3]
+    sides = (rgb[:, 0], rgb[:, -1], rgb[:, :, 0], rgb[:, :, -1])
+    border = torch.cat([side.flatten(0, 1) for side in sides]).float() / 255
     color = border.median(0).values
     return color if ((border - color).abs().amax(-1) < tolerance).float().mean() > 0.98 else None
 

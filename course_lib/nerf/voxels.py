@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from course_lib.data.scenes import Scene
@@ -174,9 +174,7 @@ def limits_of(device: torch.device) -> Limits:
     return LIMITS.get(device.type, LIMITS["cpu"])
 
 
-def packed_weights(
-    tau: Float[Tensor, "m"], ray: Float[Tensor, "m"] | Tensor, n: int
-) -> Float[Tensor, "m"]:
+def packed_weights(tau: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int) -> Float[Tensor, "m"]:
     """`volume.compositing_weights` for the samples of n rays in one list, ray by ray.
 
     tau: σδ of each sample. Sums over all rays run in float64, so that differences stay exact.
