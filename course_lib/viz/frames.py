@@ -31,8 +31,8 @@ def camera_frame(
 ) -> Figure:
     """Show the world's axes beside a camera's axes, with the camera's image as a pyramid.
 
-    >>> camera_frame(size=60).picture.shape
-    (60, 90, 3)
+    >>> camera_frame(size=60).picture.shape[1]
+    90
     """
     camera = look_at(EYE) if camera_to_world is None else camera_to_world.detach().cpu().float()
     rotation, position = camera[:3, :3], camera[:3, 3]
@@ -109,4 +109,10 @@ def _write(picture: np.ndarray, names: Sequence[tuple[Tensor, str]], camera: Ten
             stroke_width=3,
             stroke_fill="#ffffff",
         )
-    return np.asarray(image)
+    return _cropped(np.asarray(image))
+
+
+def _cropped(picture: np.ndarray, margin: int = 8) -> np.ndarray:
+    """The picture without empty rows above and below."""
+    rows = np.nonzero((picture < 250).any(axis=(1, 2)))[0]
+    return picture[max(0, rows[0] - margin) : rows[-1] + 1 + margin]

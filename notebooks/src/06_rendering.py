@@ -129,16 +129,16 @@ camera_view = widgets.explore(
 # %%
 from course_lib.cameras import opengl_to_opencv, spherical_cameras
 
-ring = spherical_cameras(12, 2.5, elevation=(10, 50))
+ring = spherical_cameras(12, 2.0, elevation=(10, 50))
 cases = {
     "as it should be": ring,
     "case 1": opengl_to_opencv(ring),
     "case 2": torch.linalg.inv(ring),
 }
-bounds = torch.tensor([[-2.6, -1.0, -2.6], [2.6, 2.2, 2.6]])
+bounds = 0.7 * viz.frame_bounds(viz.camera_pyramids(cases["case 1"], 0.5))
 pictures = []
 for poses in cases.values():
-    drawn = viz.Item(viz.camera_pyramids(poses), "#555555", size=0.025)
+    drawn = viz.Item(viz.camera_pyramids(poses, 0.5), "#444444", size=0.03)
     pictures.append(viz.render(bird, drawn, size=300, bounds=bounds))
 words = "Twelve cameras around a bird: looking at it; outwards and upside down; all in a heap."
 viz.gallery(pictures, list(cases), alt=words)
@@ -228,10 +228,10 @@ print(f"{inside.sum()} pixels are covered")
 # %%
 floor = torch.tensor([[-2.0, -0.6, -1.2], [2.0, -0.6, -1.2], [2.0, -0.6, -7.0], [-2.0, -0.6, -7.0]])
 tiles = torch.tensor([[0.0, 0.0], [6.0, 0.0], [6.0, 9.0], [0.0, 9.0]])
-size = (150, 200)
+size = (200, 300)
 rows, columns = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
 centres = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
-pixels, depth = project(floor, torch.eye(4), 150.0, *size)
+pixels, depth = project(floor, look_at([0.0, 0.9, 0.4], [0.0, -0.6, -3.0]), 200.0, *size)
 
 
 # %%
@@ -356,7 +356,7 @@ def error(draw, shift):
 
 
 # %%
-shifts = [2.0 + 0.02 * k for k in range(51)]
+shifts = [2.0 + 0.005 * k for k in range(201)]
 viz.line_chart(
     {
         name: (shifts, [error(draw, s).item() for s in shifts])
@@ -454,13 +454,20 @@ def silhouette(vertices, faces, camera, sigma):
     return soft_silhouette(pixels, faces, 48, 48, sigma=sigma)
 
 
+def photographed(mesh, camera):
+    """The hard silhouette, as it would be cut out of a photograph."""
+    projected = project(mesh.vertices, camera, 77.0, 48, 48)
+    return draw_faces(*projected, mesh.faces, 48, 48).covered.float()
+
+
 def degrees_between(a, b):
     cosine = torch.nn.functional.cosine_similarity(a.cpu(), b.cpu(), dim=0)
     return math.degrees(math.acos(min(1.0, cosine.item())))
 
 
+# %%
 true_eye = torch.tensor([1.2, 0.8, 2.4], device=DEVICE)
-wanted = silhouette(coarse.vertices, coarse.faces, look_at(true_eye), 1e-5)
+wanted = photographed(coarse, look_at(true_eye))
 
 # %%
 eye = torch.tensor([-0.3, 1.8, 2.0], device=DEVICE, requires_grad=True)
@@ -505,12 +512,11 @@ print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 # in 3D is given. **About 15 s on two CPU cores, a few seconds on a GPU** (an estimate).
 
 # %%
-from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss
+from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss, smooth_loss
 from course_lib.meshes import sample_surface
 
 views = spherical_cameras(12, 2.8).to(DEVICE)
-with torch.no_grad():
-    given = [silhouette(coarse.vertices, coarse.faces, view, 1e-5) for view in views]
+given = [photographed(coarse, view) for view in views]
 ball = icosphere(3, 0.5).to(DEVICE)
 generator = torch.Generator().manual_seed(0)
 
@@ -526,8 +532,8 @@ def disagreement(vertices):
 shape = ball.vertices.clone().requires_grad_()
 optimizer = torch.optim.Adam([shape], lr=0.01)
 for _ in Budget(budget(250, 40), seconds=budget(60, 8), label="fit the shape"):
-    smooth = 0.8 * laplacian_loss(shape, ball.edges) + 0.1 * edge_loss(shape, ball.edges)
-    loss = disagreement(shape) + smooth
+    smooth = laplacian_loss(shape, ball.edges) + 0.1 * edge_loss(shape, ball.edges)
+    loss = disagreement(shape) + smooth + 3e-5 * smooth_loss(shape, ball.faces)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -637,13 +643,13 @@ def fog(log_width):
     weights = compositing_weights(sigma, torch.full_like(sigma, 2.5 / 80))
     opacity = weights.sum(dim=-1)
     where = 1 - ((weights * t).sum(dim=-1) / opacity.clamp(min=1e-6) - 1.5) / 2.5
-    layers = [opacity, torch.where(opacity > 0.05, where, torch.ones(()))]
+    layers = [opacity, torch.where(opacity > 0.3, where, torch.ones(()))]
     layers = [viz.as_picture(layer.reshape(height, width).clamp(0, 1)) for layer in layers]
     return viz.arrange(layers, ["opacity", "mean depth, near is bright"], height=240)
 
 
 fog_view = widgets.explore(
-    fog, {"log_width": (-2.0, 0.0, -1.0)}, alt="A bird of fog, from sharp to dim."
+    fog, {"log_width": (-2.0, 0.0, -1.5)}, alt="A bird of fog, from sharp to dim."
 )
 
 # %% [markdown]
