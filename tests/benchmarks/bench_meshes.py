@@ -1,6 +1,7 @@
 """Sampling and marching against trimesh and scikit-image in one run; ratios below 1 are faster.
 
-Peers: trimesh and scikit-image, which the course installs anyway. Run: python tests/benchmarks/bench_meshes.py
+Peers: trimesh and scikit-image, which the course installs anyway.
+Run: python tests/benchmarks/bench_meshes.py
 """
 
 import statistics
