@@ -1,0 +1,1134 @@
+# %% [markdown]
+# # 3 · Representations
+# **You will be able to** store one shape in six ways, say what each is good for with a number
+# instead of a bullet point, convert between them, and know which conversions lose what.
+#
+# *About 150 minutes with the exercises, 45 without. You need tensors (PyTorch) and a little linear
+# algebra. Runs in about 3 minutes on two CPU cores.*
+
+# %% [setup]
+
+# %% [markdown]
+# All shapes live in $[-1, 1]^3$ with y up. `shapes` holds exact functions, `meshes` surfaces; the
+# other modules hold a representation each, with the conversions *into* it.
+
+# %%
+import math
+import time
+import warnings
+
+from course_lib import (
+    cameras,
+    implicit,
+    losses,
+    meshes,
+    metrics,
+    points,
+    shapes,
+    views,
+    viz,
+    voxels,
+    widgets,
+)
+from course_lib.meshes import Mesh, sample_surface
+from course_lib.neighbors import nearest_neighbors
+from course_lib.running import Budget, budget
+from course_lib.shapes import make_shape
+
+chair = make_shape("chair", 3)
+seeded = torch.Generator().manual_seed(0)
+
+# %% [markdown]
+# ## 3.1 Six representations of one shape
+# *Slide "3D data representations".* Voxels store *where matter is*, points *samples of the surface*,
+# a mesh *the surface in pieces*, a function *the distance everywhere*, views and planes *pictures*.
+
+
+# %%
+def slice_picture(sdf, height, size=120):
+    """A slice through a signed distance at z = height: blue inside, yellow outside, contours."""
+    line = torch.linspace(-1, 1, size)
+    y, x = torch.meshgrid(-line, line, indexing="ij")
+    values = sdf(torch.stack((x, y, torch.full_like(x, height)), -1))
+    picture = viz.colormap(values, -0.6, 0.6).clone()
+    picture[values.abs() < 1.4 / size] = 1.0
+    return picture.numpy()
+
+
+# %%
+def six(level, family):
+    """One shape in six representations, at 2^level cells per side."""
+    r, shape = 2**level, make_shape(family, 3)
+    mesh = shape.mesh(r)
+    cloud, _ = sample_surface(mesh, 2 * r * r, generator=torch.Generator().manual_seed(0))
+    poses = cameras.spherical_cameras(r // 2, 3.0, elevation=(-20, 50))
+    seen = views.render_views(shape.mesh(48), poses, 64)
+    hull = views.visual_hull(seen.mask, seen.cameras, 32)
+    planes = views.plane_depths(2.0, 4.0, r // 4)
+    mpi = views.mpi_from_depth(seen.color[0], seen.depth[0], planes)
+    grid = shape.sdf(voxels.voxel_centers(r)) < 0
+    pictures = [viz.render_voxels(grid, size=230), viz.render_points(cloud, size=230)]
+    pictures += [viz.render_mesh(mesh, size=230), slice_picture(shape.sdf, 0.3, 4 * r)]
+    pictures += [viz.render_voxels(hull, size=230), views.over_composite(mpi[::2]).numpy()]
+    titles = [f"voxels, {r}³", f"{len(cloud)} points", f"mesh, {len(mesh.faces)} faces",
+              "function, a slice", f"hull of {r // 2} views", "every other plane"]  # fmt: skip
+    return viz.gallery(pictures, titles, alt="One shape, six ways.", columns=3, height=230)
+
+
+# %%
+widgets.explore(
+    six,
+    {"level": (3, 6, 4), "family": ["chair", "mug", "aeroplane", "lamp"]},
+    alt="One shape in six representations, which all follow one resolution slider.",
+)
+
+# %% [markdown]
+# *What to see:* one slider, six answers to "more detail": smaller cubes, more points, smaller faces,
+# the *same* function read more often, more pictures.
+#
+# **Bytes against error.** *Predict:* for a budget of 10 kB, which of voxels, points and mesh is
+# closest to the true surface? The error is the mean distance from 4000 stored surface points to the
+# true surface (known from the SDF), and back.
+
+# %%
+truth, _ = sample_surface(chair.mesh(128), 4000, generator=seeded)
+
+
+def surface_error(cloud):
+    """Half the sum of the two mean distances between a cloud and the true surface."""
+    there = chair.sdf(cloud).abs().mean()
+    back = nearest_neighbors(truth[None], cloud[None])[0].sqrt().mean()
+    return float(there + back) / 2
+
+
+def size_and_error(count, mesh):
+    return count, surface_error(sample_surface(mesh, 4000, generator=seeded)[0])
+
+
+# %%
+curves = {"voxels (1 bit each)": [], "points": [], "mesh": []}
+for r in (8, 12, 16, 24, 32, 48, 64):
+    grid, mesh = voxels.voxelize(chair.sdf, r), chair.mesh(r)
+    if grid.any():
+        curves["voxels (1 bit each)"].append(size_and_error(r**3 / 8, voxels.voxels_to_mesh(grid)))
+    curves["mesh"].append(size_and_error(12 * len(mesh.vertices) + 12 * len(mesh.faces), mesh))
+    cloud, _ = sample_surface(chair.mesh(96), r * r, generator=seeded)
+    curves["points"].append((12 * r * r, surface_error(cloud)))
+
+# %% [markdown]
+# The function is a small network, fitted to the distance by least absolute error: its weights are
+# all that is stored. (About 20 s on two CPU cores, 5 s on a GPU, for the three sizes.)
+
+
+# %%
+def fit_network(width, seconds):
+    model = implicit.NeuralSdf(width, width // 2)
+    x, target = implicit.sdf_samples(chair.sdf, truth, 1 << 15, generator=seeded)
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    for _ in Budget(int(budget(700, 60)), seconds=seconds, label=f"width {width}"):
+        some = torch.randint(len(x), (1024,), generator=seeded)
+        loss = (model(x[some]) - target[some]).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.requires_grad_(False)
+
+
+curves["function (network)"] = []
+for width in (16, 32, 64):
+    network = fit_network(width, budget(12, 2))
+    in_cube = shapes.intersection(network, shapes.box(2.1))  # far outside it was never trained
+    size = 4 * sum(p.numel() for p in network.parameters())
+    marched = implicit.sdf_to_mesh(in_cube, 48, bound=1.1)
+    curves["function (network)"].append(size_and_error(size, marched))
+
+# %%
+viz.line_chart(
+    {name: tuple(zip(*pairs, strict=True)) for name, pairs in curves.items()},
+    x="bytes", y="mean distance to the surface", log_x=True, log_y=True,
+    alt="Bytes against error for voxels, points, mesh and a network, both axes logarithmic.",
+)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the error of points falls like (bytes)$^{-1/2}$, that of voxels more slowly, like
+# (bytes)$^{-1/3}$: they pay for the inside. At one bit each voxels are the cheapest for a rough
+# shape; a grid of floats would need 32 times as much. The mesh gains once its faces are smaller
+# than the chair's bars. The network is limited by training, not by memory. (About 0.01 of every
+# error is the spacing of the 4000 points that measure it.)
+#
+# ## 3.2 Voxels: how much is occupied?
+# *Slide "Voxels": 10.41 %, 5.09 %, 2.41 %.* A grid of $r^3$ voxels covers $[-1,1]^3$; voxel
+# $(i, j, k)$ has its centre at $-1 + (2i + 1)/r$ along x, and so on.
+#
+# **Exercise 3.1.** Write `voxelize`: occupied is where the SDF of the centre is $\le 0$.
+
+# %% [exercise] voxelize
+
+# %% [markdown]
+# **Exercise 3.2.** Write `occupied_fraction`.
+
+# %% [exercise] occupied_fraction
+
+# %% [markdown]
+# The slide's figures (Li et al. 2016, FPNN) are of *surface* grids at $30^3$, $64^3$, $128^3$.
+# *Predict:* does the fraction fall by 2, 4 or 8 when $r$ doubles?
+
+# %%
+families = list(shapes.FAMILIES)[: int(budget(6, 3))]
+sides, rows, ours = (30, 64, 128), [], []
+for r in sides:
+    each = [
+        float(occupied_fraction(voxels.surface_voxels(make_shape(f, s).sdf, r)))
+        for f in families for s in range(int(budget(3, 1)))
+    ]  # fmt: skip
+    ours.append(sum(each) / len(each))
+for r, slide, share in zip(sides, (10.41, 5.09, 2.41), ours, strict=True):
+    ball = float(occupied_fraction(voxels.surface_voxels(shapes.sphere(0.8), r)))
+    solid = float(occupied_fraction(voxelize(shapes.sphere(0.8), r)))
+    rows.append([f"{r}³", slide, slide / 100 * r, 100 * share, 100 * ball, 100 * solid])
+header = ["grid", "slide %", "slide · r", "our shapes %", "ball, surface %", "ball, solid %"]
+viz.table(rows, header, "Occupied voxels")
+slope = math.log(ours[2] / ours[0]) / math.log(128 / 30)
+theirs = math.log(2.41 / 10.41) / math.log(128 / 30)
+print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
+
+# %% [markdown]
+# *What to see:* slide · r is about 3.1 in every row: the fraction falls like $1/r$, since a surface
+# meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every resolution.
+#
+# > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
+# > for surface grids only. A solid grid converges to its volume's share.
+
+
+# %%
+def grid_at(resolution, kind):
+    r = int(resolution)
+    grid = voxelize(chair.sdf, r) if kind == "solid" else voxels.surface_voxels(chair.sdf, r)
+    words = f"{r}³: {100 * float(occupied_fraction(grid)):.2f} % occupied"
+    return [viz.render_voxels(grid, size=300), words]
+
+
+widgets.explore(
+    grid_at, {"resolution": (6, 64, 24, 2), "kind": ["surface", "solid"]},
+    alt="A chair as voxels, with a resolution slider.",
+)  # fmt: skip
+
+# %% [markdown]
+# ## 3.3 Voxels generalise images: Conv2d → Conv3d
+# *Slide "Natural generalization of approaches used for image processing".* A kernel of $k^3$
+# weights slides over the grid: $y[o] = b_o + \sum_{c,u} w_{o,c}[u]\, x_c[\cdot + u]$, with $c$, $o$
+# the input and output channels and $u$ the offsets in the kernel.
+#
+# **Exercise 3.3.** Write `conv3d_cost`: output side, parameters, bytes of the output (float32).
+
+# %% [exercise] conv3d_cost
+
+# %%
+rows = [[f"{r}³", *conv3d_cost((32, 64), r, 3, padding=1)] for r in (16, 32, 64, 128, 256)]
+rows = [[name, side, weights, size / 2**20] for name, side, weights, size in rows]
+viz.table(rows, ["grid", "output side", "parameters", "output, MiB"], "One layer, 32 → 64 channels")
+
+# %% [markdown]
+# *What to see:* the parameters do not grow, the memory grows eightfold per doubling.
+#
+# **Experiment.** A chair is blurred and made noisy. Can one small 3D convolution net recover it
+# from examples of *other* families? (5 s on two cores, 1 s on a GPU.)
+
+
+# %%
+def blurred(grid):
+    smooth = torch.nn.functional.avg_pool3d(grid[None, None].float(), 3, stride=1, padding=1)
+    return smooth + 0.05 * torch.randn(smooth.shape, generator=seeded)
+
+
+pairs = [(blurred(g), g) for f in ("table", "lamp", "mug", "bottle")
+         for g in [voxelize(make_shape(f, 0).sdf, 24)]]  # fmt: skip
+test = voxelize(chair.sdf, 24)
+noisy = blurred(test)
+
+# %%
+torch.manual_seed(0)
+layers = [torch.nn.Conv3d(1, 8, 5, padding=2), torch.nn.ReLU(), torch.nn.Conv3d(8, 1, 3, padding=1)]
+net = torch.nn.Sequential(*layers)
+optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+for step in Budget(int(budget(240, 120)), seconds=budget(12, 6), label="deblurring"):
+    x, y = pairs[step % len(pairs)]
+    score = net(x)[0, 0]
+    loss = torch.nn.functional.soft_margin_loss(score, 2.0 * y - 1, reduction="none")
+    loss = (loss * (1 + 5 * y)).mean()  # occupied voxels are rare: they count six times
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+best = max((0.2, 0.3, 0.4, 0.5), key=lambda t: float(metrics.iou(noisy[0] > t, test[None])))
+guesses = {f"threshold {best}": noisy[0] > best, "3D convolution": net(noisy)[0] > 0}
+for name, guess in guesses.items():
+    print(f"{name:15s} IoU {float(metrics.iou(guess, test[None])):.2f}")
+
+# %% [markdown]
+# *What to see:* as for images, a learned filter beats the best threshold, and it transfers to a family that
+# it has never seen.
+#
+# ## 3.4 Voxels from every other format
+# *Slide "Can obtain from any other type of representation".*
+#
+# **Exercise 3.4.** Write `points_to_voxels`: mark the voxel of each point; $x = 1$ belongs to the
+# last one.
+
+# %% [exercise] points_to_voxels
+
+# %%
+r, exact = 32, voxelize(chair.sdf, 32)
+surface = voxels.surface_voxels(chair.sdf, r)
+mesh = chair.mesh(96)
+cloud, _ = sample_surface(mesh, 20_000, generator=seeded)
+seen = views.render_views(mesh, cameras.spherical_cameras(24, 3.0), 128)
+routes = {
+    "function → solid": (voxelize(chair.sdf, r), exact),
+    "mesh → solid": (voxels.mesh_to_voxels(mesh, r), exact),
+    "views → solid (hull)": (views.visual_hull(seen.mask, seen.cameras, r), exact),
+    "mesh → surface": (voxels.surface_voxels(mesh, r), surface),
+    "points → surface": (points_to_voxels(cloud, r), surface),
+}
+rows = [[k, float(metrics.iou(a[None], b[None]))] for k, (a, b) in routes.items()]
+viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
+
+# %% [markdown]
+# *What to see:* where a voxel hangs on the last digit (bars that end on centres) even exact routes
+# differ a little. Points give the surface only: nothing tells them what is inside.
+#
+# ## 3.5 Voxels as matter
+# *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side
+# $s = 2/r$ has mass $m = s^3$. The inertia tensor about the centre of mass is
+#
+# $$I = \sum_i m\,(|x_i|^2\,\mathbb 1 - x_i x_i^\top) + m\,\tfrac{s^2}{6}\,\mathbb 1,$$
+#
+# $x_i$: centre of voxel $i$, from the centre of mass; the last term is a cube's own inertia.
+#
+# **Exercise 3.5.** Write `inertia_tensor`.
+
+# %% [exercise] inertia_tensor
+
+# %%
+ball, tube = 4 / 3 * math.pi * 0.8**3, 2 * math.pi**2 * 0.6 * 0.2**2
+bodies = {
+    "ball": (shapes.sphere(0.8), ball, ball * 0.4 * 0.64),
+    "box": (shapes.box((1.0, 0.5, 1.5)), 0.75, 0.75 * (1.0 + 2.25) / 12),
+    "torus": (shapes.torus(0.6, 0.2), tube, tube * (0.36 + 0.75 * 0.04)),
+}
+errors = {}
+for name, (sdf, true_volume, inertia_y) in bodies.items():
+    for r in (15, 31, 63, 127):
+        grid = voxelize(sdf, r)
+        error = abs(float(inertia_tensor(grid)[1, 1]) / inertia_y - 1)
+        errors.setdefault(name, ([], []))[0].append(r)
+        errors[name][1].append(max(100 * error, 1e-4))
+    print(f"{name:6s} volume {float(voxels.volume(grid)):.4f}, exact {true_volume:.4f}")
+viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=True, log_y=True,
+               alt="The error of the moment of inertia falls at least like 1/r.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the error falls at least like $1/r$; for the round bodies faster, since errors of
+# opposite sign cancel along a curved surface. The box is worst: along a flat side all have one sign.
+#
+# ## 3.6 Better and emptier at once
+# *Slide "The higher the resolution, the better the approximation … but the lower the fraction".*
+
+# %%
+rs, fraction, error = (8, 12, 16, 24, 32, 48, 64, 96), [], []
+for r in rs:
+    grid = voxels.surface_voxels(chair.sdf, r)
+    fraction.append(100 * float(occupied_fraction(grid)))
+    centers = voxels.voxel_centers(r)[grid]
+    error.append(100 * float(chair.sdf(centers).abs().mean()))
+viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of unit": (rs, error)},
+               x="voxels per side", y="percent", log_x=True, log_y=True,
+               alt="Occupied fraction and approximation error both fall like 1/r.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* both fall roughly like $1/r$ once the voxels are smaller than the chair's bars. Half
+# the error costs eight times the memory, of which half as large a share is used: the reason for
+# octrees and hash grids (notebook 7).
+#
+# ## 3.7 Points come from scanning
+# *Slide "Natural data format in spatial scanning problems".* A depth camera measures, for the pixel
+# with centre $(u, v)$, the depth $z$ along its axis. The point in the camera's axes is
+#
+# $$\bigl((u - c_x)\tfrac{z}{f},\; -(v - c_y)\tfrac{z}{f},\; -z\bigr),$$
+#
+# $f$: focal length in pixels, $(c_x, c_y)$: the image's centre. The pose takes it into the world.
+#
+# **Exercise 3.6.** Write `unproject_depth`.
+
+# %% [exercise] unproject_depth
+
+
+# %%
+def scan(count, noise, size=96):
+    """Fuse the depth maps of `count` cameras around the chair, with noise in the depth."""
+    seen = views.render_views(chair.mesh(64), cameras.spherical_cameras(count, 3.0), size)
+    k, clouds = cameras.intrinsics(seen.focal, size, size), []
+    for depth, mask, pose in zip(seen.depth, seen.mask, seen.cameras, strict=True):
+        g = torch.Generator().manual_seed(0)
+        measured = depth + noise * torch.randn(depth.shape, generator=g)
+        clouds.append(unproject_depth(measured, k, pose)[mask])
+    return torch.cat(clouds)
+
+
+rows = []
+for noise in (0.0, 0.01, 0.03):
+    cloud = scan(6, noise)
+    rows.append([noise, len(cloud), float(chair.sdf(cloud).abs().mean()), surface_error(cloud)])
+header = ["noise", "points", "distance to the surface", "both directions"]
+viz.table(rows, header, "Six scans of a chair, fused")
+
+# %%
+widgets.explore(
+    lambda views_, noise: viz.Scene(scan(views_, noise, 64), title="fused scan"),
+    {"views_": (1, 8, 2), "noise": (0.0, 0.05, 0.0, 0.01)},
+    alt="The points that depth cameras around a chair have seen; one camera leaves shadows.",
+)
+
+# %% [markdown]
+# *What to see:* one camera leaves shadows. More cameras fill them, but no number of cameras removes
+# the noise of each point.
+#
+# ## 3.8 Points are multiplied by matrices
+# *Slide "You can multiply the points with linear transformation matrices".* In homogeneous
+# coordinates $(x, 1)$ one 4×4 matrix rotates *and* shifts: $(x', w) \propto M\,(x, 1)$.
+#
+# **Exercise 3.7.** Write `apply_transform`. Points are rows, so watch the transpose.
+
+# %% [exercise] apply_transform
+
+# %%
+a, b = cameras.look_at([1.0, 2.0, 3.0]), cameras.look_at([-2.0, 0.5, 1.0])
+x = torch.randn(200, 3, generator=seeded)
+moved = apply_transform(apply_transform(x, a), b)
+back = apply_transform(moved, torch.linalg.inv(b @ a))
+print(f"A then B against BA    {float((moved - apply_transform(x, b @ a)).abs().max()):.1e}")
+print(f"and back               {float((back - x).abs().max()):.1e}")
+lengths, before = ((y[:, None] - y).norm(dim=2) for y in (moved, x))
+print(f"distances kept         {float((lengths - before).abs().max()):.1e}")
+print(f"A then B against B, A  {float((moved - apply_transform(x, a @ b)).abs().max()):.2f}")
+
+
+# %%
+def transformed(turn, stretch, shift):
+    angle, matrix = math.radians(turn), torch.eye(4)
+    matrix[0, 0], matrix[0, 2] = math.cos(angle) * stretch, math.sin(angle)
+    matrix[2, 0], matrix[2, 2] = -math.sin(angle) * stretch, math.cos(angle)
+    matrix[0, 3] = shift
+    cloud, _ = sample_surface(chair.mesh(32), 1500, generator=torch.Generator().manual_seed(0))
+    return viz.Scene(viz.Item(apply_transform(cloud, matrix)), title="M · points")
+
+
+widgets.explore(
+    transformed, {"turn": (-180, 180, 40), "stretch": (0.5, 1.5, 1.0), "shift": (-1.0, 1.0, 0.0)},
+    alt="A cloud of points that follows the entries of its matrix.",
+)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* composition, inverse and distances hold to rounding; the order matters.
+#
+# ## 3.9 Points come easily from meshes and functions
+# *Slide "Can be easily obtained from polygonal and functional models".* Choose a face by its share
+# of the area, then a point on it from two uniform numbers $u, v$:
+#
+# $$p = (1 - \sqrt u)\,a + \sqrt u\,(1 - v)\,b + \sqrt u\,v\,c, \qquad a, b, c:\ \text{its corners}.$$
+#
+# **Exercise 3.8.** Write `points_on_triangles`: the first number picks the face, the other two the
+# point.
+
+# %% [exercise] points_on_triangles
+
+# %% [markdown]
+# Are they uniform? Count points per face of a box with unequal sides; $\chi^2$ per degree of freedom
+# should be near 1. From a function: throw points into the cube and project them onto the zero set.
+
+# %%
+slab = meshes.box((1.6, 0.4, 0.8))
+areas, n = meshes.face_areas(slab), 20_000
+sdf = shapes.box((1.6, 0.4, 0.8))
+even = points_on_triangles(slab.corners, torch.rand(n, 3, generator=seeded))
+anyhow = 2 * torch.rand(n, 3, generator=seeded) - 1
+projected = implicit.project_to_surface(anyhow, sdf, 3)
+for name, cloud in (("mesh, by area", even), ("function, projected", projected)):
+    face = implicit.nearest_on_surface(cloud, slab.vertices, slab.faces).face
+    count = torch.bincount(face, minlength=12).reshape(6, 2).sum(1)
+    expected = n * (areas / areas.sum()).reshape(6, 2).sum(1)
+    chi = float(((count - expected) ** 2 / expected).sum() / 5)
+    print(f"{name:20s} off the surface {float(sdf(cloud).abs().max()):.0e}, χ²/dof {chi:.1f}")
+
+# %% [markdown]
+# *What to see:* both lie on the surface; only the first is uniform. Projection crowds points where
+# the surface faces more of the cube.
+#
+# ## 3.10 Points are unordered
+# *Slide "Data disorder".* Shuffling the rows leaves the cloud the same. *Predict:* what does that do
+# to a linear classifier of the flattened list, and to one of the mean, least and greatest
+# coordinates? Both learn chairs against lamps.
+
+
+# %%
+def some_clouds(family, count, seed):
+    g = torch.Generator().manual_seed(seed)
+    made = [make_shape(family, seed + i).mesh(20) for i in range(count)]
+    clouds = torch.stack([sample_surface(m, 64, generator=g)[0] for m in made])
+    order = clouds[..., 1].argsort(1)  # sorted by height: an order that a scanner might leave
+    return clouds.gather(1, order[..., None].expand(-1, -1, 3))
+
+
+n = int(budget(24, 8))
+train, test = ([torch.cat([some_clouds(f, n, s) for f in ("chair", "lamp")])] for s in (0, 500))
+label = torch.arange(2 * n) >= n
+symmetric = lambda c: torch.cat((c.mean(1), c.amin(1), c.amax(1)), 1)  # noqa: E731
+for name, feature in (("flattened list", lambda c: c.flatten(1)), ("symmetric", symmetric)):
+    x = torch.cat((feature(train[0]), torch.ones(2 * n, 1)), 1)
+    w = torch.linalg.solve(x.T @ x + 0.1 * torch.eye(x.shape[1]), x.T @ (2.0 * label - 1))
+    score = lambda c: ((feature(c) @ w[:-1] + w[-1] > 0) == label).float().mean()  # noqa: E731, B023
+    shuffled = test[0][:, torch.randperm(64, generator=seeded)]
+    print(f"{name:15s} accuracy {score(test[0]):.2f}, rows shuffled {score(shuffled):.2f}")
+
+
+# %%
+def shuffled_cloud(seed):
+    cloud = sample_surface(chair.mesh(24), 300, generator=torch.Generator().manual_seed(1))[0]
+    cloud = cloud[torch.randperm(300, generator=torch.Generator().manual_seed(seed))]
+    as_image = (cloud[:100].T.repeat_interleave(8, 0) + 1) / 2
+    return [viz.render_points(cloud, size=220), as_image.clamp(0, 1).numpy(),
+            f"mean {[round(v, 4) for v in cloud.mean(0).tolist()]}"]  # fmt: skip
+
+
+widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
+                alt="A cloud, and its first hundred rows as grey values: shuffling changes only them.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the cloud and its mean stay, the list changes; so must not a network's answer.
+# PointNet (notebook 2) is built on this.
+#
+# ## 3.11 Points have no topology
+# *Slide "No information about the connections → no topology".* Take 20 points on a ring and the
+# surface "closer than ρ to a point". *Predict* its genus (number of handles) as ρ grows.
+
+# %%
+angle = torch.arange(20) * (2 * math.pi / 20)
+ring = 0.6 * torch.stack((angle.cos(), 0 * angle, angle.sin()), 1)
+pictures, titles = [], []
+for rho in (0.06, 0.15, 0.3, 0.62):
+    near = lambda p, rho=rho: torch.cdist(p, ring).amin(-1) - rho  # noqa: E731
+    thick = implicit.sdf_to_mesh(near, 72, bound=1.3)
+    pictures.append(viz.render_mesh(thick, size=180))
+    titles.append(f"ρ = {rho}: {meshes.component_count(thick)} pieces, genus {meshes.genus(thick)}")
+viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
+
+# %% [markdown]
+# *What to see:* the same 20 points bound 20 balls, a ring, or a solid without a hole. The cloud does
+# not say which; the scale that you choose does.
+#
+# ## 3.12 Points are hard to post-process
+# *Slide "Hard postprocessing".* To get a surface back one needs normals. Locally the cloud is flat:
+# the normal is the direction in which the $k$ nearest points vary least, the eigenvector of the
+# smallest eigenvalue of $C = \sum_j (x_j - \bar x)(x_j - \bar x)^\top$.
+#
+# **Exercise 3.9.** Write `pca_normals`; `nearest_indices(points, points, k)` is given.
+
+# %% [exercise] pca_normals
+
+# %% [markdown]
+# Its sign is arbitrary: `orient_normals` spreads signs along the nearest-neighbour graph. Then
+# `reconstruct_surface` averages tangent planes on a grid and marches it.
+
+# %%
+rows, torus_mesh = [], meshes.torus(segments=96, sides=48)
+for n, noise in ((300, 0.0), (1000, 0.0), (4000, 0.0), (4000, 0.01), (4000, 0.03)):
+    cloud, true_normals = sample_surface(torus_mesh, n, generator=seeded)
+    cloud = cloud + noise * torch.randn(n, 3, generator=seeded)
+    guess = pca_normals(cloud, 16)
+    oriented = points.orient_normals(cloud, guess, 12)
+    angle = (guess * true_normals).sum(1).abs().clamp(max=1).acos().rad2deg().mean()
+    wrong = 100 * float(((oriented * true_normals).sum(1) < 0).float().mean())
+    rebuilt = points.reconstruct_surface(cloud, oriented, 40)
+    error = float(shapes.torus()(rebuilt.vertices).abs().mean())
+    rows.append([n, noise, float(angle), wrong, error])
+header = ["points", "noise", "normal error, °", "wrong side, %", "surface error"]
+viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radius 0.2")
+
+# %% [markdown]
+# *What to see:* dense and clean is easy; a noise of 0.03, a seventh of the tube, spoils normals,
+# signs and surface together.
+#
+# ## 3.13 Meshes for graphics
+# *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
+# counter-clockwise from outside, has area $\frac12 |(b-a) \times (c-a)|$ and normal along
+# $(b-a) \times (c-a)$.
+#
+# **Exercises 3.10 and 3.11.** Write `face_areas` and `face_normals`; `mesh.corners` is (f, 3, 3).
+
+# %% [exercise] face_areas
+
+# %% [exercise] face_normals
+
+# %%
+rows, camera = [], cameras.spherical_cameras(1, 3.0)
+for subdivisions in (2, 4, 6):
+    ball = meshes.icosphere(subdivisions, 0.8)
+    start = time.perf_counter()
+    views.render_views(ball, camera, 128)
+    seconds = time.perf_counter() - start
+    area_error = 100 * (float(face_areas(ball).sum()) / (4 * math.pi * 0.64) - 1)
+    rows.append([len(ball.faces), 1000 * seconds, area_error])
+viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128 × 128 pixels, CPU")
+
+# %% [markdown]
+# *What to see:* 80,000 faces in a fraction of a second, in Python; graphics hardware is built for it.
+#
+# ## 3.14 Meshes describe topology and surface shape
+# *Slide "Can better describe the spatial features".* Euler's characteristic $\chi = V - E + F$
+# depends on the topology only: $\chi = 2 - 2g$ for a closed surface with $g$ handles. Gauss–Bonnet:
+# the curvature, measured at a vertex by $2\pi$ minus its angles, adds up to $2\pi\chi$.
+#
+# **Exercise 3.12.** Write `euler_characteristic` from the faces alone.
+
+# %% [exercise] euler_characteristic
+
+# %%
+left, right = (shapes.torus(0.4, 0.15, (x, 0.0, 0.0)) for x in (-0.4, 0.4))
+double = implicit.sdf_to_mesh(shapes.union(left, right), 48)
+rows = []
+for name, mesh in (("sphere", meshes.icosphere(3)), ("torus", meshes.torus()),
+                   ("double torus", double), ("sheet", meshes.sheet())):  # fmt: skip
+    curvature = float(meshes.angle_defect(mesh).double().sum() / (2 * math.pi))
+    loops = len(meshes.boundary_loops(mesh))
+    rows.append([name, euler_characteristic(mesh.faces), meshes.genus(mesh), loops, curvature])
+header = ["surface", "χ", "genus", "boundary loops", "curvature / 2π"]
+viz.table(rows, header, "Topology from faces")
+defect = meshes.angle_defect(double) / meshes.vertex_areas(double)
+picture = viz.render_mesh(double, colors=viz.colormap(defect, -15, 15), view=(30, 50))
+viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative at the holes.")
+
+# %% [markdown]
+# *What to see:* the last column equals χ, to rounding, whatever the triangulation.
+#
+# ## 3.15 Meshes need graph convolutions
+# *Slide "Need a special mathematical apparatus (convolution on graphs)".* A grid convolution has a
+# weight per *offset*; vertices have no offsets, only neighbours $N(i)$. Kipf and Welling (2017):
+#
+# $$h'_i = \sum_{j \in N(i) \cup \{i\}} \frac{1}{\sqrt{d_i d_j}}\, h_j W + b,$$
+#
+# $h_i$: features of vertex $i$; $d_i = 1 + |N(i)|$; $W$, $b$: weights, shared by all vertices.
+#
+# **Exercise 3.13.** Write `graph_convolution`; `edges` lists each undirected edge once.
+
+# %% [exercise] graph_convolution
+
+# %% [markdown]
+# **Experiment.** Which part of a mug is a vertex on, body or handle? The only feature is its normal,
+# so a vertex alone knows little. The same network with and without neighbours. (15 s on two cores,
+# 4 s on a GPU.)
+
+
+# %%
+def labelled(seed):
+    shape = make_shape("mug", seed)
+    mesh = shape.mesh(20)
+    return mesh, meshes.vertex_normals(mesh), shape.part_labels(mesh.vertices)
+
+
+def layers_of(seed=0):
+    g = torch.Generator().manual_seed(seed)
+    sizes = ((3, 24), (24, 24), (24, 24), (24, 2))
+    return [(torch.randn(i, o, generator=g) * (2 / i) ** 0.5, torch.zeros(o)) for i, o in sizes]
+
+
+def predict(layers, features, edges):
+    for number, (w, b) in enumerate(layers):
+        features = graph_convolution(features, edges, w, b)
+        features = features.relu() if number < len(layers) - 1 else features
+    return features
+
+
+# %%
+data = [labelled(seed) for seed in range(int(budget(8, 4)))]
+held_out = [labelled(seed) for seed in (100, 101, 102)]
+nobody = torch.zeros(0, 2, dtype=torch.int64)
+for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
+    layers = layers_of()
+    weights = [w.requires_grad_() for layer in layers for w in layer]
+    optimizer = torch.optim.Adam(weights, lr=0.01)
+    for step in Budget(int(budget(250, 40)), seconds=budget(12, 3), label=name):
+        mesh, normals, labels = data[step % len(data)]
+        scores = predict(layers, normals, mesh.edges if linked else nobody)
+        share = torch.bincount(labels, minlength=2).float()
+        loss = torch.nn.functional.cross_entropy(scores, labels, weight=share.sum() / share)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    guess = [predict(layers, n, m.edges if linked else nobody).argmax(1) for m, n, _ in held_out]
+    hit, part = torch.cat(guess), torch.cat([y for _, _, y in held_out])
+    recall = [float((hit[part == k] == k).float().mean()) for k in (0, 1)]
+    print(f"{name}: mean recall {sum(recall) / 2:.2f}")
+
+# %% [markdown]
+# *What to see:* 0.5 is guessing. One normal is a hint; four rounds of neighbours say nearly all.
+#
+# ## 3.16 Meshes are sensitive to outliers
+# *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
+
+# %%
+ball = meshes.icosphere(4, 0.7)
+
+
+def spiked(distance):
+    vertices = ball.vertices.clone()
+    vertices[0] *= 1 + distance / 0.7
+    return Mesh(vertices, ball.faces)
+
+
+rows, base = [], float(losses.edge_loss(ball.vertices, ball.edges))
+for distance in (0.0, 0.1, 0.3, 1.0):
+    mesh = spiked(distance)
+    turned = (face_normals(mesh) * face_normals(ball)).sum(1).clamp(-1, 1).acos().rad2deg()
+    edge = float(losses.edge_loss(mesh.vertices, mesh.edges)) / base
+    area, volume = (float(f(mesh) / f(ball)) for f in (Mesh.area, Mesh.volume))
+    chamfer = float(losses.chamfer_distance(mesh.vertices[None], ball.vertices[None]))
+    changes = (100 * (area - 1), 100 * (volume - 1), float(turned.max()))
+    rows.append([distance, *changes, edge, chamfer])
+header = ["moved by", "area, %", "volume, %", "worst normal, °", "edge loss ×", "Chamfer"]
+viz.table(rows, header, "One vertex of 2562 displaced")
+
+# %%
+widgets.explore(
+    lambda distance: viz.Scene(viz.Item(spiked(distance), wire=True), title="one vertex moved"),
+    {"distance": (0.0, 1.0, 0.4)}, alt="A ball with one vertex pulled out, and its spike.",
+)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* one vertex pulls six faces with it: their normals turn by up to 85°, the shading
+# breaks, and the *mean* edge loss of 7680 edges grows by a quarter through six of them. In the cloud
+# it is one point in 2562: Chamfer hardly notices.
+#
+# ## 3.17 Signed distance functions
+# *Slide "Implicit 3D representations".* With $\Omega$ the solid, $\partial\Omega$ its surface:
+#
+# $$SDF(x) = \begin{cases} \rho(x, \partial\Omega) & x \notin \Omega \\ -\rho(x, \partial\Omega) & x \in \Omega \end{cases}
+# \qquad \rho(x, \partial\Omega) = \inf_{y \in \partial\Omega} |x - y|$$
+#
+# Outside is positive. Where it is differentiable, $|\nabla SDF| = 1$ (the *eikonal equation*), and
+# $\nabla SDF$ on the surface is the outward normal.
+#
+# **Exercises 3.14–3.16.** Write `sphere` ($|x - c| - r$), `box` and `torus` (about the y axis). Each
+# returns a *function* of points (…, 3).
+
+# %% [exercise] sphere
+
+# %% [markdown]
+# For the box let $q = |x - c| - \text{size}/2$, per axis. Outside, the distance is the length of
+# $\max(q, 0)$; inside, the largest component of $q$, which is negative.
+
+# %% [exercise] box
+
+# %% [exercise] torus
+
+# %% [markdown]
+# Solids combine by `min` (union) and `max` (intersection). **Exercise 3.17.** Write `difference`:
+# what is in $a$ and not in $b$.
+
+# %% [exercise] difference
+
+# %% [markdown]
+# *Predict:* is the result still a distance? Compare with the exact distance to the cut solid's mesh.
+
+# %%
+bitten = difference(box(1.2), sphere(0.75))
+cut = implicit.mesh_to_sdf(implicit.sdf_to_mesh(bitten, 32))
+x = 2 * torch.rand(int(budget(2000, 500)), 3, generator=seeded) - 1
+for name, sdf in (("box", box(1.2)), ("box − ball", bitten), ("exact, from its mesh", cut)):
+    residual = implicit.eikonal_residual(x, sdf)
+    gap = (cut(x).abs() - sdf(x).abs()).clamp(min=0)
+    words = "" if name == "box" else f", too small by up to {float(gap.max()):.2f}"
+    print(f"{name:21s} | |∇f| − 1 | ≤ {float(residual.quantile(0.99)):.4f}{words}")
+
+
+# %%
+def sliced(height, shape):
+    sdf = {"box": box(1.2), "box − ball": bitten, "torus": torus()}[shape]
+    return slice_picture(sdf, height, 240)
+
+
+widgets.explore(
+    sliced, {"height": (-1.0, 1.0, 0.0), "shape": ["box", "box − ball", "torus"]},
+    alt="A slice through a signed distance: dark inside, bright outside, white on the surface.",
+)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the gradient has length 1 even where `max` gave a value that is too small: eikonal is
+# necessary, not sufficient. After CSG the function is a *bound*; sphere tracing still works with it,
+# offsets do not.
+#
+# ## 3.18 Compact, scalable, physically correct
+# *Slide "Compact description, model scalability, physically correct model".* The same network as in
+# 3.1, read at growing resolution: the file stays the same.
+
+# %%
+rows = []
+for r in budget((32, 64, 128), (16, 32)):
+    start = time.perf_counter()
+    read = implicit.sdf_to_mesh(in_cube, r, bound=1.1)
+    seconds = time.perf_counter() - start
+    error = float(chair.sdf(read.vertices).abs().mean())
+    rows.append([f"{r}³", len(read.faces), 24 * len(read.faces) / 1e3, size / 1e3, error, seconds])
+header = ["grid", "faces", "mesh, kB", "network, kB", "surface error", "seconds"]
+viz.table(rows, header, "One network, marched at several resolutions")
+
+# %%
+push = sphere(0.3, (0.0, 0.2, 0.0))
+inside = 2 * torch.rand(20_000, 3, generator=seeded) - 1
+overlap = torch.maximum(chair.sdf(inside), push(inside))
+print(f"collision: the ball and the chair overlap by {-float(overlap.min()):.2f} at most")
+offset = implicit.sdf_to_mesh(sphere(0.5), 48, level=0.1)
+radius = float(offset.vertices.norm(dim=1).mean())
+print(f"offset by 0.1 of a ball of 0.5: mean radius {radius:.4f}")
+
+# %%
+widgets.explore(
+    lambda level, resolution: viz.Scene(
+        implicit.sdf_to_mesh(shapes.scale(chair.sdf, 0.8), resolution, level=level), title="surface"
+    ),
+    {"level": (0.0, 0.15, 0.0, 0.05), "resolution": (12, 48, 32, 4)},
+    alt="The chair's level sets: a growing level thickens it, a growing resolution sharpens it.",
+)
+
+# %% [markdown]
+# *What to see:* the error stops falling when the *network* is the limit. One function answers "how
+# deep is the collision" and "what is the surface 0.1 further out".
+#
+# ## 3.19 A function gives all other formats
+# *Slide "Can obtain all other formats".* Newton's step takes any point to the zero set:
+#
+# $$p \leftarrow p - f(p)\,\frac{\nabla f(p)}{|\nabla f(p)|^2}, \qquad f:\ \text{the function}.$$
+#
+# **Exercise 3.18.** Write `project_to_surface`; `sdf_gradient(points, sdf)` is given.
+
+# %% [exercise] project_to_surface
+
+# %%
+cloud = project_to_surface(2 * torch.rand(500, 3, generator=seeded) - 1, torus(), 5)
+print(f"projected points: {float(torus()(cloud).abs().max()):.0e} from the surface")
+rows, previous = [], None
+for r in (16, 32, 64):
+    marched = implicit.sdf_to_mesh(sphere(0.8), r)
+    errors = (100 * (float(marched.area()) / (4 * math.pi * 0.64) - 1),
+              100 * (float(marched.volume()) / (4 / 3 * math.pi * 0.512) - 1))  # fmt: skip
+    ratio = [p / e for p, e in zip(previous, errors, strict=True)] if previous else [None, None]
+    blocky = voxels.voxels_to_mesh(voxelize(sphere(0.8), r))
+    rows.append([f"{r}³", *errors, *ratio, 100 * (float(blocky.area()) / (4 * math.pi * 0.64) - 1)])
+    previous = errors
+header = ["grid", "area, %", "volume, %", "area ÷", "volume ÷", "area from voxels, %"]
+viz.table(rows, header, "Marching cubes of a ball: errors")
+
+# %% [markdown]
+# *What to see:* errors fall fourfold when the step halves (second order). From yes/no voxels the area
+# stays about 9 % too large at *every* resolution: rounding destroyed what interpolation needs.
+# Sphere tracing, the way from a function straight to a picture, is in notebook 6.
+#
+# ## 3.20 "Can't be obtained from other formats"?
+# > **Slide check.** From a watertight mesh the SDF follows exactly: the distance to the nearest face,
+# > with the sign of the **winding number** $w(x) = \frac{1}{4\pi}\sum_f \Omega_f(x)$, $\Omega_f$ the solid
+# > angle of face $f$ seen from $x$: 1 inside, 0 outside. From soups and scans with holes it follows
+# > approximately.
+#
+# How approximately? Remove a cap of a ball and count wrong signs.
+
+# %%
+ball = meshes.icosphere(3, 0.8)
+x = 2 * torch.rand(int(budget(3000, 800)), 3, generator=seeded) - 1
+rows, top = [], ball.vertices[ball.faces][..., 1].mean(1)
+for limit in (1.0, 0.75, 0.6, 0.4, 0.0):
+    part = Mesh(ball.vertices, ball.faces[top < limit])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that the mesh is open: that is the point here
+        signs = implicit.mesh_to_sdf(part)(x) < 0
+    wrong = 100 * float((signs != (sphere(0.793)(x) < 0)).float().mean())
+    w = float(implicit.winding_number(torch.zeros(1, 3), part))
+    rows.append([100 * (1 - len(part.faces) / len(ball.faces)), w, wrong])
+viz.table(rows, ["faces removed, %", "w at the centre", "wrong signs, %"], "A ball with a hole")
+
+# %% [markdown]
+# *What to see:* small holes cost nearly nothing. With half the ball gone, "inside" is a convention.
+#
+# ## 3.21 Hard to texture
+# *Slide "Difficult to work with textures".* A mesh carries texture coordinates; a function has no
+# parametrisation. Two ways out: an analytic map (here latitude and longitude), or *triplanar*: look up
+# three planar textures and blend by $|n|$.
+
+# %%
+ball = meshes.icosphere(5, 0.9)
+x, normal = ball.vertices, meshes.vertex_normals(ball)
+checks = lambda u, v: (u.floor() + v.floor()) % 2  # noqa: E731
+longitude = torch.atan2(x[:, 2], x[:, 0]) / math.pi * 8
+latitude = torch.asin((x[:, 1] / 0.9).clamp(-1, 1)) / math.pi * 8
+by_map = checks(longitude, latitude)
+weight = normal.abs() ** 4 / (normal.abs() ** 4).sum(1, keepdim=True)
+planes = torch.stack([checks(x[:, i] * 4, x[:, j] * 4) for i, j in ((1, 2), (2, 0), (0, 1))], 1)
+triplanar = (weight * planes).sum(1)
+pictures = [viz.render_mesh(ball, colors=c[:, None].repeat(1, 3) * 0.8 + 0.1, view=(30, 50), size=260)
+            for c in (by_map, triplanar)]  # fmt: skip
+viz.gallery(pictures, ["UV (longitude, latitude)", "triplanar"], alt="Two textures on a ball.")
+width = torch.cos(latitude / 8 * math.pi)
+least = 100 * float(width.quantile(0.01))
+print(f"UV: cells shrink to {least:.0f} % of their width near the poles")
+blend = 100 * float((weight.amax(1) < 0.9).float().mean())
+print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
+
+# %% [markdown]
+# *What to see:* the map pinches at the poles; triplanar has no pole but blurs where planes meet, and
+# cannot carry a picture that was painted for *this* shape.
+#
+# ## 3.22 Many views
+# *Slide "Multi-view".* MVCNN (Su et al. 2015): one 2D network looks at every view; its features are
+# **pooled over the views** by the maximum, so neither their order nor their number matters.
+#
+# **Exercise 3.19.** Write `view_pool`: (b, v, c) → (b, c).
+
+# %% [exercise] view_pool
+
+# %% [markdown]
+# **Experiment.** Six families, depth views, a small network, pooled. Accuracy on shapes it has not
+# seen against the number of views. (30 s on two cores, most of it rendering; 15 s on a GPU.)
+
+
+# %%
+def depth_views(seeds):
+    """Inverse depth images (shapes, 8, 1, 24, 24) of every family, and labels."""
+    poses, images, labels = cameras.spherical_cameras(8, 3.0, elevation=(-30, 60)), [], []
+    for number, family in enumerate(shapes.FAMILIES):
+        for seed in seeds:
+            seen = views.render_views(make_shape(family, seed).mesh(24), poses, 24)
+            images.append((2 / seen.depth)[:, None])  # infinite depth becomes 0
+            labels.append(number)
+    return torch.stack(images), torch.tensor(labels)
+
+
+train, train_labels = depth_views(range(int(budget(10, 4))))
+test, test_labels = depth_views(range(900, 900 + int(budget(6, 3))))
+
+# %%
+torch.manual_seed(0)
+trunk = torch.nn.Sequential(
+    torch.nn.Conv2d(1, 12, 5, stride=2), torch.nn.ReLU(), torch.nn.Conv2d(12, 24, 3, stride=2),
+    torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(24 * 16, 32), torch.nn.ReLU(),
+)  # fmt: skip
+head = torch.nn.Linear(32, 6)
+
+
+def classify(images):
+    b, v = images.shape[:2]
+    return head(view_pool(trunk(images.flatten(0, 1)).reshape(b, v, 32)))
+
+
+optimizer = torch.optim.Adam([*trunk.parameters(), *head.parameters()], lr=3e-3)
+for step in Budget(int(budget(120, 40)), seconds=budget(15, 4), label="MVCNN"):
+    some = torch.randperm(8, generator=seeded)[: 1 + step % 8]
+    loss = torch.nn.functional.cross_entropy(classify(train[:, some]), train_labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %%
+accuracy, hulls, counts = [], [], (1, 2, 4, 8)
+for n in counts:
+    draws = [torch.randperm(8, generator=seeded)[:n] for _ in range(8)]
+    hits = [(classify(test[:, d]).argmax(1) == test_labels).float().mean() for d in draws]
+    accuracy.append(float(sum(hits) / len(hits)))
+rows = [[n, a] for n, a in zip(counts, accuracy, strict=True)]
+viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families")
+
+# %% [markdown]
+# *What to see:* the more views, the better; the last ones add little.
+#
+# Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
+#
+# **Exercise 3.20.** Write `visual_hull`; `project(points, camera, focal, h, w)` gives pixels and
+# depths.
+
+# %% [exercise] visual_hull
+
+# %%
+exact, hulls, counts = voxelize(chair.sdf, 32), [], (1, 2, 4, 8, 16, 32)
+mesh = chair.mesh(64)
+for n in counts:
+    seen = views.render_views(mesh, cameras.spherical_cameras(n, 3.0), 128)
+    hulls.append(visual_hull(seen.mask, seen.cameras, 32))
+scores = [float(metrics.iou(h[None], exact[None])) for h in hulls]
+viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
+            [f"{n} views: IoU {s:.2f}" for n, s in zip(counts, scores, strict=True)],
+            alt="The visual hull of a chair from 1 to 32 views.", columns=6)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* the hull shrinks towards the shape and stays outside of it. A hollow that no outline
+# shows would stay filled for ever. (It loses a little at bars as thin as a pixel.)
+#
+# ## 3.23 Many planes
+# *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.
+# From another camera each plane moves by a **homography**. A point $x$ of the plane $n \cdot x = d$
+# goes to $Rx + t = (R + t\,n^\top/d)\,x$, so pixels move by
+#
+# $$H = K\,(R + t\,n^\top / d)\,K^{-1},$$
+#
+# $K$: the intrinsics; $R, t$: the motion between the cameras' axes; $n, d$: normal and distance of the plane.
+#
+# **Exercise 3.21.** Write `plane_homography`.
+
+# %% [exercise] plane_homography
+
+# %% [markdown]
+# Then the planes are laid over each other, nearest first ($i = 1$), with colours $c_i$ and opacities
+# $\alpha_i$: $C = \sum_i \alpha_i c_i \prod_{j<i} (1 - \alpha_j)$. The same sum renders NeRF.
+#
+# **Exercise 3.22.** Write `over_composite`: (p, h, w, 4) → (h, w, 3).
+
+# %% [exercise] over_composite
+
+# %%
+size, room = 96, chair.mesh(64)
+room_colors = chair.colors(room.vertices)
+k = cameras.intrinsics(float(size), size, size)
+
+
+def view_from(x):
+    pose = cameras.look_at([x, 0.5, 3.0], [x, 0.3, 0.0])
+    return views.render_views(room, pose[None], size, colors=room_colors), pose
+
+
+def novel(x, planes):
+    """The picture from `x` along the baseline, made from the planes of the view at 0."""
+    (source, pose), (_, target) = view_from(0.0), view_from(x)
+    depths = views.plane_depths(1.8, 4.2, planes)
+    mpi = views.mpi_from_depth(source.color[0], source.depth[0], depths)
+    a, b = (cameras.opengl_to_opencv(p) for p in (pose, target))
+    return views.render_mpi(mpi, depths, k, torch.linalg.inv(b) @ a)
+
+
+# %%
+def psnr(a, b):
+    return float(-10 * (a - b).square().mean().log10())
+
+
+curves = {}
+for planes in (1, 4, 16, 64):
+    baseline = (0.05, 0.1, 0.2, 0.4)
+    scores = [psnr(novel(x, planes), view_from(x)[0].color[0]) for x in baseline]
+    curves[f"{planes} planes"] = (baseline, scores)
+viz.line_chart(curves, x="camera moved by", y="PSNR, dB", log_x=True,
+               alt="More planes help; a wider baseline hurts.")  # fmt: skip
+alpha = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 1, 1)
+two = torch.cat((torch.eye(3)[:2][:, None, None], alpha), -1)
+print("half-transparent red before green:", over_composite(two)[0, 0].tolist())
+h = plane_homography(k, torch.eye(4), torch.tensor([0.0, 0.0, 1.0]), 2.0)
+print(f"no motion, no change: {float((h - torch.eye(3)).abs().max()):.0e}")
+
+# %%
+widgets.explore(
+    lambda camera, planes: [novel(camera, planes).clamp(0, 1).numpy(),
+                            view_from(camera)[0].color[0].numpy()],
+    {"camera": (-0.5, 0.5, 0.2), "planes": {"1": 1, "4": 4, "16": 16, "64": 64}},
+    alt="Left the multi-plane image, right the truth, from a camera that moves sideways.",
+)  # fmt: skip
+
+# %% [markdown]
+# *What to see:* PSNR falls with the baseline, since behind the front surfaces the planes have nothing
+# to show. It rises with the number of planes, up to a point: between many hard planes a slanted
+# surface cracks. Learned planes are half-transparent and overlap.
+#
+# ## 3.24 The conversion table
+# Every representation into every other: error and time on this machine, or the reason why not.
+# The error is the mean distance between the surfaces (section 3.1); for voxels 1 − IoU, for views
+# 1 − IoU of the silhouettes, for a function its mean size on the true surface.
+
+# %%
+r, mesh = 32, chair.mesh(48)
+cloud, normals = sample_surface(mesh, 6000, generator=seeded)
+grid, poses = voxelize(chair.sdf, r), cameras.spherical_cameras(16, 3.0)
+seen = views.render_views(mesh, poses, 96)
+k96 = cameras.intrinsics(seen.focal, 96, 96)
+
+
+def scanned():
+    parts = [unproject_depth(d, k96, p)[m]
+             for d, p, m in zip(seen.depth, seen.cameras, seen.mask, strict=True)]  # fmt: skip
+    return torch.cat(parts)
+
+
+def rebuilt(raw):
+    raw = raw[torch.randperm(len(raw), generator=seeded)[:5000]]
+    return points.reconstruct_surface(raw, points.orient_normals(raw, pca_normals(raw, 16)), r)
+
+
+def hull_mesh():
+    return voxels.voxels_to_mesh(visual_hull(seen.mask, seen.cameras, r))
+
+
+# %%
+def measured(make, kind):
+    start = time.perf_counter()
+    result = make()
+    if kind == "function":
+        result(torch.zeros(1, 3))
+    seconds = time.perf_counter() - start
+    if kind == "voxels":
+        error = 1 - float(metrics.iou(result[None], voxelize(chair.sdf, len(result))[None]))
+    elif kind == "views":
+        error = 1 - float(metrics.iou(seen.mask[None], result.mask[None]))
+    elif kind == "function":
+        error = float(result(truth[:500]).abs().mean())  # 0 on the true surface
+    else:
+        cloud_ = result if kind == "points" else sample_surface(result, 4000)[0]
+        error = surface_error(cloud_)
+    return f"{error:.3f} / {seconds:.2f} s"
+
+
+# %%
+def render_again(source):
+    return views.render_views(source, poses, 96)
+
+
+march = lambda: implicit.sdf_to_mesh(chair.sdf, r)  # noqa: E731
+from_grid = lambda: voxels.voxels_to_mesh(grid)  # noqa: E731
+to_sdf = implicit.mesh_to_sdf
+solid = lambda m: voxels.mesh_to_voxels(Mesh(m.vertices.clamp(-1, 1), m.faces), r)  # noqa: E731
+routes = {
+    "voxels": ["itself", lambda: sample_surface(from_grid(), 4000)[0], from_grid,
+               lambda: to_sdf(from_grid()), lambda: render_again(from_grid())],
+    "points": [lambda: solid(rebuilt(cloud)), "itself", lambda: rebuilt(cloud),
+               lambda: to_sdf(rebuilt(cloud)), lambda: render_again(rebuilt(cloud))],
+    "mesh": [lambda: solid(mesh), lambda: sample_surface(mesh, 4000)[0], "itself",
+             lambda: to_sdf(mesh), lambda: render_again(mesh)],
+    "function": [lambda: voxelize(chair.sdf, r), lambda: sample_surface(march(), 4000)[0], march,
+                 "itself", lambda: render_again(march())],
+    "views": [lambda: visual_hull(seen.mask, seen.cameras, r), scanned, hull_mesh,
+              lambda: to_sdf(hull_mesh()), "itself"],
+}  # fmt: skip
+
+# %%
+kinds, rows = ("voxels", "points", "mesh", "function", "views"), []
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a reconstruction may be open or cut: its error shows it
+    for source, cells in routes.items():
+        both = zip(cells, kinds, strict=True)
+        done = [cell if isinstance(cell, str) else measured(cell, kind) for cell, kind in both]
+        rows.append([source, *done, "from a view with depth"])
+nearby = psnr(novel(0.2, 16), view_from(0.2)[0].color[0])
+rows.append(["planes", *["no: one side only"] * 4, f"nearby only: {nearby:.1f} dB", "itself"])
+viz.table(rows, ["from \\ to", *kinds, "planes"], "Conversions: error / seconds")
+
+# %% [markdown]
+# *What to see:* a function gives everything; a mesh nearly everything. Points must be guessed into a
+# surface first. Planes are made from *one* view with depth, and hold only what that camera saw: no
+# back side, so no closed surface, solid or distance. Texture, names of parts and connectivity do
+# not survive any way through voxels.
+#
+# **Where you meet this again.** Losses that compare representations: notebook 4. Networks that
+# output each of them: notebook 5. Rendering them: notebook 6. A function learned from pictures: 7.
+
+# %%
+progress()
