@@ -64,10 +64,8 @@ LIMITS: dict[str, Predict] = {
 
 def spread(draws: list[dict[str, float]]) -> dict[str, list[float]]:
     """Mean and standard deviation of every measure over several draws of test shapes."""
-    return {
-        name: [statistics.fmean(d[name] for d in draws), statistics.stdev(d[name] for d in draws)]
-        for name in MEASURES
-    }
+    table = {name: torch.tensor([draw[name] for draw in draws]) for name in MEASURES}
+    return {name: [float(values.mean()), float(values.std())] for name, values in table.items()}
 
 
 def write_scores(
