@@ -38,8 +38,8 @@ NAME, OPEN = "course-sandbox", "course-open"
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp/home",
-    "TMPDIR": "/tmp",
+    "HOME": "/run/scratch/home",
+    "TMPDIR": "/run/scratch",
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -147,16 +147,15 @@ class Sandbox:
                 command += ["--ro-bind", folder, folder]
         for path in ("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/ssl/openssl.cnf"):
             command += ["--ro-bind-try", path, path]
-        for prefix in dict.fromkeys(
-            [os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix]
-        ):
+        command += ["--tmpfs", "/tmp"]
+        for prefix in _python_folders():
             for parent in reversed(Path(prefix).parents[:-1]):
                 command += ["--perms", "0755", "--dir", str(parent)]
             command += ["--ro-bind", prefix, prefix]
         for path in _hidden_folders():
             command += ["--tmpfs", path, "--remount-ro", path]
-        command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-        command += ["--dir", "/run/kernel", "--dir", "/run/library"]
+        command += ["--proc", "/proc", "--dev", "/dev"]
+        command += ["--dir", "/run/kernel", "--dir", "/run/library", "--dir", "/run/scratch"]
         command += ["--bind", str(self.folder / "kernels"), "/run/kernels"]
         command += ["--ro-bind", str(self.libraries), "/run/libraries"]
         command += ["--ro-bind", str(Path(__file__).with_name("confine.py")), "/run/confine.py"]
@@ -164,15 +163,28 @@ class Sandbox:
         assets = Path(course_lib.__file__).resolve().parent.parent / "assets"
         if assets.is_dir():
             command += ["--ro-bind", str(assets), str(assets)]
-        command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        command += ["--remount-ro", "/dev", "--remount-ro", "/tmp", "--remount-ro", "/"]
         for name, value in ENVIRONMENT.items():
             command += ["--setenv", name, value]
         return [*command, "--chdir", "/", "--"]
 
     def _zygote(self, listener: int) -> list[str]:
-        settings = json.dumps({"listener": listener})
+        under_tmp = any(Path(folder).is_relative_to("/tmp") for folder in _python_folders())
+        settings = json.dumps({"listener": listener, "own_tmp": not under_tmp})
         start = "import sys; sys.path.insert(0, '/run'); import zygote; zygote.main()"
         return [sys.executable, "-I", "-c", start, settings]
+
+
+def _python_folders() -> list[str]:
+    """The folders of this Python: its installation, its environment, other places of packages."""
+    folders = [os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix]
+    folders += [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    found: list[str] = []
+    for folder in map(os.path.abspath, folders):
+        known = any(Path(folder).is_relative_to(other) for other in (*SYSTEM, *found))
+        if os.path.isdir(folder) and not known:
+            found.append(folder)
+    return found
 
 
 def _hidden_folders() -> list[str]:
@@ -181,7 +193,7 @@ def _hidden_folders() -> list[str]:
     packages = {Path(course_lib.__file__).resolve().parent}
     packages |= {(place / "course_lib").resolve() for place in places}
     folders = {p.parent if (p.parent / "pyproject.toml").exists() else p for p in packages}
-    shown = [Path(os.path.realpath(path)) for path in (*SYSTEM, sys.prefix, sys.base_prefix)]
+    shown = [Path(os.path.realpath(path)) for path in (*SYSTEM, *_python_folders())]
     return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(s) for s in shown)]
 
 

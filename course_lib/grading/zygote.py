@@ -65,7 +65,7 @@ def _first_process(connection: socket.socket, request: dict, settings: dict) -> 
     try:
         confine.die_with_parent()
         confine.hide_from_siblings()
-        _mount(request)
+        _mount(request, settings)
         readable, writable = os.pipe()
         kernel = os.fork()
         if kernel == 0:
@@ -81,7 +81,7 @@ def _first_process(connection: socket.socket, request: dict, settings: dict) -> 
     os._exit(0)
 
 
-def _mount(request: dict) -> None:
+def _mount(request: dict, settings: dict) -> None:
     """A process list, a home, and the two folders of this kernel; those of others are covered."""
     confine.mount("none", "/", "", confine.RECURSIVE | confine.PRIVATE)
     confine.mount("proc", "/proc", "proc", confine.NO_SUID | confine.NO_DEVICES)
@@ -89,8 +89,9 @@ def _mount(request: dict) -> None:
     confine.mount(f"/run/libraries/{request['library']}", "/run/library", "", confine.BIND)
     confine.small_tmpfs("/run/kernels", 1, os.getuid(), read_only=True)
     confine.small_tmpfs("/run/libraries", 1, os.getuid(), read_only=True)
-    confine.small_tmpfs("/tmp", request["disk_megabytes"], request["uid"])
-    confine.small_tmpfs("/dev/shm", request["disk_megabytes"], request["uid"])
+    own = ["/run/scratch", "/dev/shm", *(["/tmp"] if settings["own_tmp"] else [])]
+    for folder in own:
+        confine.small_tmpfs(folder, request["disk_megabytes"], request["uid"])
 
 
 def _kernel(connection: socket.socket, ready: int, request: dict) -> None:
@@ -122,9 +123,9 @@ def _confine(request: dict) -> None:
         }
     )
     confine.drop_privileges(request["uid"])
-    os.mkdir("/tmp/home")
-    os.chdir("/tmp/home")
-    with open("/tmp/connection.json", "w") as file:
+    os.mkdir("/run/scratch/home")
+    os.chdir("/run/scratch/home")
+    with open("/run/scratch/connection.json", "w") as file:
         json.dump(request["connection"], file)
     sys.path.insert(0, "/run/library")
     sys.argv = ["kernel"]
@@ -134,7 +135,7 @@ def _run_kernel(ready: int, log: int) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance()
-    app.initialize(["-f", "/tmp/connection.json", "--HistoryManager.enabled=False"])
+    app.initialize(["-f", "/run/scratch/connection.json", "--HistoryManager.enabled=False"])
     os.close(log)
     os.write(ready, b"r")
     os.close(ready)
