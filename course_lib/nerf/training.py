@@ -55,12 +55,15 @@ def train(
     *,
     seconds: float,
     steps: int = 1_000_000,
+    least: int = 0,
     generator: torch.Generator | None = None,
     on_step: Callable[[int, float], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     label: str = "training",
 ) -> History:
     """Fit a field to photographs for some seconds (of `clock`) or steps, whichever ends first.
+
+    But for at least `least` steps, however busy the machine is.
 
     Minimises the squared difference between rendered and photographed colours of random pixels. An
     interrupt (the stop button) ends it early: the field stays usable, and calling again goes on.
@@ -70,18 +73,20 @@ def train(
     generator = generator or torch.Generator(device).manual_seed(0)
     pixels = PixelSource(scene.to(device))
     history, begun, start = History(), clock(), model.progress
-    bar = Budget(steps, seconds=seconds if clock is time.perf_counter else 1e9, label=label)
+    by_bar = clock is time.perf_counter and least == 0
+    bar = Budget(steps, seconds=seconds if by_bar else 1e9, label=label)
     for step in bar:
         done = max((clock() - begun) / seconds, step / steps)
-        if done >= 1:
+        if done >= 1 and step >= least:
             break
+        done = min(done, 1.0)
         model.prepare(start + (1 - start) * done)
         loss = training_step(model, pixels, generator)
         if step % 10 == 0:
             history.steps.append(step)
             history.seconds.append(clock() - begun)
             history.losses.append(loss.item())
-            bar.say(f"loss {history.losses[-1]:.4f}, {min(done, 1):.0%} of the budget")
+            bar.say(f"loss {history.losses[-1]:.4f}, {done:.0%} of the budget")
         if on_step is not None:
             on_step(step, clock() - begun)
     return history

@@ -132,7 +132,9 @@ class VoxelField(RadianceField):
     ) -> Float[Tensor, "m 3"]:
         """Colours seen from directions, in (0, 1)."""
         basis = spherical_harmonics(directions, self.degree)  # (m, k)
-        return torch.sigmoid((harmonics.view(len(basis), 3, -1) * basis[:, None]).sum(-1))
+        return torch.sigmoid(
+            (harmonics.view(len(basis), 3, basis.shape[1]) * basis[:, None]).sum(-1)
+        )
 
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:

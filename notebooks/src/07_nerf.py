@@ -13,8 +13,7 @@
 # %%
 from dataclasses import replace
 
-from course_lib import cameras, losses, meshes, viz, widgets
-from course_lib import nerf
+from course_lib import cameras, losses, meshes, nerf, viz, widgets
 from course_lib.data.scenes import load_scene
 from course_lib.running import Budget, asset, budget
 
@@ -229,7 +228,10 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 from course_lib.nerf.occupancy import tight_span
 
 guide = nerf.MLPField(photos, width=8, depth=2, fine=0)  # knows region and hull
-ends = lambda origins, directions: tight_span(guide.occupancy, guide.region, (origins, directions))
+
+
+def ends(*rays):
+    return tight_span(guide.occupancy, guide.region, rays)
 
 
 def render(network, origins, directions, background, n_samples=16):
@@ -255,7 +257,7 @@ network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
 optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
 pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
 steps, errors = Budget(10**6, seconds=budget(25, 2), label="your NeRF"), []
-for step in steps:
+for _ in steps:
     rays, rgba = pixels.batch(1024, generator)
     background = torch.rand(1024, 3, device=DEVICE)
     target = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * background
@@ -301,13 +303,14 @@ few = test.select(range(0, 20, 7))
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12, batch=768, learning_rate=5e-3,
                     position_frequencies=6)  # fmt: skip
 mlp_curve = nerf.Curve(mlp, few, every=budget(6, 2))
-_ = nerf.train(mlp, photos, seconds=budget(60, 3), on_step=mlp_curve, clock=mlp_curve.clock,
-               label="network")  # fmt: skip
+_ = nerf.train(mlp, photos, seconds=budget(60, 3), least=10, on_step=mlp_curve,
+               clock=mlp_curve.clock, label="network")  # fmt: skip
 
 # %%
 field = nerf.VoxelField(photos)
 curve = nerf.Curve(field, few, every=budget(2, 0.6))
-_ = nerf.train(field, photos, seconds=budget(30, 5), on_step=curve, clock=curve.clock, label="grid")
+_ = nerf.train(field, photos, seconds=budget(30, 5), least=100, on_step=curve, clock=curve.clock,
+               label="grid")  # fmt: skip
 viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
                 "sparse voxel grid": (curve.seconds, curve.psnr)}, x="seconds of training", y="PSNR (dB)",
                alt="PSNR on test photographs against seconds: the grid is far above.")  # fmt: skip
@@ -397,7 +400,7 @@ common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "batch": 512, "lear
 results = {}
 for name, change in variants.items():
     ablated = nerf.MLPField(small, **(common | change))
-    _ = nerf.train(ablated, small, seconds=budget(18, 1.5), label=name)
+    _ = nerf.train(ablated, small, seconds=budget(18, 1.5), least=5, label=name)
     results[name] = nerf.evaluate(ablated, small_test.select(range(0, 20, 4)))["psnr"]
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
@@ -438,8 +441,8 @@ for name, scene in sick.items():
 # Chamfer distance and F-score as in notebook 4 say how far we are off.
 
 # %%
-from course_lib.metrics import f_score
 from course_lib.meshes.files import load_mesh
+from course_lib.metrics import f_score
 
 true = load_mesh(asset("scene/mesh.ply"))
 mesh = nerf.extract_mesh(field, resolution=budget(128, 96))
