@@ -130,7 +130,7 @@ for name, method in methods.items():
 #
 # > **Slide check.** The slide asks "Does this person earn more than 50000 dollars?". TabLLM's prompt
 # > has "per year" in it: without a period of time the question has no answer. And in TabLLM's files
-# > "Answer:" stands on a line of its own; to a small model even that matters (1.7).
+# > "Answer:" stands on a line of its own; to a small model even that matters.
 #
 # *Your task:* build the prompt. `gap` is what stands before "Answer:".
 
@@ -286,19 +286,19 @@ viz.table(
 )
 
 # %% [markdown]
-# *What to see.*
-# - The plain sentence is best: it reads most like what the model was trained on, and it is short.
-# - The share of Yes runs from next to nothing to nearly all while 24 % would be right: accuracy would
+# *What to look for.*
+# - Which method has the highest AUC, and is it the longest? A sentence that reads like the texts the
+#   model was trained on can say more with fewer tokens.
+# - The share of Yes, against the 24 % that would be right: where it is near 0 or 1, accuracy would
 #   only measure that bias.
-# - **Permuted values** destroy what the model knows of them: "doctoral degree" now stands where
-#   "preschool" was. What is left is no better than guessing. A classifier trained on *many* rows would
-#   hardly notice: it learns the new code. This is the test that shows whether a model uses *prior
-#   knowledge*.
-# - **Permuted names** ask whether it knows the names: a model that only looks for words such as
+# - **Permuted values** destroy what the model knows of them: "doctoral degree" may now stand where
+#   "preschool" was. A classifier trained on *many* rows hardly notices, since it learns the new code:
+#   this is the test that shows whether a model uses *prior knowledge*.
+# - **Permuted names** ask whether it reads the names: a model that only looks for words such as
 #   "doctoral degree" loses little.
 #
-# A standard error helps to read the third digit: with about 70 positives and 230
-# negatives it is about 0.035, so differences below 0.05 mean little.
+# How many digits count? With about 70 positives and 230 negatives the standard error of an AUC is
+# about 0.035, so differences below 0.05 mean little.
 
 # %% [markdown]
 # ## 1.8 Few shots: balanced samples, and LoRA
@@ -342,16 +342,19 @@ if llm:
     torch.manual_seed(42)
     weights = tabular.add_lora(llm.network, layer=LoRALinear)
     steps = Budget(budget(study.STEPS[16], 2), seconds=90.0, label=f"LoRA, {shots} shots")
-    settings = {"steps": steps, "generator": torch.Generator().manual_seed(42)}
+    settings = {"generator": torch.Generator().manual_seed(42), "learning_rate": 1e-3}
     with study.quick_arithmetic(llm.device):
         examples = tabular.cache_features(llm, study.study_prompts(pool.iloc[chosen.numpy()]))
-        losses = tabular.fine_tune(llm, weights, examples, y.to(llm.device), **settings)
+        losses = tabular.fine_tune(
+            llm, weights, examples, y.to(llm.device), steps=steps, **settings
+        )
         tuned_live = tabular.predict(llm, cached)
     print(
         f"{sum(w.numel() for w in weights):,} weights trained, loss {losses[0]:.2f} → {losses[-1]:.2f}"
     )
     print(f"AUC on {live} rows: {roc_auc(zero_live, some):.3f} → {roc_auc(tuned_live, some):.3f}")
-print(f"stored, the same seed, 500 rows: {roc_auc(stored.scores['lora/16/42'], labels):.3f}")
+found = [f"{auc:.3f}" for auc in stored.aucs("lora", 16, labels)]
+print(f"stored, 16 shots, 500 rows, every seed: {', '.join(found) or 'not there yet'}")
 
 # %% [markdown]
 # **The slide's fifth row** (42 years, Master, gain 594): before and after the tuning. The slide gives
@@ -420,7 +423,7 @@ viz.line_chart(
     x="labelled rows k (zero-shot drawn at 1)",
     y="AUC on held-out rows",
     log_x=True,
-    alt="The language model starts high at zero shots; all methods meet near 256 rows.",
+    alt="The language model begins at 0.75 without any row; the others rise with the rows.",
 )
 
 
@@ -487,12 +490,12 @@ viz.line_chart(
     bins,
     x="mean p(Yes) of a bin",
     y="share of positives",
-    alt="Zero-shot and tuned scores lie below the diagonal; the shifted ones nearer to it.",
+    alt="Of each bin the share of positives against the mean p(Yes), beside the diagonal.",
 )
 
 # %% [markdown]
-# *What to see:* the zero-shot p(Yes) cannot be read as a probability at all. Tuning brings it down to
-# earth; the shift of the prior does some of the rest, as far as three numbers per seed can say.
+# *What to see:* the zero-shot p(Yes) cannot be read as a probability at all; compare its mean and its
+# calibration error with those of the tuned scores, before and after the shift of the prior.
 #
 # ## 1.11 What TabLLM reported
 # With T0 of 11 billion weights, the authors found the text template best, zero-shot classification
