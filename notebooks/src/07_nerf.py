@@ -222,7 +222,7 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 # %% [markdown]
 # Now put your functions together. `ends` gives the near and far distance of each ray: where it enters
 # and leaves the **visual hull**, the space that no photograph shows to be empty. (With fixed ends,
-# as in the paper, the same takes about five times longer.)
+# as in the paper, the same takes several times longer.)
 
 # %%
 from course_lib.nerf.occupancy import tight_span
@@ -324,7 +324,7 @@ viz.gallery(pictures, [*names, "photograph, not used"], height=280,
 
 # %% [markdown]
 # *What to see:* the grid passes the network's final quality within its first seconds. What it pays
-# with is memory: the network has some 60,000 numbers, the grid millions.
+# with is memory: the network has tens of thousands of numbers, the grid millions.
 
 # %%
 n_mlp = sum(p.numel() for p in [*mlp.coarse.parameters(), *mlp.fine.parameters()])
@@ -407,8 +407,8 @@ viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ing
 # %% [markdown]
 # *What to see:* the encoding matters most. "No fine samples" has half the work per step and so
 # more steps in the same time: after seconds it may win, after hours it does not. View direction and
-# jitter matter for the last decibels, which a training of seconds does not reach; in the paper's
-# table 2, after full training, the encoding is worth 1.9 dB there, the view direction 3.3 dB.
+# jitter matter for the last decibels, which a training of seconds does not reach; the paper's own
+# ablation (its table 2), after full training, shows all of them helping.
 
 # %% [markdown]
 # ## 7.12 When it fails: the health monitor
