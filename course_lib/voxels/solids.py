@@ -9,9 +9,8 @@ from torch import Tensor
 from course_lib.implicit.crossings import column_sides
 from course_lib.implicit.pairs import box_pairs
 from course_lib.implicit.tidy import is_closed, tidy
-from course_lib.implicit.winding import FastWinding
 from course_lib.meshes import Mesh, grid_to_mesh
-from course_lib.voxels.grids import check_in_cube, check_resolution, voxel_centers
+from course_lib.voxels.grids import check_in_cube, check_resolution
 
 
 def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
@@ -21,7 +20,8 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     one seen from below (its back), −1 for one seen from its front. Occupied is every number but 0, so
     overlapping solids unite and a mesh that is inside out counts too. An **open** mesh has no
     inside; there a voxel is occupied where the winding number (the share of all directions in which
-    the surface shows its back) exceeds ½, and a warning says so. Repeated and turned faces: `tidy`.
+    the surface shows its back, here of the six along the axes) exceeds ½, and a warning says so.
+    Repeated and turned faces: see `tidy`.
 
     Raises ValueError for a mesh outside [−1, 1]³ or without area, and where no voxel is occupied.
 
@@ -40,9 +40,7 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
             UserWarning,
             stacklevel=2,
         )
-        centers = voxel_centers(resolution, device=mesh.vertices.device)
-        winding = FastWinding(mesh)(centers.reshape(-1, 3))
-        grid = winding.abs().reshape(centers.shape[:3]) > 0.5
+        grid = _six_directions(mesh, resolution).abs() > 0.5
     if not bool(grid.any()):
         raise ValueError(
             f"no voxel centre lies inside the mesh at resolution {resolution}: it is too thin or "
@@ -51,7 +49,7 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     return grid
 
 
-def _column_winding(mesh: Mesh, r: int) -> Tensor:
+def _column_winding(mesh: Mesh, r: int, *, whole: bool = False) -> Tensor:
     """The winding number at every centre, from the crossings of the lines through them along z."""
     corners = mesh.corners.detach().double()
     flat = (corners[..., :2] + 1) * (r / 2) - 0.5  # in units of voxels, centres at integers
@@ -68,7 +66,19 @@ def _column_winding(mesh: Mesh, r: int) -> Tensor:
         slot = (cell[:, 0] * r + cell[:, 1]) * (r + 1) + above
         count.index_add_(0, slot, torch.sign(sides[:, 0]).long())
     from_above = count.reshape(r, r, r + 1).flip(2).cumsum(2).flip(2)
-    return from_above[:, :, 1:]
+    return from_above if whole else from_above[:, :, 1:]
+
+
+def _six_directions(mesh: Mesh, r: int) -> Tensor:
+    """The mean of the counts upwards and downwards along x, y and z: w up to the six directions."""
+    total = 0.0
+    for axis in range(3):  # turned so that this axis is z
+        turned = Mesh(mesh.vertices.roll(2 - axis, dims=1), mesh.faces)
+        up = _column_winding(turned, r, whole=True)
+        both = up[:, :, 1:] - up[:, :, :1] / 2.0  # downwards: up − all of the column
+        order = [(k + 2 - axis) % 3 for k in range(3)]
+        total = total + both.permute(order)
+    return total / 3
 
 
 def voxels_to_mesh(grid: Bool[Tensor, "r r r"]) -> Mesh:
