@@ -76,10 +76,10 @@ def train(
     by_bar = clock is time.perf_counter and least == 0
     bar = Budget(steps, seconds=seconds if by_bar else 1e9, label=label)
     for step in bar:
-        done = max((clock() - begun) / seconds, step / steps)
-        if done >= 1 and step >= least:
+        spent = (clock() - begun) / seconds
+        done = max(min(spent, step / least) if least else spent, step / steps)
+        if done >= 1:
             break
-        done = min(done, 1.0)
         model.prepare(start + (1 - start) * done)
         loss = training_step(model, pixels, generator)
         if step % 10 == 0:
