@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from course_lib.__main__ import main
-from course_lib.authoring import assets
+from course_lib.authoring import assets, build
 from course_lib.authoring.doctor import Finding, findings
 from course_lib.authoring.notebook import assemble
 from course_lib.authoring.solve import solve
@@ -80,6 +80,21 @@ def test_solve_writes_a_notebook(notebook, tmp_path, capsys):
     nbformat.write(notebook, tmp_path / "toy.ipynb")
     assert main(["solve", str(tmp_path / "toy.ipynb"), "--out", str(tmp_path / "new/s.ipynb")]) == 0
     assert "points.mean" in (tmp_path / "new" / "s.ipynb").read_text(encoding="utf-8")
+
+
+def test_prose_is_refreshed_without_running_the_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "built_path", lambda source: source.with_suffix(".ipynb"))
+    path = tmp_path / "09_toy.py"
+    path.write_text("# %% [markdown]\n# # 9 · Old\n\n# %%\n1 + 1\n", encoding="utf-8")
+    notebook = assemble(path)
+    notebook.cells[-1].execution_count = 7
+    nbformat.write(notebook, path.with_suffix(".ipynb"))
+    path.write_text("# %% [markdown]\n# # 9 · New\n\n# %%\n1 + 1\n", encoding="utf-8")
+    cells = nbformat.read(build.refresh(path), as_version=4).cells
+    assert "New" in cells[0].source and cells[-1].execution_count == 7
+    path.write_text("# %% [markdown]\n# # 9 · New\n\n# %%\n2 + 2\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="code of 09_toy.py has changed"):
+        build.refresh(path)
 
 
 def test_an_unknown_exercise_is_named_with_its_neighbours(tmp_path):

@@ -1,6 +1,7 @@
 """Run notebooks and write them: `python -m course_lib build [NN ...]`."""
 
 import argparse
+import ast
 import os
 import re
 import sys
@@ -41,6 +42,30 @@ def build(source: Path) -> Path:
     return path
 
 
+def refresh(source: Path) -> Path:
+    """Bring the text of a built notebook up to date, keeping its outputs; returns its path.
+
+    Raises ValueError if its code has changed, too: then it has to be built.
+    """
+    path, notebook = built_path(source), assemble(source)
+    old = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    new = [c for c in notebook.cells if c.cell_type == "code"]
+    if [_meaning(cell.source) for cell in old] != [_meaning(cell.source) for cell in new]:
+        raise ValueError(f"the code of {source.name} has changed: build it without --text")
+    for before, after in zip(old, new, strict=True):
+        after.outputs, after.execution_count = before.outputs, before.execution_count
+    nbformat.write(notebook, path)
+    return path
+
+
+def _meaning(code: str) -> str:
+    """Code without its layout, so that formatting alone is no change; magics as they stand."""
+    try:
+        return ast.dump(ast.parse(code))
+    except SyntaxError:
+        return code
+
+
 def stale(source: Path) -> str:
     """Why the built notebook does not belong to its source any more; empty if it does."""
     path = built_path(source)
@@ -72,6 +97,9 @@ def _tidy(notebook: NotebookNode) -> None:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m course_lib build`."""
     parser.add_argument("numbers", nargs="*", help="notebooks to build, such as 04; all if none")
+    parser.add_argument(
+        "--text", action="store_true", help="only the prose has changed: keep the outputs"
+    )
     parser.add_argument("--stale", action="store_true", help="only those whose source has changed")
 
 
@@ -86,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for source in chosen:
         start = time.perf_counter()
-        path = build(source)
+        path = refresh(source) if options.text else build(source)
         seconds, size = time.perf_counter() - start, path.stat().st_size / 1000
         print(f"{path.name}: {seconds:.0f} s, {size:.0f} kB", flush=True)
     return 0

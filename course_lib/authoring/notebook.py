@@ -124,9 +124,9 @@ def _fix_ids(cells: list[NotebookNode]) -> None:
     """Give unnamed cells the id of their section's number and their place in the section."""
     section, count = "s0", 0
     for cell in cells:
-        heading = re.match(r"#+ +(\d+(?:\.\d+)*)\b", cell.source)
-        if cell.cell_type == "markdown" and heading:
-            section, count = "s" + heading[1].replace(".", "-"), 0
+        headings = re.findall(r"^#+ +(\d+(?:\.\d+)*)\b", cell.source, re.MULTILINE)
+        if cell.cell_type == "markdown" and headings:
+            section, count = "s" + headings[-1].replace(".", "-"), 0
         if cell.id == "unnamed":
             count += 1
             cell.id = f"{section}-{count:02d}"

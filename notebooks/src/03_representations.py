@@ -195,6 +195,8 @@ print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
 # %% [markdown]
 # *What to see:* slide · r is about 3.1 in every row: the fraction falls like $1/r$, since a surface
 # meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every resolution.
+# Our shapes fill about half of the slide's share, since they are thin and have less surface: shapes
+# differ in the factor, not in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
 # > for surface grids only. A solid grid converges to its volume's share.
@@ -327,7 +329,7 @@ viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=T
                alt="The error of the moment of inertia falls at least like 1/r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the error falls at least like $1/r$; for the round bodies faster, since errors of
+# *What to see:* over the whole range the error falls at least like $1/r$, though not at every step; for the round bodies faster, since errors of
 # opposite sign cancel along a curved surface. The box is worst: along a flat side all have one sign.
 #
 # ## 3.6 Better and emptier at once

@@ -107,7 +107,9 @@ rows = [["picture", str(tuple(batch["image"].shape[1:])), 0]]
 for number, (stage, one) in enumerate(zip(encoder.stages, maps, strict=False), start=1):
     count = sum(p.numel() for p in stage.parameters())
     rows.append([f"map {number}", str(tuple(one.shape[1:])), count])
-rows.append(["code", str(tuple(code.shape[1:])), sum(p.numel() for p in encoder.to_code.parameters())])
+rows.append(
+    ["code", str(tuple(code.shape[1:])), sum(p.numel() for p in encoder.to_code.parameters())]
+)
 viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a picture")
 
 # %% [markdown]
@@ -392,7 +394,10 @@ from course_lib.reconstruction.score import LIMITS, by_mean_shape, by_network, b
 
 indices = range(budget(24, 2))
 table = {}
-for name, predict in {"mean shape": by_mean_shape(train), "retrieval": by_retrieval(train, retrieve)}.items():
+for name, predict in {
+    "mean shape": by_mean_shape(train),
+    "retrieval": by_retrieval(train, retrieve),
+}.items():
     table[name] = score(predict, test, indices)
 for name, predict in LIMITS.items():
     table[name] = score(predict, test, range(budget(6, 1)))
@@ -480,7 +485,11 @@ for kind, network in shipped.items():
         worst = min(worst, (value, index, mesh), key=lambda entry: entry[0])
     item = test[worst[1] * test.views]
     truth = baselines.voxel_limit(item)
-    pictures += [item["image"].permute(1, 2, 0).numpy(), viz.render_mesh(worst[2], **LOOK), viz.render_mesh(truth, **LOOK)]
+    pictures += [
+        item["image"].permute(1, 2, 0).numpy(),
+        viz.render_mesh(worst[2], **LOOK),
+        viz.render_mesh(truth, **LOOK),
+    ]
     titles += [f"{kind}: picture", f"prediction, F {worst[0]:.2f}", "truth"]
 viz.gallery(pictures, titles, height=130, columns=6,
             alt="The worst prediction of each network, beside the picture and the true shape")  # fmt: skip
@@ -524,7 +533,7 @@ ratio = {kind: bars["hidden"][kind] / bars["visible"][kind] for kind in shipped}
 print("hidden / visible: " + ", ".join(f"{kind} {value:.2f}" for kind, value in ratio.items()))
 
 # %% [markdown]
-# *What to see:* the hidden part is worse, but not by much. The networks do not carve the visible
+# *What to see:* the hidden part is hardly worse than the visible one, if at all. The networks do not carve the visible
 # surface and then continue it. They *recognise* the object and draw it as a whole from memory, seen
 # and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
 # retrieval is so strong a rival.
@@ -532,6 +541,7 @@ print("hidden / visible: " + ", ".join(f"{kind} {value:.2f}" for kind, value in 
 # %% [markdown]
 # ## 5.11 Explorer: one picture, four shapes
 # Pick a shape and a view. The four networks (the checkpoints) answer; turn the shapes with the mouse.
+
 
 # %%
 def four_shapes(shape, view):
@@ -571,7 +581,9 @@ from course_lib.data.photo import load_photo
 MINE = Path("my_photo.png")
 if not MINE.exists():
     rgba = Image.fromarray(test.fields["image"][0, 1].permute(1, 2, 0).numpy())
-    grey = Image.alpha_composite(Image.new("RGBA", rgba.size, (190, 190, 190, 255)), rgba).convert("L")
+    grey = Image.alpha_composite(Image.new("RGBA", rgba.size, (190, 190, 190, 255)), rgba).convert(
+        "L"
+    )
     deep = np.asarray(grey.resize((400, 400))).astype(np.uint16) * 257
     MINE = Path(tempfile.gettempdir()) / "example_photo.png"
     Image.fromarray(deep).save(MINE)
@@ -604,7 +616,13 @@ if DEVICE == "cuda" and not FAST:
     SECONDS = 300
     torch.manual_seed(0)
     big = rec.FromImage(rec.VoxelDecoder(grow))
-    fit(big, lambda n, b: occupancy_loss(n(b["image"]), b["occupancy"]), draw_mesh, "full size", count=128)
+    fit(
+        big,
+        lambda n, b: occupancy_loss(n(b["image"]), b["occupancy"]),
+        draw_mesh,
+        "full size",
+        count=128,
+    )
     print({m: round(v, 3) for m, v in score(by_network(big.cpu().eval()), test, indices).items()})
 else:
     print("No GPU here (or a test run): the full-size run is skipped.")

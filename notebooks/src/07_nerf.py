@@ -141,7 +141,10 @@ rows = {
     "stratified": stratified_positions(torch.tensor(2.0), torch.tensor(6.0), u),
     "free": 2 + 4 * u,
 }
-series = {k: (t.flatten(), torch.arange(12.0).repeat_interleave(16) + (k == "free") * 0.3) for k, t in rows.items()}
+series = {
+    k: (t.flatten(), torch.arange(12.0).repeat_interleave(16) + (k == "free") * 0.3)
+    for k, t in rows.items()
+}
 viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: stratified ones "
                   "are spread evenly, free ones leave gaps.")  # fmt: skip
 
@@ -387,7 +390,10 @@ _ = widgets.explore(inspect, {"column": (0, 99, 40), "row": (0, 99, 50)},
 # same time. *Predict the order before you run it. About a minute and a half in all.*
 
 # %%
-small, small_test = load_scene(downscale=2).to(DEVICE), load_scene(split="test", downscale=2).to(DEVICE)
+small, small_test = (
+    load_scene(downscale=2).to(DEVICE),
+    load_scene(split="test", downscale=2).to(DEVICE),
+)
 variants = {
     "everything": {},
     "no encoding": {"position_frequencies": 0},
