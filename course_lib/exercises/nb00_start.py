@@ -38,7 +38,7 @@ CENTROID = Exercise(
         Misconception(
             "over the batch",
             lambda points: points.mean(dim=0),
-            "You averaged over the clouds of the batch (axis 0). The points of a cloud lie along axis 1.",
+            "You averaged over the clouds of the batch (axis 0). A cloud's points lie along axis 1.",
         ),
         Misconception(
             "over the coordinates",

@@ -48,6 +48,7 @@ class Lab:
 @contextlib.contextmanager
 def running_lab(folder: Path) -> Iterator[Lab]:
     """Start JupyterLab on a copy of the notebooks in `folder`, and stop it at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
     served = folder / "notebooks"
     shutil.copytree(NOTEBOOKS, served, ignore=shutil.ignore_patterns("src", ".ipynb_checkpoints"))
     _configure(folder)
