@@ -47,14 +47,16 @@ class Budget:
     def __iter__(self) -> Iterator[int]:
         start, shown, bar = time.perf_counter(), 0.0, _Bar()
         with _interrupt_flag() as interrupted:
-            while self.done < self.steps and self.elapsed < self.seconds and not interrupted:
-                yield self.done
-                self.done += 1
-                self.elapsed = time.perf_counter() - start
-                if self.elapsed - shown >= self.every:
-                    shown = self.elapsed
-                    bar.update(self._fraction(), self._line(" …"))
-        bar.update(1.0, self._line(" (interrupted)" if interrupted else ""))
+            try:
+                while self.done < self.steps and self.elapsed < self.seconds and not interrupted:
+                    yield self.done
+                    self.done += 1
+                    self.elapsed = time.perf_counter() - start
+                    if self.elapsed - shown >= self.every:
+                        shown = self.elapsed
+                        bar.update(self._fraction(), self._line(" …"))
+            finally:  # also where the loop is left by `break`
+                bar.update(1.0, self._line(" (interrupted)" if interrupted else ""))
 
     def _fraction(self) -> float:
         return min(1.0, max(self.done / self.steps, self.elapsed / self.seconds))

@@ -41,6 +41,12 @@ def test_leaving_a_loop_early_gives_the_interrupt_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_leaving_a_loop_early_closes_the_bar(capsys):
+    for _ in Budget(100, seconds=60.0, label="short"):
+        break
+    assert capsys.readouterr().out.startswith("short: 0 steps")
+
+
 def test_what_is_said_stands_beside_the_bar(capsys):
     progress = Budget(1, seconds=1.0)
     for _ in progress:
