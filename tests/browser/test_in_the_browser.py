@@ -104,5 +104,8 @@ def test_reopened_without_its_kernel_every_view_shows_its_picture(notebook, lab)
     name = notebook.page.url.split("/")[-1].split("?")[0]
     views = len(notebook.all(".k3d-target canvas"))
     notebook.open(name, kernel=False)
-    pictures = [place for place in notebook.all(".jp-OutputArea img") if place.is_visible()]
-    assert len(pictures) >= views
+    end, shown = time.monotonic() + 60.0, 0
+    while shown < views and time.monotonic() < end:  # outputs are drawn after their cells
+        shown = sum(place.is_visible() for place in notebook.all(".jp-OutputArea img"))
+        time.sleep(0.5)
+    assert shown >= views
