@@ -127,6 +127,7 @@ from course_lib.viz.figure import collecting
 SECONDS = budget(65, 2.5)  # per network, on a CPU; a GPU does the same steps in about 15
 
 
+# %%
 def fit(network, loss_of, draw, label, peak=3e-3, count=24):
     """The training loop of this notebook: returns the loss of every step."""
     optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
