@@ -28,12 +28,3 @@ def closed_network():
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With -n, a module stays in one process (its fixtures are made once), notebooks are spread."""
-    for item in items:
-        module, _, name = item.nodeid.partition("::")
-        spread = name.partition("[")[2] if module.endswith("test_notebooks.py") else ""
-        item.add_marker(pytest.mark.xdist_group(module + spread))

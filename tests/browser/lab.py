@@ -67,7 +67,9 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         yield Lab(url, served)
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=30)
+        server.kill()
 
 
 def _configure(folder: Path) -> None:
