@@ -43,12 +43,14 @@ PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 PROMPTS = f"""() => [...document.querySelectorAll('{PANEL} .jp-CodeCell .jp-InputPrompt')]
   .map(e => e.textContent.trim())"""
 # The browser's own remarks that say nothing about a notebook.
+# A view that was saved without its model is one of them: it shows its picture instead.
 HARMLESS = (
     "favicon",
     "ResizeObserver loop",
     "Source map",
     "GL Driver Message",
     "GroupMarkerNotSet",
+    "widget model not found",
 )
 
 
