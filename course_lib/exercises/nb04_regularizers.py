@@ -31,6 +31,17 @@ def _squared_lengths(vertices, edges):
     return (vertices[edges[:, 0]] - vertices[edges[:, 1]]).square().sum(1)
 
 
+def path_of_three(generator):
+    """Vertices and edges of a path with edges of lengths 1 and 2."""
+    vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]])
+    return vertices, torch.tensor([[0, 1], [1, 2]])
+
+
+ON_MESHES = (
+    Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
+    Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+)
+
 EDGE = Exercise(
     number="4.6",
     name="edge_loss",
@@ -38,14 +49,10 @@ EDGE = Exercise(
     cases=(
         Case(
             "two edges of lengths 1 and 2",
-            lambda g: (
-                torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]]),
-                torch.tensor([[0, 1], [1, 2]]),
-            ),
+            path_of_three,
             fixed=True,
         ),
-        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
-        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+        *ON_MESHES,
     ),
     misconceptions=(
         Misconception(
@@ -201,14 +208,10 @@ LAPLACIAN_COORDINATES = Exercise(
     cases=(
         Case(
             "a path of three vertices",
-            lambda g: (
-                torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]]),
-                torch.tensor([[0, 1], [1, 2]]),
-            ),
+            path_of_three,
             fixed=True,
         ),
-        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
-        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+        *ON_MESHES,
     ),
     misconceptions=(
         Misconception(
