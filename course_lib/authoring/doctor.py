@@ -108,9 +108,12 @@ def language_model() -> Finding:
 
 def sandbox() -> Finding:
     """Can instructors grade safely here?"""
-    well = shutil.which("bwrap") is not None
-    remedy = "" if well else "Linux: install bubblewrap (only instructors need it)"
-    found = "bubblewrap" if well else "no bubblewrap: grading needs --unsandboxed"
+    from course_lib.grading.sandbox import probe
+
+    why = probe()
+    well = why is None
+    remedy = "" if well else f"{why} (only instructors need it, or grade with --unsandboxed)"
+    found = "bubblewrap works" if well else "none"
     return Finding(well, "sandbox", found, remedy, needed=False)
 
 

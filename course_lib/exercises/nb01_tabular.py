@@ -1,11 +1,15 @@
 """Notebook 01, tables as text: encodings, templates, the prompt."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 
 from course_lib import tabular
 from course_lib.exercises.exercise import Case, Exercise, Misconception
 from course_lib.tabular import one_hot, standardise
+
+if TYPE_CHECKING:
+    import pandas
 
 # Encodings
 
@@ -16,7 +20,9 @@ def frames(n: int, m: int, jobs: int = 4):
     """A maker of a test table and a training table; the test table may hold a job never seen."""
 
     def make(g):
-        def table(rows: int, kinds: int) -> pd.DataFrame:
+        import pandas as pd
+
+        def table(rows: int, kinds: int) -> "pandas.DataFrame":
             picks = torch.randint(0, kinds, (rows,), generator=g).tolist()
             return pd.DataFrame(
                 {
@@ -31,12 +37,22 @@ def frames(n: int, m: int, jobs: int = 4):
     return make
 
 
+def two_columns(_):
+    """A row and two training rows that can be encoded in the head."""
+    import pandas as pd
+
+    train = pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]})
+    return pd.DataFrame({"age": [30], "job": ["vet"]}), train
+
+
 def _encode(frame, fitted, scale=standardise, hot=one_hot, source=None):
     """The reference with its parts exchanged."""
+    from pandas.api.types import is_numeric_dtype
+
     source = fitted if source is None else source
     blocks = []
     for name in frame.columns:
-        if pd.api.types.is_numeric_dtype(source[name]):
+        if is_numeric_dtype(source[name]):
             pair = (torch.tensor(t[name].astype(float).tolist()) for t in (frame, source))
             blocks.append(scale(*pair)[:, None])
         else:
@@ -52,10 +68,7 @@ ENCODE = Exercise(
     cases=(
         Case(
             "one row, two columns",
-            lambda g: (
-                pd.DataFrame({"age": [30], "job": ["vet"]}),
-                pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]}),
-            ),
+            two_columns,
             fixed=True,
         ),
         Case("a mixed table", frames(6, 9)),

@@ -16,7 +16,7 @@ from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell
 from course_lib.grading.plugin import compare, decode
 
-FEW_NUMBERS = 16
+FEW_NUMBERS, LONG_TEXT = 16, 24
 SENTENCES = {
     "shape": "the result has the wrong shape",
     "type": "the result is of the wrong type",
@@ -135,13 +135,17 @@ def _tells(texts: list[str]) -> bool:
 
 
 def _has_many_digits(text: str) -> bool:
-    """True for an outcome with a number that is not a round one, or with many unequal numbers."""
+    """True for an outcome with a number that is not a round one, with many unequal numbers, or with
+    a long text: nothing that can be guessed."""
     data = json.loads(text)
     if data["failure"]:
         return False
-    numbers = re.findall(r"-?\d+\.\d{4,}(?:e-?\d+)?", json.dumps(data["value"]))
-    plain = re.findall(r"-?\d+(?:\.\d+)?|true|false", json.dumps(data["value"]))
-    return bool(numbers) or (len(plain) >= FEW_NUMBERS and len(set(plain)) > 1)
+    value = json.dumps(data["value"])
+    if isinstance(data["value"], str):
+        return len(value) >= LONG_TEXT
+    plain = re.findall(r"-?\d+(?:\.\d+)?|true|false", value)
+    exact = re.search(r"\d\.\d{4}|\d{4}", value)
+    return bool(exact) or (len(plain) >= FEW_NUMBERS and len(set(plain)) > 1)
 
 
 def _status(result: Mark, rows: list[dict]) -> str:

