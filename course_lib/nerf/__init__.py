@@ -16,7 +16,7 @@ from course_lib.nerf.health import (
     check_scene,
 )
 from course_lib.nerf.images import psnr, ssim
-from course_lib.nerf.mlp import MLPField, RadianceMLP
+from course_lib.nerf.mlp import MLPField, RadianceMLP, query_field
 from course_lib.nerf.surface import extract_mesh
 from course_lib.nerf.training import Curve, History, PixelSource, evaluate, train
 from course_lib.nerf.voxels import VoxelField
@@ -36,6 +36,7 @@ __all__ = [
     "evaluate",
     "extract_mesh",
     "psnr",
+    "query_field",
     "ssim",
     "train",
 ]

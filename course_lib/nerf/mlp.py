@@ -54,18 +54,31 @@ class RadianceMLP(nn.Module):
     def forward(
         self, x: Float[Tensor, "n 3"], d: Float[Tensor, "n 3"]
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
-        """Density σ >= 0 at points x and the colour in (0, 1) that they show in direction d."""
-        x = torch.cat([x, positional_encoding(x, self.position_frequencies)], dim=-1)
-        d = torch.cat([d, positional_encoding(d, self.direction_frequencies)], dim=-1)
-        h = x
-        for i, layer in enumerate(self.trunk):
-            if i == self.skip and i > 0:
-                h = torch.cat([h, x], dim=-1)
-            h = F.relu(layer(h))
-        # softplus where the paper has relu: a density that starts at 0 everywhere would stay there
-        sigma = F.softplus(self.density(h)[:, 0] - 1)
-        rgb = torch.sigmoid(self.color(torch.cat([self.feature(h), d], dim=-1)))
-        return sigma, rgb
+        """`query_field` of this network."""
+        return query_field(self, x, d)
+
+
+def query_field(
+    network: RadianceMLP, x: Float[Tensor, "n 3"], d: Float[Tensor, "n 3"]
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
+    """F_Θ: the density σ >= 0 (n,) at points x, and the colour in (0, 1) that they show in direction d.
+
+    The point and its encoding go through `network.trunk`, with ReLU; they are appended once more before
+    layer `network.skip`, unless that is 0. Then σ = softplus(density(h) - 1), without the direction,
+    and rgb = sigmoid(color(feature(h), d, γ(d))).
+    x: points in [-1, 1]³; d: unit vectors.
+    """
+    x = torch.cat([x, positional_encoding(x, network.position_frequencies)], dim=-1)
+    d = torch.cat([d, positional_encoding(d, network.direction_frequencies)], dim=-1)
+    h = x
+    for i, layer in enumerate(network.trunk):
+        if i == network.skip and i > 0:
+            h = torch.cat([h, x], dim=-1)
+        h = F.relu(layer(h))
+    # softplus where the paper has relu: a density that starts at 0 everywhere would stay there
+    sigma = F.softplus(network.density(h)[:, 0] - 1)
+    rgb = torch.sigmoid(network.color(torch.cat([network.feature(h), d], dim=-1)))
+    return sigma, rgb
 
 
 class MLPField(RadianceField):
@@ -138,7 +151,7 @@ class MLPField(RadianceField):
     ) -> Float[Tensor, ""]:
         """The squared errors of the coarse and of the fine picture, added (NeRF eq. 6)."""
         shown = self._both(rays, background, generator)
-        return sum(F.mse_loss(picture.color, target) for picture in shown)
+        return torch.stack([F.mse_loss(picture.color, target) for picture in shown]).sum()
 
     def _both(
         self,

@@ -122,6 +122,37 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 # neighbouring points have nothing in common any more: the field becomes noisy.
 
 # %% [markdown]
+# ### The network
+# *Slide "NeRF", the box $F_\Theta$.* `nerf.RadianceMLP` holds the layers; you say how the numbers run
+# through them (figure 7 of the paper, with one change):
+#
+# $$h_0 = [x, \gamma(x)], \quad h_{i+1} = \mathrm{relu}(W_i h_i + b_i), \quad
+#   \sigma = \mathrm{softplus}(\texttt{density}(h) - 1), \quad
+#   c = \mathrm{sigmoid}(\texttt{color}([\texttt{feature}(h), d, \gamma(d)]))$$
+#
+# - $W_i, b_i$: layer $i$ of `network.trunk`; before layer `network.skip` (if that is not 0) the encoded
+#   point $h_0$ is appended to $h_i$ once more, so that fine positions are not lost on the way;
+# - $h$: what the last layer gives; `density`, `feature` (without ReLU) and `color` are layers of the network;
+# - $\gamma$: your encoding, with `network.position_frequencies` and `network.direction_frequencies`;
+# - $[\cdot]$: joined along the last axis; softplus is $\log(1 + e^x)$, a relu without a dead corner (the
+#   paper has relu).
+#
+# The direction enters after the density has left: that is how $\sigma$ cannot depend on it.
+#
+# **Exercise 7.15.** Write `query_field` for $n$ points and directions $(n, 3)$. It returns $\sigma$ $(n,)$
+# and $c$ $(n, 3)$.
+
+# %% [exercise] query_field
+
+# %%
+network = nerf.RadianceMLP()  # the paper's: 8 layers of 256
+x, d = torch.zeros(2, 3), torch.eye(3)[:2]
+with torch.no_grad():
+    sigma, color = query_field(network, x, d)
+print("one point from two sides: σ", [round(s, 4) for s in sigma.tolist()])
+print(f"{sum(p.numel() for p in network.parameters()):,} numbers in the network")
+
+# %% [markdown]
 # ## 7.4 Samples along a ray
 # *Slide "NeRF", the dots on the ray.* The colour of a pixel will be an integral along its ray,
 # computed from samples. NeRF cuts $[t_n, t_f]$ into $s$ equal bins and draws one sample in each:
@@ -243,7 +274,7 @@ def render(network, origins, directions, background, n_samples=16):
     t = stratified_positions(near, far, u)  # (n, s)
     points = guide.region.to_unit(origins[:, None] + t[..., None] * directions[:, None])
     seen_from = directions[:, None].expand_as(points)
-    sigma, color = network(points.flatten(0, 1), seen_from.flatten(0, 1))
+    sigma, color = query_field(network, points.flatten(0, 1), seen_from.flatten(0, 1))
     deltas = torch.diff(t, append=far[:, None], dim=-1)
     weights = compositing_weights(20 * sigma.view_as(t), deltas)
     return composite(weights, color.view(*t.shape, 3), t, background=background)

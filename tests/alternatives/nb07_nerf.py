@@ -126,7 +126,35 @@ def psnr_in_double(image, target):
     return (10 * torch.log10(1 / mse.flatten(-3).mean(-1))).float()
 
 
+def query_by_functions(network, x, d):
+    """With the weights themselves, and the skip as a sum of two products."""
+    x = torch.cat([x, encoding_by_loop(x, network.position_frequencies)], dim=-1)
+    d = torch.cat([d, encoding_by_loop(d, network.direction_frequencies)], dim=-1)
+    h = x
+    for i, layer in enumerate(network.trunk):
+        out = h @ layer.weight[:, : h.shape[1]].T + layer.bias
+        if 0 < i == network.skip:
+            out = out + x @ layer.weight[:, h.shape[1] :].T
+        h = out.clamp(min=0)
+    sigma = torch.log1p(torch.exp(network.density(h).squeeze(-1) - 1))
+    return sigma, 1 / (1 + torch.exp(-network.color(torch.cat((network.feature(h), d), 1))))
+
+
+def query_point_by_point(network, x, d):
+    sigmas, colors = [], []
+    for point, direction in zip(x, d, strict=True):
+        p = torch.cat([point, encoding_by_loop(point, network.position_frequencies)])
+        v = torch.cat([direction, encoding_by_loop(direction, network.direction_frequencies)])
+        h = torch.relu(network.trunk[0](p))
+        for i in range(1, len(network.trunk)):
+            h = torch.relu(network.trunk[i](torch.cat([h, p]) if i == network.skip else h))
+        sigmas.append(torch.nn.functional.softplus(network.density(h)[0] - 1))
+        colors.append(network.color(torch.cat([network.feature(h), v])).sigmoid())
+    return torch.stack(sigmas), torch.stack(colors)
+
+
 ALTERNATIVES = {
+    "query_field": (query_by_functions, query_point_by_point),
     "camera_rays": (rays_by_loop, rays_in_double),
     "positional_encoding": (encoding_by_loop, encoding_by_shift),
     "stratified_positions": (strata_by_edges, strata_by_loop),
