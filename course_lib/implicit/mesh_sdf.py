@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.implicit.crossings import CrossingCount
-from course_lib.implicit.nearest import nearest_on_surface
+from course_lib.implicit.nearest import SurfaceSearch, morton_order
 from course_lib.implicit.tidy import is_closed, tidy
-from course_lib.implicit.winding import FastWinding
+from course_lib.implicit.winding import fast_winding_number
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
 
 AT_ONCE = 1 << 20
@@ -19,43 +18,42 @@ AT_ONCE = 1 << 20
 def mesh_to_sdf(mesh: Mesh) -> Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]]:
     """The signed distance function of what a mesh encloses, negative inside.
 
-    |SDF(x)| is the exact distance to the nearest face, by a hierarchical search; x is inside where
+    |SDF(x)| is the exact distance to the nearest face (libigl's tree of boxes); x is inside where
     the winding number is beyond ½ in size, which is right for closed meshes, for solids that
     overlap, and for meshes that are inside out as a whole. Of an open mesh the winding number closes
     the holes smoothly; a warning says so. Gradients with respect to the points are those of the
-    distance. Repeated and turned faces: see `tidy`. Raises ValueError for a mesh without area.
+    distance. Repeated and turned faces: see `tidy`. Points of any shape, type and device; the work
+    is done on the CPU. Raises ValueError for a mesh without area and for points that are not finite.
 
     >>> from course_lib.meshes import box
     >>> mesh_to_sdf(box(1.0))(torch.tensor([[0.0, 0.0, 0.1], [2.5, 0.0, 0.0]]))
     tensor([-0.4000,  2.0000])
     """
-    mesh = tidy(mesh)
-    closed = is_closed(mesh)
-    if not closed:
+    mesh = tidy(mesh.to("cpu"))
+    if not is_closed(mesh):
         warnings.warn(
             "the mesh is open: inside means a winding number beyond 0.5, a guess near the holes",
             UserWarning,
             stacklevel=2,
         )
-    winding = CrossingCount(mesh) if closed else FastWinding(mesh)
+    search = SurfaceSearch(mesh.vertices, mesh.faces)
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         flat = points.reshape(-1, 3)
-        parts = [_signed(some, mesh, winding) for some in flat.split(AT_ONCE)] if len(flat) else []
-        return torch.cat([*parts, flat.new_zeros(0)]).reshape(points.shape[:-1])
+        order = morton_order(flat.detach())
+        parts = [_signed(some, mesh, search) for some in flat[order].split(AT_ONCE)]
+        sorted_values = torch.cat([*parts, flat.new_zeros(0)])
+        return sorted_values[order.argsort()].reshape(points.shape[:-1])
 
     return sdf
 
 
-def _signed(
-    points: Float[Tensor, "n 3"], mesh: Mesh, winding: Callable[[Tensor], Tensor]
-) -> Float[Tensor, "n"]:
-    found = nearest_on_surface(points, mesh.vertices, mesh.faces)
-    offset = points - found.closest.to(points)
+def _signed(points: Float[Tensor, "n 3"], mesh: Mesh, search: SurfaceSearch) -> Float[Tensor, "n"]:
+    offset = points - search(points).closest.to(points)
     square = offset.square().sum(1)
     touching = square == 0  # the root has no derivative there
     distance = torch.where(touching, 0.0, torch.where(touching, 1.0, square).sqrt())
-    inside = winding(points).abs() > 0.5
+    inside = fast_winding_number(points, mesh).abs() > 0.5
     return torch.where(inside, -distance, distance)
 
 

@@ -19,7 +19,7 @@ def tidy(mesh: Mesh) -> Mesh:
     place, index = torch.unique(mesh.vertices.detach(), dim=0, return_inverse=True)
     faces = index[mesh.faces]
     distinct = (faces != faces.roll(1, dims=1)).all(dim=1)
-    faces = faces[distinct & (face_areas(Mesh(place, faces)) > 0)]
+    faces = faces[distinct & (face_areas(Mesh(place.double(), faces)) > 0)]
     if len(faces) == 0:
         raise ValueError(f"expected a mesh with area, got {len(mesh.faces)} faces without any")
     kept = _without_repeats(faces)

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from course_lib.implicit.crossings import column_sides
-from course_lib.implicit.pairs import box_pairs
-from course_lib.implicit.tidy import is_closed, tidy
+from course_lib.implicit import fast_winding_number, is_closed, tidy
 from course_lib.meshes import Mesh, grid_to_mesh
-from course_lib.voxels.grids import check_in_cube, check_resolution
+from course_lib.voxels.grids import AT_ONCE, check_in_cube, check_resolution, voxel_centers
+from course_lib.voxels.pairs import box_pairs
 
 
 def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
@@ -19,9 +18,9 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     The winding number of a closed mesh is counted along columns: the faces above a centre, +1 for
     one seen from below (its back), −1 for one seen from its front. Occupied is every number but 0, so
     overlapping solids unite and a mesh that is inside out counts too. An **open** mesh has no
-    inside; there a voxel is occupied where the winding number (the share of all directions in which
-    the surface shows its back, here of the six along the axes) exceeds ½, and a warning says so.
-    Repeated and turned faces: see `tidy`.
+    inside; there a voxel of the mesh's bounding box is occupied where the winding number (the share
+    of all directions in which the surface shows its back) is beyond ½ in size, and a warning says
+    so: small holes are closed smoothly, a half ball is empty. Repeated and turned faces: see `tidy`.
 
     Raises ValueError for a mesh outside [−1, 1]³ or without area, and where no voxel is occupied.
 
@@ -40,7 +39,7 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
             UserWarning,
             stacklevel=2,
         )
-        grid = _six_directions(mesh, resolution).abs() > 0.5
+        grid = _by_solid_angle(mesh, resolution)
     if not bool(grid.any()):
         raise ValueError(
             f"no voxel centre lies inside the mesh at resolution {resolution}: it is too thin or "
@@ -49,7 +48,7 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     return grid
 
 
-def _column_winding(mesh: Mesh, r: int, *, whole: bool = False) -> Tensor:
+def _column_winding(mesh: Mesh, r: int) -> Tensor:
     """The winding number at every centre, from the crossings of the lines through them along z."""
     corners = mesh.corners.detach().double()
     flat = (corners[..., :2] + 1) * (r / 2) - 0.5  # in units of voxels, centres at integers
@@ -65,20 +64,36 @@ def _column_winding(mesh: Mesh, r: int, *, whole: bool = False) -> Tensor:
         above = ((height + 1) * (r / 2) - 0.5).ceil().long().clamp(0, r)  # centres below: k < above
         slot = (cell[:, 0] * r + cell[:, 1]) * (r + 1) + above
         count.index_add_(0, slot, torch.sign(sides[:, 0]).long())
-    from_above = count.reshape(r, r, r + 1).flip(2).cumsum(2).flip(2)
-    return from_above if whole else from_above[:, :, 1:]
+    return count.reshape(r, r, r + 1).flip(2).cumsum(2).flip(2)[:, :, 1:]
 
 
-def _six_directions(mesh: Mesh, r: int) -> Tensor:
-    """The mean of the counts upwards and downwards along x, y and z: w up to the six directions."""
-    total = 0.0
-    for axis in range(3):  # turned so that this axis is z
-        turned = Mesh(mesh.vertices.roll(2 - axis, dims=1), mesh.faces)
-        up = _column_winding(turned, r, whole=True)
-        both = up[:, :, 1:] - up[:, :, :1] / 2.0  # downwards: up − all of the column
-        order = [(k + 2 - axis) % 3 for k in range(3)]
-        total = total + both.permute(order)
-    return total / 3
+def column_sides(flat: Tensor, faces: Tensor, at: Tensor) -> Tensor:
+    """Twice the signed areas (at, b, c), (at, c, a), (at, a, b) of each triangle a, b, c.
+
+    Each edge is evaluated from its lower to its higher vertex index, and where that gives zero, at a
+    point infinitesimally beside: so all faces around an edge or a vertex agree where a line passes.
+    """
+    areas = []
+    for i, j in ((1, 2), (2, 0), (0, 1)):
+        forward = (faces[:, i] < faces[:, j])[:, None]
+        p = torch.where(forward, flat[:, i], flat[:, j])
+        q = torch.where(forward, flat[:, j], flat[:, i]) - p
+        d = at - p
+        area = q[:, 0] * d[:, 1] - q[:, 1] * d[:, 0]
+        beside = torch.where(q[:, 1] != 0, -q[:, 1], q[:, 0])  # the sign at x + ε, y + ε²
+        area = torch.where(area == 0, beside * 1e-200, area)
+        areas.append(torch.where(forward[:, 0], area, -area))
+    return torch.stack(areas, dim=1)
+
+
+def _by_solid_angle(mesh: Mesh, r: int) -> Bool[Tensor, "r r r"]:
+    centers = voxel_centers(r, device=mesh.vertices.device)
+    used = mesh.vertices[mesh.faces].detach()
+    boxed = ((centers >= used.amin((0, 1))) & (centers <= used.amax((0, 1)))).all(-1)
+    parts = [fast_winding_number(some, mesh).abs() > 0.5 for some in centers[boxed].split(AT_ONCE)]
+    grid = torch.zeros_like(boxed)
+    grid[boxed] = torch.cat(parts) if parts else grid[boxed]
+    return grid
 
 
 def voxels_to_mesh(grid: Bool[Tensor, "r r r"]) -> Mesh:

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from course_lib.implicit.pairs import box_pairs
 from course_lib.meshes import Mesh, lattice
 from course_lib.voxels.grids import AT_ONCE, check_in_cube, check_resolution
+from course_lib.voxels.pairs import box_pairs
 
 
 def surface_voxels(
@@ -25,7 +25,7 @@ def surface_voxels(
     tensor(0.0933)
     """
     check_resolution(resolution)
-    grid = (_of_mesh if isinstance(shape, Mesh) else _of_sdf)(shape, resolution)
+    grid = _of_mesh(shape, resolution) if isinstance(shape, Mesh) else _of_sdf(shape, resolution)
     if not bool(grid.any()):
         raise ValueError(f"the surface meets no voxel of [-1, 1]³ at resolution {resolution}")
     return grid

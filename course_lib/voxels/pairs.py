@@ -29,21 +29,3 @@ def box_pairs(
             steps.append(rest % size[item, axis])
             rest = rest // size[item, axis]
         yield item, low[item] + torch.stack(steps[::-1], dim=1)
-
-
-def list_pairs(
-    start: Int[Tensor, "k"], count: Int[Tensor, "k"], of: Int[Tensor, "n"]
-) -> Iterator[tuple[Int[Tensor, "p"], Int[Tensor, "p"]]]:
-    """Item i with every entry `start[of[i]]` … of its list `of[i]`: (item, entry), in portions.
-
-    >>> a = torch.tensor
-    >>> [(i.tolist(), e.tolist()) for i, e in list_pairs(a([0, 5]), a([2, 1]), a([1, 0]))]
-    [([0, 1, 1], [5, 0, 1])]
-    """
-    amount = count[of]
-    ends = amount.cumsum(0)
-    total = int(ends[-1]) if len(ends) else 0
-    for low in range(0, total, PAIRS_AT_ONCE):
-        number = torch.arange(low, min(low + PAIRS_AT_ONCE, total), device=of.device)
-        item = torch.searchsorted(ends, number, right=True)
-        yield item, start[of[item]] + number - (ends[item] - amount[item])
