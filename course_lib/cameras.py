@@ -49,9 +49,8 @@ def camera_rays(
     ([0.0, 0.0, 0.0], [0.0, 0.0, -1.0])
     """
     _check_image(focal, height, width)
-    like = {"dtype": camera_to_world.dtype, "device": camera_to_world.device}
-    y = (torch.arange(height, **like) + 0.5 - height / 2) / focal
-    x = (torch.arange(width, **like) + 0.5 - width / 2) / focal
+    y = (torch.arange(height).to(camera_to_world) + 0.5 - height / 2) / focal
+    x = (torch.arange(width).to(camera_to_world) + 0.5 - width / 2) / focal
     down, right = torch.meshgrid(y, x, indexing="ij")  # (h, w) each
     in_camera = torch.stack([right, -down, -torch.ones_like(right)], dim=-1)  # (h, w, 3)
     directions = in_camera @ camera_to_world[:3, :3].T
@@ -101,16 +100,17 @@ def look_at(
     >>> look_at([3.0, 0.0, 0.0])[:3, 2].tolist()
     [1.0, 0.0, 0.0]
     """
-    eye = _vector(eye, None)
-    target, up = _vector(target, eye), _vector(up, eye)
-    eye, target, up = torch.broadcast_tensors(eye, target, up)
-    back = eye - target
+    place = _vector(eye, None)
+    place, goal, upwards = torch.broadcast_tensors(
+        place, _vector(target, place), _vector(up, place)
+    )
+    back = place - goal
     if not (back.norm(dim=-1) > 1e-9).all():
         raise ValueError("expected an eye away from its target, got the same (or non-finite) point")
     back = _unit(back)
-    up = _not_parallel(_unit(up), back)
-    right = _unit(torch.linalg.cross(up, back))
-    rows = torch.stack([right, torch.linalg.cross(back, right), back, eye], dim=-1)  # (…, 3, 4)
+    upwards = _not_parallel(_unit(upwards), back)
+    right = _unit(torch.linalg.cross(upwards, back))
+    rows = torch.stack([right, torch.linalg.cross(back, right), back, place], dim=-1)  # (…, 3, 4)
     last = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(rows).expand(*rows.shape[:-2], 1, 4)
     return torch.cat([rows, last], dim=-2)
 

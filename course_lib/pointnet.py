@@ -67,8 +67,9 @@ class PointNet(nn.Module):
 
     def point_features(self, clouds: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n k"]:
         """What the shared MLP computes of every point."""
-        weights = [layer.weight.T for layer in self.shared]
-        return shared_mlp(clouds, weights, [layer.bias for layer in self.shared])
+        layers = [layer for layer in self.shared if isinstance(layer, nn.Linear)]
+        weights = [layer.weight.T for layer in layers]
+        return shared_mlp(clouds, weights, [layer.bias for layer in layers])
 
     def embed(self, clouds: Float[Tensor, "b n 3"]) -> Float[Tensor, "b k"]:
         """One vector per cloud: the maximum over its points."""

@@ -9,6 +9,7 @@ Matrices are 4 × 4 and multiply column vectors.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -136,10 +137,8 @@ def figure(resolution: int = 64) -> tuple[Mesh, Skeleton]:
     starts, ends = (
         torch.tensor([bone[k] for bone in FIGURE.values()], dtype=torch.float32) for k in (1, 2)
     )
-    body = None
-    for _, start, end, radius in FIGURE.values():
-        limb = shapes.capsule(start, end, radius)
-        body = limb if body is None else shapes.smooth_union(body, limb, 0.08)
+    limbs = [shapes.capsule(start, end, radius) for _, start, end, radius in FIGURE.values()]
+    body = reduce(lambda body, limb: shapes.smooth_union(body, limb, 0.08), limbs)
     return grid_to_mesh(body(lattice(resolution))), Skeleton(names, parents, starts, ends)
 
 

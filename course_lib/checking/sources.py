@@ -7,6 +7,7 @@ import ast
 import inspect
 import sys
 import textwrap
+from collections.abc import Callable
 
 from course_lib.exercises.exercise import Exercise
 
@@ -35,7 +36,7 @@ def solution_source(exercise: Exercise) -> str:
     return "\n".join(imports) + "\n\n\n" + source if imports else source
 
 
-def _definition(reference: object) -> ast.Module:
+def _definition(reference: Callable) -> ast.Module:
     return ast.parse(textwrap.dedent(inspect.getsource(reference)))
 
 
@@ -54,7 +55,7 @@ def _strip_annotations(node: ast.FunctionDef) -> None:
     node.returns, node.decorator_list = None, []
 
 
-def _imports(reference: object) -> list[str]:
+def _imports(reference: Callable) -> list[str]:
     """One import line for each global name that the reference uses, taken from its own module."""
     module = sys.modules[reference.__module__]
     tree = _definition(reference)

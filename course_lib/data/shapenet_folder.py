@@ -69,7 +69,7 @@ def split_by_shape(
     count = len(data.names)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     ends = [round(count * fractions[0]), round(count * (fractions[0] + fractions[1]))]
-    return tuple(
+    train, validation, test = (
         replace(
             data,
             fields={name: value[chosen] for name, value in data.fields.items()},
@@ -77,6 +77,7 @@ def split_by_shape(
         )
         for chosen in order.tensor_split(ends)
     )
+    return train, validation, test
 
 
 def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:

@@ -9,4 +9,5 @@ all submissions and keeps a journal; `report` writes the tables and pages.
 import sys
 
 # jsonschema's optional checker of web addresses builds a grammar for seconds: nothing here needs it.
-sys.modules.setdefault("rfc3987_syntax", None)
+if "rfc3987_syntax" not in sys.modules:
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # means: cannot be imported

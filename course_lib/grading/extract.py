@@ -6,7 +6,9 @@ limit on its size; whatever is wrong with it becomes a status for a human, never
 
 import ast
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 LARGEST_FILE = 24 << 20
 LONGEST_SOURCE = 200_000
@@ -82,12 +84,12 @@ def _cells(cells: list[dict], names: set[str]) -> dict[str, Cell]:
     readable = [source for source in sources if source is not None]
     trees = [_tree(source) for source in readable]
     imports = [node for tree in trees for node in tree.body if _is_import(node)]
-    found = {}
+    found: dict[str, Cell] = {}
     for name in names:
-        cell = _choose(name, marked.get(name, []), list(zip(readable, trees, strict=True)))
-        if cell is not None:
-            cell.imports = _needed(imports, cell.source)
-            found[name] = cell
+        chosen = _choose(name, marked.get(name, []), list(zip(readable, trees, strict=True)))
+        if chosen is not None:
+            chosen.imports = _needed(imports, chosen.source)
+            found[name] = chosen
     return found
 
 
@@ -119,16 +121,17 @@ def _choose(
     Of several cells with the exercise's id the last one that was worked on counts, as it does in the
     notebook; so does a definition in another cell where the exercise's own was left unfinished.
     """
-    if None in marked:
+    texts = [source for source in marked if source is not None]
+    if len(texts) < len(marked):
         return Cell("", problem="the cell's source is not text, or too long")
-    worked = [source for source in marked if not _is_stub(source)]
+    worked = [source for source in texts if not _is_stub(source)]
     if worked:
-        doubt = "" if len(set(marked)) == 1 else "several cells have this exercise's id"
+        doubt = "" if len(set(texts)) == 1 else "several cells have this exercise's id"
         return Cell(worked[-1], doubt=doubt)
     elsewhere = [source for source, tree in others if _defines(tree, name)]
     if elsewhere:
         return Cell(elsewhere[-1], doubt="taken from another cell than the exercise's own")
-    return Cell(marked[-1]) if marked else None
+    return Cell(texts[-1]) if texts else None
 
 
 def _tree(source: str) -> ast.Module:
@@ -138,13 +141,13 @@ def _tree(source: str) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
-def _is_import(node: ast.stmt) -> bool:
+def _is_import(node: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:
     if isinstance(node, ast.ImportFrom):
         return node.module != "__future__" and node.level == 0
     return isinstance(node, ast.Import)
 
 
-def _needed(imports: list[ast.stmt], source: str) -> str:
+def _needed(imports: Sequence[ast.Import | ast.ImportFrom], source: str) -> str:
     """Those of the notebook's imports that bring a name which the cell uses."""
     used = {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
     lines = []

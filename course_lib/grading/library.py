@@ -98,7 +98,7 @@ def _text_for(source: Path, relative: Path, exercise: Exercise) -> str:
 
 def _home(exercise: Exercise) -> Path:
     """The file that holds the reference."""
-    path = Path(inspect.getsourcefile(inspect.unwrap(exercise.reference))).resolve()
+    path = Path(inspect.getsourcefile(inspect.unwrap(exercise.reference)) or "").resolve()
     if not path.is_relative_to(PACKAGE):
         raise ValueError(f"expected a reference in course_lib, got {exercise.name} in {path}")
     return path

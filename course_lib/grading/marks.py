@@ -206,8 +206,9 @@ def _sentence(row: dict, expected: str, plan: Plan, source: str) -> str:
     if row["kind"] == "exception" and outcome is not None and outcome.failure:
         return _failure_words(outcome.failure.kind, outcome.failure.text, source)
     sentence = SENTENCES.get(row["kind"], "the kernel ended")
-    if row["kind"] == "value" and outcome is not None:
-        found = difference(decode(expected), outcome, find(plan.exercise).tolerance)
+    right = decode(expected)
+    if row["kind"] == "value" and outcome is not None and right is not None:
+        found = difference(right, outcome, find(plan.exercise).tolerance)
         remarks = [r for r in REMARKS if found and f" {r}" in f" {found.text}"]
         sentence += f": {remarks[0]}" if remarks else ""
     return sentence

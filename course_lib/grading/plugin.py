@@ -221,7 +221,7 @@ def _printed_outcome(outputs: list) -> str | None:
 def decode(text: str | None) -> Outcome | None:
     """The outcome in a text that may have any content; None where it is none."""
     try:
-        outcome = Outcome.from_json(json.loads(text))
+        outcome = Outcome.from_json(json.loads(text or "null"))
     except Exception:  # hostile text: whatever it does, it is no outcome
         return None
     plain = outcome.failure is None or all(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from course_lib.grading import confine
@@ -24,7 +25,7 @@ class TaskLost(RuntimeError):
 @dataclass
 class _Running:
     key: Any
-    process: multiprocessing.Process
+    process: BaseProcess
     pipe: Any
     deadline: float
 

@@ -227,6 +227,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict:
         """Ask for the kernel and wait until its sockets are there; then lock their folder."""
         self._folder.chmod(0o777)
+        assert self._sandbox is not None
         self._line = self._sandbox.connect(self._request())
         self._folder.chmod(0o755)
         self._line.setblocking(False)
@@ -296,6 +297,7 @@ class OpenProvisioner(LocalProvisioner):
         """An empty folder to work in, and the exercise's copy of the library."""
         kwargs = await super().pre_launch(**kwargs)
         self._home = tempfile.mkdtemp(prefix="course-kernel-")
+        assert Sandbox.current is not None
         library = str(Sandbox.current.libraries / self.library)
         environment = {**os.environ, **ENVIRONMENT, "PATH": os.environ["PATH"]}
         environment |= {"PYTHONPATH": library, "HOME": self._home, "TMPDIR": self._home}

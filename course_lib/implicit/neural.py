@@ -19,6 +19,8 @@ class NeuralSdf(nn.Module):
     torch.Size([5])
     """
 
+    frequencies: Tensor
+
     def __init__(self, width: int = 64, features: int = 32, *, seed: int = 0):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)

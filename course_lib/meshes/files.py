@@ -84,7 +84,8 @@ def _read_off(path: Path) -> tuple[list, list]:
     """OFF, also with ModelNet's header `OFF28048 35408 0`, which lacks its line break."""
     lines = _lines(path)
     counts = _off_counts(lines)
-    vertices, faces = [], []
+    vertices: list[list[float]] = []
+    faces: list[list[int]] = []
     for number, words in lines:
         try:
             if len(vertices) < counts[0]:

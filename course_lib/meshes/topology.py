@@ -68,7 +68,8 @@ def boundary_loops(mesh: Mesh) -> list[Int[Tensor, "n"]]:
     loops = []
     while links:
         start = next(iter(links))
-        loop, here = [], start
+        loop: list[int] = []
+        here = start
         while not loop or here != start:
             loop.append(here)
             here = _take_link(links, here)

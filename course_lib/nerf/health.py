@@ -48,13 +48,13 @@ def check_scene(scene: Scene) -> list[Finding]:
         return []
     here = agreement(scene)
     flips = {name: agreement(_turned(scene, signs)) for name, signs in FLIPS.items()}
-    name = max(flips, key=flips.get)
+    name = max(flips, key=flips.__getitem__)
     if flips[name] > here + 0.1:
         return [
             _flipped(f"silhouettes agree to {here:.0%}, but to {flips[name]:.0%} if turned", name)
         ]
     focals = {factor: agreement(_zoomed(scene, factor)) for factor in FOCALS}
-    best = max(focals, key=focals.get)
+    best = max(focals, key=focals.__getitem__)
     if focals[best] > here + 0.02:
         return [
             Finding(

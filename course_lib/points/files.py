@@ -55,7 +55,7 @@ def save_cloud(
 
 
 def _read_xyz(path: Path) -> np.ndarray:
-    rows = []
+    rows: list[list[float]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         words = line.split("#")[0].replace(",", " ").split()
         try:

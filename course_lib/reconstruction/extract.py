@@ -1,6 +1,7 @@
 """A closed mesh, and what is compared of it, out of whatever a decoder predicts."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -62,9 +63,12 @@ def implicit_to_mesh(network: nn.Module, image: Tensor, resolution: int = 48) ->
 
 @torch.no_grad()
 def query(
-    network: nn.Module, image: Float[Tensor, "3 h w"], points: Float[Tensor, "n 3"]
+    network: Any, image: Float[Tensor, "3 h w"], points: Float[Tensor, "n 3"]
 ) -> Float[Tensor, "n"]:
-    """The implicit network's logits for many points of one picture; the picture is encoded once."""
+    """The implicit network's logits for many points of one picture; the picture is encoded once.
+
+    The network has an `encoder` and a `decoder`, as `FromImage`.
+    """
     features = network.encoder(image[None])
     logits = [network.decoder(features, chunk[None])[0] for chunk in points.split(CHUNK)]
     return torch.cat(logits)

@@ -46,6 +46,8 @@ class MeshDecoder(nn.Module):
 class DeformationStep(nn.Module):
     """What a vertex sees, knows and hears from its neighbours → how far it moves."""
 
+    neighbors: Tensor
+
     def __init__(self, template: Mesh, look: Callable):
         super().__init__()
         self.look = look

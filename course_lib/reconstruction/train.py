@@ -57,11 +57,12 @@ def mesh_step(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """The loss of one batch: all three refinements are compared with the truth."""
     stages = network(batch["image"], batch["camera"])
     points = pick(batch["points"], TARGETS)
-    templates = network.decoder.templates
-    return sum(
+    assert isinstance(network.decoder, MeshDecoder)
+    losses = [
         mesh_training_loss(vertices, template, points)
-        for vertices, template in zip(stages, templates, strict=True)
-    )
+        for vertices, template in zip(stages, network.decoder.templates, strict=True)
+    ]
+    return torch.stack(losses).sum()
 
 
 def implicit_step(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:

@@ -24,17 +24,20 @@ class VoxelDecoder(nn.Module):
 
     def __init__(self, step: Callable | None = None):
         super().__init__()
-        self.step = step or grow
+        self.step: Callable = step or grow
         self.start = nn.Linear(CODE, CHANNELS[0] * 4**3)
         self.norms = nn.ModuleList(nn.BatchNorm3d(c) for c in CHANNELS[:-1])
-        self.ups = nn.ModuleList(
+        ups = [
             nn.ConvTranspose3d(CHANNELS[i], CHANNELS[i + 1], KERNELS[i], stride=2) for i in range(3)
-        )
-        nn.init.constant_(self.ups[-1].bias, -2.0)  # most voxels are empty
+        ]
+        assert ups[-1].bias is not None
+        nn.init.constant_(ups[-1].bias, -2.0)  # most voxels are empty
+        self.ups = nn.ModuleList(ups)
 
     def forward(self, features: Features) -> Float[Tensor, "b 32 32 32"]:
         volume = self.start(features.code).unflatten(1, (-1, 4, 4, 4))  # (b, 64, 4, 4, 4)
         for norm, up in zip(self.norms, self.ups, strict=True):
+            assert isinstance(up, nn.ConvTranspose3d)
             volume = self.step(norm(volume), up.weight, up.bias)  # r → 2r
         return volume[:, 0]
 

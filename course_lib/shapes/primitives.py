@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 from jaxtyping import Float
@@ -149,8 +151,8 @@ def capsule(
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         p = _components(points, start)
-        along = sum(c * (d / squared_length) for c, d in zip(p, direction, strict=True) if d)
-        along = along.clamp(0.0, 1.0)
+        share = [c * (d / squared_length) for c, d in zip(p, direction, strict=True) if d]
+        along = reduce(add, share).clamp(0.0, 1.0)
         return _length(*(c - along * d for c, d in zip(p, direction, strict=True))) - radius
 
     return sdf
@@ -165,8 +167,7 @@ def _components(points: Tensor, center: Triple) -> list[Tensor]:
 
 def _length(*components: Tensor) -> Tensor:
     """Euclidean length; its gradient at zero length is zero, not NaN."""
-    squared = sum(c * c for c in components)
-    return squared.clamp_min(1e-24).sqrt()
+    return reduce(add, [c * c for c in components]).clamp_min(1e-24).sqrt()
 
 
 def _box_distance(*q: Tensor) -> Tensor:

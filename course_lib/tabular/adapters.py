@@ -6,6 +6,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from course_lib.tabular.llm import decoder
+
 
 class LoRALinear(nn.Module):
     """A frozen linear layer plus a trainable low-rank change of its matrix.
@@ -87,7 +89,7 @@ def _adapt(network: nn.Module, upper: int, names: tuple[str, ...], wrap) -> list
     if not any("frozen" in vars(layer) for layer in network.modules()):
         network.requires_grad_(False)
     new: list[nn.Parameter] = []
-    for block in network.model.layers[-upper:]:
+    for block in decoder(network).layers[-upper:]:
         for parent in (block.self_attn, block.mlp):
             for name in names:
                 linear = getattr(parent, name, None)

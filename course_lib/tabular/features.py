@@ -6,12 +6,13 @@ step: here they run once per prompt. With 6 of 30 layers left, a step costs a fi
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib.tabular.llm import LanguageModel
+from course_lib.tabular.llm import LanguageModel, decoder, head
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Cached:
 
 def lower_layers(network: nn.Module, upper: int) -> nn.Module:
     """The model up to its last `upper` layers, sharing its weights; its output is not normalised."""
-    return _part(network.model, slice(None, len(network.model.layers) - upper), normalise=False)
+    whole = decoder(network)
+    return _part(whole, slice(None, len(whole.layers) - upper), normalise=False)
 
 
 def upper_layers(network: nn.Module, upper: int) -> nn.Module:
     """The last `upper` layers and the final normalisation, sharing the model's weights."""
-    return _part(network.model, slice(len(network.model.layers) - upper, None), normalise=True)
+    whole = decoder(network)
+    return _part(whole, slice(len(whole.layers) - upper, None), normalise=True)
 
 
 @torch.no_grad()
@@ -60,13 +63,13 @@ def cache_features(
 
     Raises ValueError unless 1 <= upper <= the number of layers.
     """
-    layers = len(llm.network.model.layers)
+    layers = len(decoder(llm.network).layers)
     if not 1 <= upper <= layers:
         raise ValueError(f"expected 1 to {layers} upper layers, got {upper}")
     lower, rows = lower_layers(llm.network, upper), [llm.tokens(p) for p in prompts]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     _, last = llm.padded(rows)
-    hidden = None
+    hidden: Tensor | None = None
     for start in range(0, len(rows), batch):
         chosen = order[start : start + batch]
         ids, _ = llm.padded([rows[i] for i in chosen])
@@ -74,6 +77,7 @@ def cache_features(
         if hidden is None:
             hidden = states.new_zeros(len(rows), int(last.max()) + 1, states.shape[2])
         hidden[chosen, : states.shape[1]] = states
+    assert hidden is not None
     return Cached(hidden, last)
 
 
@@ -82,10 +86,10 @@ def answer_logits(llm: LanguageModel, cached: Cached, *, upper: int = 6) -> Floa
     states = upper_layers(llm.network, upper)(inputs_embeds=cached.hidden, use_cache=False)[0]
     final = states[torch.arange(len(cached)), cached.last]  # (b, d)
     answers = [llm.answer_token("No"), llm.answer_token("Yes")]
-    return final @ llm.network.lm_head.weight[answers].T  # (b, 2): the other logits are not needed
+    return final @ head(llm.network).weight[answers].T  # (b, 2): the other logits are not needed
 
 
-def _part(base: nn.Module, layers: slice, *, normalise: bool) -> nn.Module:
+def _part(base: Any, layers: slice, *, normalise: bool) -> nn.Module:
     part = copy.copy(base)  # shares every weight; only the list of layers is another
     part._modules = dict(base._modules)
     part.layers = base.layers[layers]

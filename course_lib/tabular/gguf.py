@@ -5,6 +5,7 @@ here they are expanded to ordinary floats, so that the model can be trained.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ def unpermute_rotary(weight: Tensor, heads: int) -> Tensor:
     return pairs.transpose(1, 2).reshape(weight.shape)
 
 
-def _config(reader) -> object:
+def _config(reader) -> Any:
     from transformers import LlamaConfig
 
     def value(key: str):

@@ -27,6 +27,17 @@ class ModelUnavailable(RuntimeError):
     """No language model can be had here; the message says what was tried and what to do."""
 
 
+def decoder(network: nn.Module) -> Any:
+    """A causal language model below its head, which has `layers`, `norm` and a `config`."""
+    return network.model
+
+
+def head(network: nn.Module) -> nn.Linear:
+    """The head of a causal language model: hidden states to the logits of all tokens."""
+    assert isinstance(network.lm_head, nn.Linear)
+    return network.lm_head
+
+
 @dataclass
 class LanguageModel:
     """A causal language model (transformers' interface) with its tokenizer."""
@@ -67,13 +78,13 @@ class LanguageModel:
         """
         rows = [self.tokens(prompt) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # little padding in a batch
-        logits = torch.empty(len(rows), self.network.lm_head.out_features)
+        logits = torch.empty(len(rows), head(self.network).out_features)
         for start in range(0, len(rows), batch):
             chosen = order[start : start + batch]
             ids, last = self.padded([rows[i] for i in chosen])
-            hidden = self.network.model(input_ids=ids, use_cache=False)[0]  # (b, t, d)
+            hidden = decoder(self.network)(input_ids=ids, use_cache=False)[0]  # (b, t, d)
             final = hidden[torch.arange(len(last)), last]
-            logits[chosen] = self.network.lm_head(final).float().cpu()
+            logits[chosen] = head(self.network)(final).float().cpu()
         return logits
 
     def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:

@@ -22,7 +22,7 @@ def natural_sentence(row: Row) -> str:
     """
     values = {ALIASES.get(name.lower(), name.lower()): v for name, v in row.items()}
     known = {name: format_value(v) for name, v in values.items() if not is_missing(v)}
-    pronoun = {"Male": "He", "Female": "She"}.get(known.get("sex"), "They")
+    pronoun = {"Male": "He", "Female": "She"}.get(known.get("sex", ""), "They")
     subject, work = _subject(known), _work(known)
     sentences = [f"{subject} {work}."] if work else []
     if "education" in known:
@@ -40,7 +40,7 @@ def natural_sentence(row: Row) -> str:
 
 
 def _subject(known: dict[str, str]) -> str:
-    noun = {"Male": "man", "Female": "woman"}.get(known.get("sex"), "person")
+    noun = {"Male": "man", "Female": "woman"}.get(known.get("sex", ""), "person")
     age = f"{known['age']} year old" if "age" in known else None
     return " ".join(filter(None, ["This", age, known.get("marital status"), noun]))
 

@@ -8,6 +8,7 @@ Missing values are left out: "The Native country is ." would be a statement abou
 import math
 import numbers
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -93,7 +94,7 @@ class ValuePermutation:
                 seen = sorted(values.unique(), key=str)
                 order = derangement(len(seen), seed + offset)
                 table = {seen[i]: seen[order[i]] for i in range(len(seen))}
-                self._maps[name] = lambda value, table=table: table.get(value, value)
+                self._maps[name] = partial(lambda table, value: table.get(value, value), table)
 
     def __call__(self, row: Row) -> dict[str, Any]:
         """The row with its values exchanged."""

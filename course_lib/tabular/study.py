@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -187,9 +189,19 @@ class _Run:
             self.save()
 
     def save(self) -> None:
-        arrays = {n: s.numpy().astype(np.float32) for n, s in self.stored.scores.items()}
+        arrays: dict[str, Any] = {
+            name: scores.numpy().astype(np.float32) for name, scores in self.stored.scores.items()
+        }
         np.savez_compressed(self.folder / "scores.npz", **arrays)
         (self.folder / "notes.json").write_text(json.dumps(self.stored.notes, indent=1) + "\n")
+
+
+def _prior(
+    llm: LanguageModel, few: Cached, zero: Tensor, table: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """The baseline that starts from the language model's answers without examples."""
+    answers = torch.logit(predict(llm, few, upper=UPPER).double(), eps=1e-9).float()
+    return baselines.with_prior(*table, answers, zero)
 
 
 def _few_shot(run: _Run, llm: LanguageModel, test: Cached, plan: list[tuple]) -> None:
@@ -209,20 +221,12 @@ def _few_shot(run: _Run, llm: LanguageModel, test: Cached, plan: list[tuple]) ->
             run.keep(
                 f"prior/{k}/{seed}",
                 labels,
-                lambda few=few, rows=rows: baselines.with_prior(
-                    columns[0][rows],
-                    pool_labels[rows],
-                    columns[1],
-                    torch.logit(predict(llm, few, upper=UPPER).double(), eps=1e-9).float(),
-                    zero,
-                ),
+                partial(_prior, llm, few, zero, (columns[0][rows], pool_labels[rows], columns[1])),
             )
             run.keep(
                 f"{method}/{k}/{seed}",
                 labels,
-                lambda adapt=adapt, shots=shots, seed=seed: tune_and_predict(
-                    llm, adapt, shots, test, seed
-                ),
+                partial(tune_and_predict, llm, adapt, shots, test, seed),
             )
 
 
@@ -259,8 +263,11 @@ def _frozen(run: _Run, name: str, shots: tuple, test: tuple) -> None:
         run.keep(
             f"{method}/{name}",
             labels,
-            lambda features=features: baselines.on_features(
-                features(few).float().cpu(), y, features(cached).float().cpu()
+            partial(
+                lambda features: baselines.on_features(
+                    features(few).float().cpu(), y, features(cached).float().cpu()
+                ),
+                features,
             ),
         )
 
@@ -274,7 +281,7 @@ def _compare_serialisations(run: _Run, llm: LanguageModel) -> None:
     for method, (text, gap) in methods.items():
         prompts = study_prompts(test.head(COMPARED), text, gap)
         start = time.process_time()
-        run.keep(f"{method}/0/0", labels[:COMPARED], lambda p=prompts: llm.p_yes(p))
+        run.keep(f"{method}/0/0", labels[:COMPARED], partial(llm.p_yes, prompts))
         run.note(method, llm, prompts, start)
 
 

@@ -227,9 +227,9 @@ def _draw_series(plot: Any, kind: str, index: int, label: str, xs: list, ys: Seq
     if kind == "scatter":
         plot.plot(xs, ys, marker, color=cycle(index), markersize=5, label=label)
         return
-    marker = marker if len(xs) <= 40 else None
     dash = _PYPLOT_DASHES[index % len(_PYPLOT_DASHES)]
-    plot.plot(xs, ys, dash, color=cycle(index), marker=marker, markersize=4, label=label)
+    shown = marker if len(xs) <= 40 else None
+    plot.plot(xs, ys, dash, color=cycle(index), marker=shown, markersize=4, label=label)
 
 
 def _label(plot: Any, axes: Axes, legend: bool) -> None:

@@ -22,7 +22,8 @@ def rgb(color: Color) -> tuple[float, float, float]:
     if isinstance(color, str):
         if len(color) != 7 or color[0] != "#":
             raise ValueError(f'expected a colour like "#0072B2", got {color!r}')
-        return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return red, green, blue
     values = tuple(float(value) for value in color)
     if len(values) != 3 or not all(0 <= value <= 1 for value in values):
         raise ValueError(f"expected three numbers in [0, 1] as a colour, got {color}")

@@ -47,6 +47,8 @@ class Figure:
 
     def as_html(self) -> str:
         """The figure as HTML: its own, or an `<img>` with a text alternative."""
+        if self.picture is None:
+            return self.html
         return self.html or img(self.picture, self.alt)
 
     def show(self) -> "Figure":

@@ -130,8 +130,10 @@ def frame_camera(
         points = torch.cartesian_prod(*box.T)  # the 8 corners
     azimuth, elevation = (math.radians(angle) for angle in view)
     ring = math.cos(elevation)
-    direction = [ring * math.sin(azimuth), math.sin(elevation), ring * math.cos(azimuth)]
-    centre, direction = box.mean(dim=0), torch.tensor(direction)
+    direction = torch.tensor(
+        [ring * math.sin(azimuth), math.sin(elevation), ring * math.cos(azimuth)]
+    )
+    centre = box.mean(dim=0)
     camera = look_at(centre + direction, centre)
     x, y, z = ((points - centre) @ camera[:3, :3]).unbind(dim=1)
     slope = math.tan(FIELD / 2) * FILLED

@@ -262,8 +262,9 @@ def _display(widget: Any, explorer: Explorer) -> None:
 
         output.enable_custom_widget_manager()
     static = Figure(explorer.text, explorer.picture)
-    if all(isinstance(one, Figure) and one.picture is None for one in explorer.shown):
-        html = "".join(one.as_html() for one in explorer.shown)
+    texts = [one for one in explorer.shown if isinstance(one, Figure) and one.picture is None]
+    if len(texts) == len(explorer.shown):
+        html = "".join(one.as_html() for one in texts)
         static = Figure(explorer.text, html=f"<p>{escape(explorer.alt)}</p>{html}")
     data, metadata = static.bundle()
     model = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
