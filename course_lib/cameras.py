@@ -105,7 +105,7 @@ def look_at(
         place, _vector(target, place), _vector(up, place)
     )
     back = place - goal
-    if not (back.norm(dim=-1) > 1e-9).all():
+    if not ((back.norm(dim=-1) > 1e-9) & back.isfinite().all(dim=-1)).all():
         raise ValueError("expected an eye away from its target, got the same (or non-finite) point")
     back = _unit(back)
     upwards = _not_parallel(_unit(upwards), back)
@@ -235,11 +235,13 @@ def to_llff(
 
 
 def quaternion_to_matrix(quaternion: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
-    """The rotation matrix of a quaternion (w, x, y, z), which is normalised first.
+    """The rotation matrix of a quaternion (w, x, y, z), which is normalised first; not of 0.
 
     >>> quaternion_to_matrix(torch.tensor([0.0, 1.0, 0.0, 0.0])).diagonal().tolist()
     [1.0, -1.0, -1.0]
     """
+    if not (quaternion.norm(dim=-1) > 0).all():
+        raise ValueError("expected quaternions other than 0, got one of length 0 (or NaN)")
     w, x, y, z = _unit(quaternion).unbind(dim=-1)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -302,7 +304,7 @@ def _homogeneous(pose: Tensor) -> Tensor:
 
 
 def _check_image(focal: Number, height: int, width: int) -> None:
-    if height < 1 or width < 1 or not focal > 0:
+    if height < 1 or width < 1 or not 0 < focal < math.inf:
         raise ValueError(
             f"expected height >= 1, width >= 1 and focal > 0 (pixels), "
             f"got height={height}, width={width}, focal={focal}"

@@ -83,7 +83,7 @@ def stratified_samples(
         device = end.device if isinstance(end, Tensor) else device
     near = torch.as_tensor(near, dtype=torch.get_default_dtype(), device=device)
     far = torch.as_tensor(far, dtype=torch.get_default_dtype(), device=device)
-    if bool((far <= near).any()):
+    if not bool(((near < far) & far.isfinite()).all()):
         raise ValueError(f"expected near < far, got near {near.max():g} and far {far.min():g}")
     u = torch.rand(n_rays, n_samples, generator=generator, device=device)
     return stratified_positions(near, far, u)
@@ -103,8 +103,10 @@ def compositing_weights(
     """
     if sigma.shape != deltas.shape:
         raise ValueError(f"expected equal shapes, got {(*sigma.shape,)} and {(*deltas.shape,)}")
-    if bool((sigma < 0).any()):
-        raise ValueError(f"expected densities >= 0, got {sigma.min():g}; use relu or softplus")
+    for name, values in (("densities", sigma), ("lengths", deltas)):
+        if not bool((values >= 0).all()):  # also where one is NaN
+            worst = values[~(values >= 0)][0]
+            raise ValueError(f"expected {name} >= 0, got {worst:g}; use relu or softplus")
     tau = optical_depth(sigma, deltas)
     before = torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)  # what lies in front of sample i
     weights = torch.exp(-before) * -torch.expm1(-tau)
@@ -152,10 +154,12 @@ def inverse_cdf(
     >>> inverse_cdf(bins, weights, torch.tensor([0.375, 0.875]))
     tensor([0.5000, 1.5000])
     """
-    if bins.shape[-1] != weights.shape[-1] + 1:
+    if bins.shape[-1] != weights.shape[-1] + 1 or weights.shape[-1] == 0:
         raise ValueError(
             f"expected one edge more than weights, got {bins.shape[-1]} and {weights.shape[-1]}"
         )
+    if not bool(((weights >= 0) & weights.isfinite()).all()):
+        raise ValueError("expected weights that are finite and >= 0, got others")
     mass = _at_least_single(weights)
     mass = torch.where(mass.sum(-1, keepdim=True) > 0, mass, torch.ones_like(mass))
     cdf = torch.cumsum(mass, dim=-1)

@@ -122,5 +122,8 @@ def lambert(
     >>> lambert(torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]), torch.tensor([0.0, 2.0, 0.0]))
     tensor([1.0000, 0.3000])
     """
-    cosine = (normals @ (light / light.norm())).clamp(min=0)
+    length = light.norm()
+    if not length > 0:
+        raise ValueError("expected a light direction other than 0")
+    cosine = (normals @ (light / length)).clamp(min=0)
     return ambient + (1 - ambient) * cosine

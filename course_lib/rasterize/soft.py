@@ -59,6 +59,8 @@ def soft_silhouette(
     4.0
     """
     _check(height, width, sigma)
+    if pixels.dtype == torch.float16:  # too coarse inside
+        return soft_silhouette(pixels.float(), faces, height, width, sigma=sigma).half()
     exponent = pixels.new_zeros(height * width)
     for _, pixel, signed in _soft_pairs(pixels, faces, height, width, sigma):
         blocked = torch.nn.functional.softplus(signed / sigma)
@@ -94,6 +96,11 @@ def soft_render(
     _check(height, width, sigma)
     if not gamma > 0:
         raise ValueError(f"expected gamma > 0, got {gamma}")
+    if not bool(depth.isfinite().all()):
+        raise ValueError("expected finite depths, got inf or NaN")
+    if pixels.dtype == torch.float16:
+        single = (pixels.float(), depth.float(), faces, colors.float(), size)
+        return soft_render(*single, sigma=sigma, gamma=gamma, background=background).half()
     nearest, farthest = depth.detach().min(), depth.detach().max()
     span = (farthest - nearest).clamp(min=1e-6)
     exponent, parts = pixels.new_zeros(height * width), []
