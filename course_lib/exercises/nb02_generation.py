@@ -184,7 +184,7 @@ def _tree(g: torch.Generator, joints: int) -> tuple:
 
 
 def _fk_wrong_order(parents, local):
-    world = []
+    world: list[torch.Tensor] = []
     for joint, parent in enumerate(parents):
         world.append(local[joint] if parent < 0 else local[joint] @ world[parent])
     return torch.stack(world)
