@@ -177,3 +177,28 @@ def test_marching_without_a_surface_says_on_which_side_all_is():
         meshes.grid_to_mesh(shapes.sphere(0.1, (3, 0, 0))(meshes.lattice(4)))
     with pytest.raises(ValueError, match="finite"):
         meshes.grid_to_mesh(torch.full((4, 4, 4), torch.nan))
+
+
+def test_a_vertex_where_fans_touch_counts_once_for_each():
+    ball = meshes.icosphere(1)
+    moved = Mesh(ball.vertices + 2, ball.faces)
+    both = meshes.concatenate(ball, moved)
+    faces = both.faces.clone()
+    faces[faces == len(ball.vertices)] = 0  # the balls share a vertex now
+    assert meshes.genus(Mesh(both.vertices, faces)) == 0
+    ring = meshes.torus(segments=12, sides=8)
+    assert meshes.genus(meshes.concatenate(ring, ring)) == 2
+    mesh = meshes.sheet(cells=6)
+    centres = mesh.corners.mean(dim=1)[:, [0, 2]]
+    holes = ((centres.abs() - 1 / 3).abs().amax(1) < 1 / 3) & (centres.prod(1) > 0)
+    assert meshes.genus(Mesh(mesh.vertices, mesh.faces[~holes])) == 0  # they touch in the middle
+
+
+def test_genus_forgives_turned_and_collapsed_faces_but_not_a_band_with_one_side():
+    ring = meshes.torus(segments=12, sides=8)
+    faces = ring.faces.clone()
+    faces[::3] = faces[::3].flip(1)
+    assert meshes.genus(Mesh(ring.vertices, torch.cat((faces, faces[:5, [0, 0, 1]])))) == 1
+    band = torch.tensor([[0, 1, 2], [1, 3, 2], [2, 3, 4], [3, 5, 4], [4, 5, 1], [5, 0, 1]])
+    with pytest.raises(ValueError, match="Möbius"):
+        meshes.genus(Mesh(torch.rand(6, 3), band))

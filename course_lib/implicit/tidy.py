@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course_lib.meshes import Mesh, directed_edges, face_areas
+from course_lib.meshes import Mesh, directed_edges, face_areas, orientation
 
 
 def tidy(mesh: Mesh) -> Mesh:
@@ -27,7 +27,7 @@ def tidy(mesh: Mesh) -> Mesh:
         _warn(
             f"{len(faces) - len(kept)} of {len(faces)} faces are there twice; one of each is used"
         )
-    turned = _minority(kept)
+    turned = orientation(kept).turned
     if bool(turned.any()):
         _warn(f"{int(turned.sum())} of {len(kept)} faces point the other way; they were turned")
         kept = torch.where(turned[:, None], kept.flip(1), kept)
@@ -56,35 +56,3 @@ def _without_repeats(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
     number = torch.arange(len(faces), device=faces.device)
     first = torch.full_like(number, len(faces)).scatter_reduce_(0, group, number, "amin")
     return faces[first[group] == number]
-
-
-def _minority(faces: Int[Tensor, "f 3"]) -> Tensor:
-    """Which faces to turn so that neighbours run along their common edge in opposite directions.
-
-    Each face is two nodes, as it is and turned; edges join what fits together. In an orientable
-    patch the nodes fall into two components, and the one with more faces "as they are" is taken.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    f, v = len(faces), int(faces.max()) + 1
-    a, b = directed_edges(faces).cpu().unbind(1)
-    face = torch.arange(f).repeat(3)
-    _, index, uses = torch.unique(
-        torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True, return_counts=True
-    )
-    order = index.argsort(stable=True)
-    order = order[uses[index[order]] == 2].reshape(-1, 2)
-    left, right = face[order[:, 0]], face[order[:, 1]]
-    same = (a < b)[order[:, 0]] == (a < b)[order[:, 1]]  # both run the same way: one is turned
-    cross = torch.where(same, f, 0)
-    i, j = torch.cat((left, left + f)), torch.cat((right + cross, right + f - cross))
-    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(2 * f, 2 * f))
-    component = torch.from_numpy(connected_components(links, directed=False)[1]).long()
-    as_is, flipped = component[:f], component[f:]
-    size = torch.zeros(int(component.max()) + 1, dtype=torch.int64).index_add_(
-        0, as_is, torch.ones_like(as_is)
-    )
-    # a Möbius-like patch has one component for both: nothing is turned there
-    worse = (size[as_is] < size[flipped]) | ((size[as_is] == size[flipped]) & (as_is > flipped))
-    return (worse & (as_is != flipped)).to(faces.device)

@@ -21,6 +21,7 @@ from course_lib.meshes.operators import (
     uniform_laplacian,
     vertex_areas,
 )
+from course_lib.meshes.orient import orientation
 from course_lib.meshes.primitives import box, icosphere, sheet, tetrahedron, torus
 from course_lib.meshes.sampling import sample_surface
 from course_lib.meshes.topology import (
@@ -50,6 +51,7 @@ __all__ = [
     "icosphere",
     "is_watertight",
     "lattice",
+    "orientation",
     "sample_surface",
     "sheet",
     "subdivide",

@@ -71,9 +71,10 @@ class Mesh:
     def volume(self) -> Float[Tensor, ""]:
         """The signed volume, Σ a · (b × c) / 6: positive for a closed mesh that faces outwards.
 
-        The volume of an open mesh depends on the origin and means nothing.
+        Measured from the first vertex, as products of large coordinates would drown it. The volume of
+        an open mesh depends on that point and means nothing.
         """
-        a, b, c = self.corners.unbind(dim=1)
+        a, b, c = (self.corners - self.vertices[:1].sum(dim=0)).unbind(dim=1)
         return (a * torch.linalg.cross(b, c)).sum() / 6
 
     def to(self, *args, **kwargs) -> "Mesh":
@@ -130,9 +131,10 @@ def face_normals(mesh: Mesh) -> Float[Tensor, "f 3"]:
     >>> face_normals(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])))
     tensor([[0.5774, 0.5774, 0.5774]])
     """
-    vectors = _area_vectors(mesh)
-    tiny = torch.finfo(vectors.dtype).tiny
-    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(tiny)
+    a, b, c = mesh.corners.double().unbind(dim=1)  # of a tiny mesh the products would vanish
+    vectors = torch.linalg.cross(b - a, c - a)
+    unit = torch.nn.functional.normalize(vectors, dim=1, eps=torch.finfo(vectors.dtype).tiny)
+    return unit.to(mesh.vertices.dtype)
 
 
 def vertex_normals(mesh: Mesh) -> Float[Tensor, "v 3"]:

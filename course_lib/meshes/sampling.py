@@ -23,7 +23,7 @@ def sample_surface(
     """
     if n < 0:
         raise ValueError(f"expected n >= 0 points, got {n}")
-    cumulative = face_areas(mesh).detach().double().cumsum(0)
+    cumulative = face_areas(Mesh(mesh.vertices.detach().double(), mesh.faces)).cumsum(0)
     if len(cumulative) == 0 or not cumulative[-1] > 0:
         raise ValueError(f"expected a mesh with area, got {len(mesh.faces)} faces without any")
     random = _uniform(3, n, mesh.vertices, generator)

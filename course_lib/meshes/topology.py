@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from course_lib.meshes.mesh import Mesh, directed_edges, undirected_edges
+from course_lib.meshes.orient import orientation
 
 
 def is_watertight(mesh: Mesh) -> bool:
@@ -55,7 +56,8 @@ def euler_characteristic(faces: Int[Tensor, "f 3"]) -> int:
 def boundary_loops(mesh: Mesh) -> list[Int[Tensor, "n"]]:
     """The closed chains of edges that belong to one face only: vertex indices, one tensor a hole.
 
-    Raises ValueError if an edge has more than two faces (the surface is not a manifold).
+    Faces that name a vertex twice are left out. Raises ValueError if an edge has more than two faces
+    (the surface is not a manifold).
 
     >>> from course_lib.meshes import sheet
     >>> [len(loop) for loop in boundary_loops(sheet(cells=4))]
@@ -65,35 +67,39 @@ def boundary_loops(mesh: Mesh) -> list[Int[Tensor, "n"]]:
     for a, b in _boundary_edges(mesh).tolist():
         links[a].append(b)
         links[b].append(a)
-    loops = []
-    while links:
-        start = next(iter(links))
-        loop: list[int] = []
-        here = start
-        while not loop or here != start:
-            loop.append(here)
-            here = _take_link(links, here)
-        loops.append(torch.tensor(loop, device=mesh.faces.device))
-    return loops
+    loops: list[list[int]] = []
+    for start in list(links):
+        while start in links:  # more than once where holes touch
+            loop: list[int] = []
+            here = start
+            while not loop or here != start:
+                loop.append(here)
+                here = _take_link(links, here)
+            loops.append(loop)
+    flat = torch.tensor([vertex for loop in loops for vertex in loop], dtype=torch.int64)
+    return list(flat.to(mesh.faces.device).split([len(loop) for loop in loops])) if loops else []
 
 
 def genus(mesh: Mesh) -> int:
     """The number of handles, all pieces together: χ = 2·pieces − 2·genus − boundary loops.
 
+    A vertex where several fans of faces touch counts once for each, as if the surface were cut apart
+    there: two balls that touch in a vertex, or two holes, make no handle. Faces that point the other
+    way do not matter; faces that name a vertex twice are left out.
+
     >>> from course_lib.meshes import icosphere, torus
     >>> genus(icosphere(1)), genus(torus())
     (0, 1)
 
-    Raises ValueError for a surface that is not a manifold or not orientable.
+    Raises ValueError for an edge of more than two faces, and for a surface that cannot be oriented
+    (a Möbius band).
     """
-    loops, pieces = len(boundary_loops(mesh)), component_count(mesh)
-    doubled = 2 * pieces - loops - mesh.euler_characteristic
-    if doubled < 0 or doubled % 2:
-        raise ValueError(
-            f"expected an orientable manifold, got χ = {mesh.euler_characteristic} for {pieces} "
-            f"pieces with {loops} boundary loops"
-        )
-    return doubled // 2
+    _boundary_edges(mesh)  # says so if an edge has more than two faces
+    apart = _cut_apart(mesh)
+    if not orientation(apart.faces).possible:
+        raise ValueError("expected an orientable surface, got one like a Möbius band")
+    loops, pieces = len(boundary_loops(apart)), component_count(apart)
+    return (2 * pieces - loops - apart.euler_characteristic) // 2
 
 
 def angle_defect(mesh: Mesh) -> Float[Tensor, "v"]:
@@ -116,16 +122,16 @@ def angle_defect(mesh: Mesh) -> Float[Tensor, "v"]:
 
 def corner_angles(mesh: Mesh) -> Float[Tensor, "f 3"]:
     """The inner angle at each corner of each face, in radians, by atan2(|u × w|, u · w)."""
-    corners = mesh.corners
+    corners = mesh.corners.double()  # of a tiny mesh the products would vanish
     first = corners.roll(-1, dims=1) - corners
     second = corners.roll(1, dims=1) - corners
     sine = torch.linalg.vector_norm(torch.linalg.cross(first, second, dim=-1), dim=-1)
-    return torch.atan2(sine, (first * second).sum(-1))
+    return torch.atan2(sine, (first * second).sum(-1)).to(mesh.vertices.dtype)
 
 
 def _boundary_edges(mesh: Mesh) -> Int[Tensor, "e 2"]:
     """The edges with one face."""
-    edges, _, uses = undirected_edges(mesh.faces)
+    edges, _, uses = undirected_edges(_proper(mesh.faces))
     if len(uses) and int(uses.max()) > 2:
         worst = edges[uses.argmax()].tolist()
         raise ValueError(
@@ -133,6 +139,35 @@ def _boundary_edges(mesh: Mesh) -> Int[Tensor, "e 2"]:
             f"({int((uses > 2).sum())} edges have more than two)"
         )
     return edges[uses == 1]
+
+
+def _proper(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
+    """The faces with three different vertices."""
+    return faces[(faces != faces.roll(1, dims=1)).all(dim=1)]
+
+
+def _cut_apart(mesh: Mesh) -> Mesh:
+    """The mesh with a vertex of its own for every fan: the faces that go on around it over edges."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    faces = _proper(mesh.faces).cpu()
+    f = len(faces)
+    _, index, _ = undirected_edges(faces)
+    order = index.argsort(stable=True)
+    follows = index[order[1:]] == index[order[:-1]]
+    one, other = order[:-1][follows], order[1:][follows]  # two directed edges at one place
+    tails = torch.arange(3 * f).reshape(3, f)  # directed edge i begins at corner i
+    heads = tails.roll(-1, dims=0).flatten()
+    same = faces.T.flatten()[one] == faces.T.flatten()[other]
+    i = torch.cat((one, heads[one]))
+    j = torch.cat((torch.where(same, other, heads[other]), torch.where(same, heads[other], other)))
+    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(3 * f, 3 * f))
+    count, fan = connected_components(links, directed=False)
+    fan = torch.from_numpy(fan).long()
+    position = torch.zeros(count, 3, dtype=torch.float64)
+    position[fan] = mesh.vertices.detach().cpu().double()[faces.T.flatten()]
+    return Mesh(position, fan.reshape(3, f).T)
 
 
 def _take_link(links: dict[int, list[int]], here: int) -> int:

@@ -1,5 +1,7 @@
 """From a bare cloud to a surface: normals, their orientation, a grid-based reconstruction."""
 
+import warnings
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -74,7 +76,8 @@ def reconstruct_surface(
     Each grid corner gets the mean signed distance to the tangent planes of its k nearest points,
     weighted by exp(−d²/h²) with h their root mean squared distance, and marching cubes finds the
     zero set (Hoppe et al. 1992; implicit moving least squares). Gaps wider than the points' distance
-    are bridged by the planes at their edges. ValueError if no surface comes out.
+    are bridged by the planes at their edges; a warning says where they reach the side of the cube, as
+    they do for a cloud of an open sheet. ValueError if no surface comes out.
 
     Needs at least k points inside [−1, 1]³ and normals that are oriented consistently.
     """
@@ -96,6 +99,14 @@ def reconstruct_surface(
 def _closed(values: Float[Tensor, "m m m"]) -> Float[Tensor, "m m m"]:
     """Keep the part that is not connected to the side of the grid: outside is outside."""
     sealed = values.clone()
+    core = torch.zeros_like(values, dtype=torch.bool)
+    core[1:-1, 1:-1, 1:-1] = True
+    if bool((values[~core] < 0).any()):
+        warnings.warn(
+            "the reconstructed surface reaches the side of [-1, 1]³ and is closed there: is the "
+            "cloud open, or are its normals not turned outwards?",
+            stacklevel=3,
+        )
     for axis in range(3):
         sealed.select(axis, 0).clamp_(min=1e-3)
         sealed.select(axis, -1).clamp_(min=1e-3)

@@ -1,5 +1,6 @@
 """Shapes as pictures from many sides: views, view pooling, the visual hull."""
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,7 @@ def render_views(
     """Depth, silhouette and shaded colour of a mesh from each camera, `size` × `size` pixels.
 
     `colors` are per vertex, in [0, 1]; grey without. Shading: ½ + ½ |n·d|, d the viewing direction.
+    Warns where no camera sees anything of the mesh.
 
     >>> from course_lib.cameras import spherical_cameras
     >>> from course_lib.meshes import icosphere
@@ -58,6 +60,8 @@ def render_views(
         depths.append(seen.depth)
         masks.append(seen.covered)
         pictures.append(picture * seen.covered[..., None])
+    if not any(bool(mask.any()) for mask in masks):
+        warnings.warn("no camera sees the mesh: is it tiny, or elsewhere?", stacklevel=2)
     stacks = (torch.stack(parts) for parts in (depths, masks, pictures))
     return Views(cameras, float(focal), *stacks)
 
@@ -85,7 +89,7 @@ def visual_hull(
 
     A centre that leaves a picture, or lies behind a camera, is outside. More views never add voxels;
     hollows that no outline shows stay filled (Laurentini 1994). `focal` in pixels; the default is
-    that of `render_views`.
+    that of `render_views`. Warns where no voxel is left.
 
     >>> from course_lib.cameras import spherical_cameras
     >>> full = torch.ones(1, 4, 4, dtype=torch.bool)
@@ -101,4 +105,6 @@ def visual_hull(
         column, row = pixels.floor().long().unbind(1)
         visible = (depth > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
         inside &= visible & mask[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    if not bool(inside.any()):
+        warnings.warn("no voxel lies inside every silhouette: the hull is empty", stacklevel=2)
     return inside.reshape((resolution,) * 3)

@@ -1,0 +1,50 @@
+"""Which faces of a mesh point the other way than their neighbours, and whether all can agree."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from course_lib.meshes.mesh import directed_edges
+
+
+class Orientation(NamedTuple):
+    """The faces to turn so that neighbours agree, and whether that is possible everywhere."""
+
+    turned: Bool[Tensor, "f"]
+    possible: bool
+
+
+def orientation(faces: Int[Tensor, "f 3"]) -> Orientation:
+    """Which faces to turn so that neighbours run along their common edge in opposite directions.
+
+    Neighbours share an edge of exactly two faces. Each face is two nodes, as it is and turned; links
+    join what fits together. In an orientable patch the nodes fall into two components, and the one
+    with more faces "as they are" is taken; a Möbius band has one component, and nothing is turned.
+
+    >>> orientation(torch.tensor([[0, 1, 2], [0, 2, 3], [0, 4, 3]])).turned
+    tensor([False, False,  True])
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    f, v = len(faces), int(faces.max()) + 1 if faces.numel() else 1
+    a, b = directed_edges(faces).cpu().unbind(1)
+    face = torch.arange(f).repeat(3)
+    _, index, uses = torch.unique(
+        torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True, return_counts=True
+    )
+    order = index.argsort(stable=True)
+    order = order[uses[index[order]] == 2].reshape(-1, 2)
+    left, right = face[order[:, 0]], face[order[:, 1]]
+    same = (a < b)[order[:, 0]] == (a < b)[order[:, 1]]  # both run the same way: one is turned
+    cross = torch.where(same, f, 0)
+    i, j = torch.cat((left, left + f)), torch.cat((right + cross, right + f - cross))
+    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(2 * f, 2 * f))
+    component = torch.from_numpy(connected_components(links, directed=False)[1]).long()
+    as_is, flipped = component[:f], component[f:]
+    size = torch.zeros(2 * f, dtype=torch.int64).index_add_(0, as_is, torch.ones_like(as_is))
+    worse = (size[as_is] < size[flipped]) | ((size[as_is] == size[flipped]) & (as_is > flipped))
+    two_sided = as_is != flipped
+    return Orientation((worse & two_sided).to(faces.device), bool(two_sided.all()))
