@@ -1,4 +1,4 @@
-"""A sparse grid of features: rows of a table at the corners of occupied cells, read trilinearly."""
+"""A sparse grid of features: rows of tables at the corners of occupied cells, read trilinearly."""
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,11 @@ CORNERS = torch.tensor([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1
 class SparseGrid:
     """Features at the corners of those cells of a resolution³ grid over [-1, 1]³ that are occupied.
 
-    `table` is the parameter, a row for each corner in use; corners not in use share row 0.
+    `tables` are the parameters, one for each kind of feature, with a row for each corner in use;
+    corners not in use share row 0.
     """
 
-    def __init__(self, cells: Bool[Tensor, "r r r"], features: int):
+    def __init__(self, cells: Bool[Tensor, "r r r"], *features: int):
         n, device = cells.shape[0] + 1, cells.device
         self.resolution = n - 1
         used = torch.zeros(n, n, n, dtype=torch.bool, device=device)
@@ -25,7 +26,8 @@ class SparseGrid:
         self.row = torch.zeros(n**3, dtype=torch.int32, device=device)
         self.row[self.used] = torch.arange(len(self.used), dtype=torch.int32, device=device)
         self.corner = ((CORNERS[:, 0] * n + CORNERS[:, 1]) * n + CORNERS[:, 2]).int().to(device)
-        self.table = torch.zeros(len(self.used), features, device=device).requires_grad_()
+        rows = len(self.used)
+        self.tables = [torch.zeros(rows, c, device=device).requires_grad_() for c in features]
 
     @property
     def voxel(self) -> float:
@@ -41,10 +43,12 @@ class SparseGrid:
     @torch.no_grad()
     def copy_from(self, other: "SparseGrid") -> None:
         """Start from another grid's features."""
-        self.table.copy_(other(self.corner_positions()))
+        where = other.locate(self.corner_positions())
+        for kind, table in enumerate(self.tables):
+            table.copy_(other.read(kind, *where))
 
-    def __call__(self, unit: Float[Tensor, "m 3"]) -> Float[Tensor, "m c"]:
-        """Features at points of [-1, 1]³: the 8 corners of the cell, weighted trilinearly."""
+    def locate(self, unit: Float[Tensor, "m 3"]) -> tuple[Int[Tensor, "m 8"], Float[Tensor, "m 8"]]:
+        """For points of [-1, 1]³ the rows of the 8 corners of their cells, and trilinear weights."""
         n = self.resolution + 1
         x = (unit + 1) * (self.resolution / 2)
         low = x.detach().floor().clamp(0, self.resolution - 1)
@@ -52,7 +56,13 @@ class SparseGrid:
         index = self.row[((low[:, :1] * n + low[:, 1:2]) * n + low[:, 2:]) + self.corner]  # (m, 8)
         w = torch.stack([1 - f, f], dim=1)  # (m, 2, 3)
         w = w[:, :, None, None, 0] * w[:, None, :, None, 1] * w[:, None, None, :, 2]
-        return Interpolate.apply(self.table, index, w.reshape(-1, 8))
+        return index, w.reshape(-1, 8)
+
+    def read(
+        self, kind: int, index: Int[Tensor, "m 8"], w: Float[Tensor, "m 8"]
+    ) -> Float[Tensor, "m c"]:
+        """Features of a kind at points that were located."""
+        return Interpolate.apply(self.tables[kind], index, w)
 
 
 class Interpolate(torch.autograd.Function):

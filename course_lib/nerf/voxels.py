@@ -20,11 +20,12 @@ from course_lib.volume import Composite
 
 GROWTH = ((0.0, 0.34), (0.08, 0.67), (0.25, 1.0))  # (progress, share of the final resolution)
 PRUNE_EVERY = 0.12
+DENSITY, COLOR = 0, 1  # the tables of the grid
 VISIBLE = 1e-3  # samples of less weight get no colour
 
 
 class Limits(NamedTuple):
-    """What a kind of machine can train: voxels per side, rows of the table, samples and rays a step."""
+    """What a kind of machine can train: voxels per side, rows of the tables, samples and rays a step."""
 
     resolution: int
     rows: int
@@ -79,12 +80,12 @@ class VoxelField(RadianceField):
         while True:
             cells = resample(self.occupancy.cells, resolution)
             if resolution <= 32 or int(cells.sum()) <= self.limits.rows:
-                return SparseGrid(cells, 1 + 3 * (self.degree + 1) ** 2)
+                return SparseGrid(cells, 1, 3 * (self.degree + 1) ** 2)
             resolution = int(0.9 * resolution)
 
     def _use(self, grid: SparseGrid) -> None:
         self.grid = grid
-        self.optimizer = torch.optim.Adam([grid.table], betas=(0.9, 0.99), eps=1e-15, fused=True)
+        self.optimizer = torch.optim.Adam(grid.tables, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     def _prune(self) -> None:
         self.next_prune = self.progress + PRUNE_EVERY
@@ -111,14 +112,16 @@ class VoxelField(RadianceField):
             jitter = torch.rand(n, generator=generator, device=device)
         step_length = step * self.step_length
         samples = march(self.occupancy, self.region, (origins, directions), step_length, jitter)
-        features = self.grid(samples.unit)
-        weights = packed_weights(self.optical_depth(features[:, 0]) * step, samples.ray, n)
+        index, corner = self.grid.locate(samples.unit)
+        tau = self.optical_depth(self.grid.read(DENSITY, index, corner)[:, 0])
+        weights = packed_weights(tau * step, samples.ray, n)
         shown = (weights.detach() > VISIBLE).nonzero()[:, 0]  # the others add nothing to a pixel
         ray, w = samples.ray[shown], weights[shown, None]
         if generator is not None:
             self.occupancy.observe(samples.cell[shown], weights.detach()[shown])
             self.samples_per_ray += 0.2 * (len(samples.ray) / n - self.samples_per_ray)
-        color = self.color(features[shown, 1:], directions[ray])
+        harmonics = self.grid.read(COLOR, index[shown], corner[shown])
+        color = self.color(harmonics, directions[ray])
         parts = torch.cat([color, samples.t[shown, None], torch.ones_like(w)], dim=-1)
         summed = torch.zeros(n, 5, device=device).index_add(0, ray, w * parts)
         return _composite(summed, self.background if background is None else background)
@@ -142,7 +145,8 @@ class VoxelField(RadianceField):
         unit = self.region.to_unit(points)
         inside = (unit.abs() <= 1).all(-1) & self.occupancy.flat[self.occupancy.cell_of(unit)]
         sigma = torch.zeros(len(points), device=points.device)
-        sigma[inside] = self.optical_depth(self.grid(unit[inside])[:, 0]) / self.step_length
+        raw = self.grid.read(DENSITY, *self.grid.locate(unit[inside]))[:, 0]
+        sigma[inside] = self.optical_depth(raw) / self.step_length
         return sigma
 
 
