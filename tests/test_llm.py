@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tiny_llm import tiny_network
 from torch import nn
 
 from course_lib.tabular import (
@@ -41,20 +42,11 @@ class WordTokenizer:
 
 @pytest.fixture
 def llm():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=32,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-        initializer_range=0.5,
+    network = tiny_network(
+        vocab_size=32, num_hidden_layers=4, num_attention_heads=4, initializer_range=0.5
     )
-    return LanguageModel(LlamaForCausalLM(config).eval(), WordTokenizer(), "tiny")
+    return LanguageModel(network, WordTokenizer(), "tiny")
 
 
 PROMPTS = ["The Age is 39 Answer:", "rich Answer:", "this person is poor so never mind Answer:"]

@@ -18,16 +18,14 @@ class AnyTokenizer:
         return " ".join(f"<{token}>" for token in tokens)
 
 
-def tiny_llm(**options):
+def tiny_network(**sizes):
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=500,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=7,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-    )
-    return LanguageModel(LlamaForCausalLM(config).eval(), AnyTokenizer(), "tiny")
+    small = {"hidden_size": 16, "intermediate_size": 24, "num_key_value_heads": 2}
+    config = LlamaConfig(**small, **sizes, tie_word_embeddings=True)
+    return LlamaForCausalLM(config).eval()
+
+
+def tiny_llm(**options):
+    network = tiny_network(vocab_size=500, num_hidden_layers=7, num_attention_heads=2)
+    return LanguageModel(network, AnyTokenizer(), "tiny")
