@@ -74,6 +74,17 @@ def test_every_slide_has_a_row_that_links_to_its_section():
     assert missing == []
 
 
+CITATION = re.compile(r"([A-Z][\w-]+)(?: et al\.| (?:and|&) \w+)?,? \(?((?:19|20)\d\d)\b")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS[2:], ids=lambda path: path.name)
+def test_every_citation_is_among_the_references(document):
+    references = text_of(ROOT / "notebooks" / "00_start_here.ipynb").split("## 0.7 References")[1]
+    rows = [line for line in references.splitlines() if line.startswith("|")]
+    cited = CITATION.findall(text_of(document))
+    assert [c for c in cited if not any(c[0] in row and c[1] in row for row in rows)] == []
+
+
 def test_every_notebook_has_a_source():
     built = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert built == {path.stem for path in sources()}

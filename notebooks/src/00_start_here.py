@@ -89,11 +89,76 @@ viz.camera_frame()
 # |---|---|---|
 # | [1 · Tabular data as text](01_tabular_as_text.ipynb) | ask a language model about rows of a table | 60 |
 # | [2 · Why 3D, and the tasks](02_why_3d.ipynb) | classify, cluster, generate and animate shapes | 60 |
-# | [3 · Representations](03_representations.ipynb) | voxels, points, meshes, functions, views: one shape in all of them | 120 |
+# | [3 · Representations](03_representations.ipynb) | voxels, points, meshes, functions, views: one shape in all of them | 150 |
 # | [4 · Losses and metrics](04_losses_and_metrics.ipynb) | measure how wrong a shape is | 90 |
 # | [5 · Reconstruction](05_reconstruction.ipynb) | from one picture to a shape, in four ways | 90 |
 # | [6 · Rendering](06_rendering.ipynb) | make pictures, and learn shapes and poses from them | 75 |
-# | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 90 |
+# | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 120 |
 #
 # Each notebook runs on its own, so begin where you like. The minutes are for reading and doing the
 # exercises; the computer's own time is under ten minutes everywhere.
+
+# %% [markdown]
+# ## 0.6 Glossary
+#
+# | word | meaning |
+# |---|---|
+# | barycentric coordinates | the three weights, adding up to 1, that make a point of a triangle from its corners |
+# | Chamfer distance | mean squared distance from each point to the nearest one of the other cloud, both ways |
+# | compositing | adding up colours along a ray, each dimmed by what lies before it |
+# | density σ | how much light a radiance field stops per unit of length |
+# | embedding | a vector that stands for a thing; similar things get similar vectors |
+# | few-shot, zero-shot | learning from a handful of labelled examples; from none |
+# | implicit function | a shape given by a function of space: inside or outside, or how far from the surface |
+# | IoU | intersection over union: the common part of two volumes, divided by what they fill together |
+# | isosurface, marching cubes | where a function has a given value; the algorithm that makes a mesh of it |
+# | LoRA | fine-tuning by adding a product of two thin matrices to frozen weights |
+# | manifold, watertight | every edge has at most two faces; exactly two, so that there is an inside |
+# | normal | the direction of unit length that stands at right angles to a surface, pointing outwards |
+# | point cloud | a set of points, in no order and without connections |
+# | pose | where a camera or a thing is, and how it is turned |
+# | prompt | the text that a language model is asked to go on with |
+# | rasterising | finding the pixels that a triangle covers |
+# | ray | origin plus distance times direction: what a pixel sees |
+# | regulariser | a loss that does not know the truth, but prefers plausible answers |
+# | serialisation | writing a row of a table as text |
+# | SDF | signed distance function: the distance to the surface, negative inside |
+# | transmittance | the share of light that gets through from the camera to a point |
+# | voxel | a cell of a regular grid in space, as a pixel is one in a picture |
+#
+# ## 0.7 References
+# What the notebooks cite or follow, in their order.
+#
+# | | who | what |
+# |---|---|---|
+# | 1 | Hegselmann et al. 2023 | [TabLLM: few-shot classification of tabular data with LLMs](https://arxiv.org/abs/2210.10723) |
+# | 1 | Hu et al. 2022 | [LoRA: low-rank adaptation of large language models](https://arxiv.org/abs/2106.09685) |
+# | 1 | Liu et al. 2022 | [Few-shot parameter-efficient fine-tuning (IA3)](https://arxiv.org/abs/2205.05638) |
+# | 2 | Qi et al. 2017 | [PointNet](https://arxiv.org/abs/1612.00593) |
+# | 2 | Achlioptas et al. 2018 | [Representations and generative models for point clouds](https://arxiv.org/abs/1707.02392) |
+# | 2 | Park et al. 2019 | [DeepSDF](https://arxiv.org/abs/1901.05103) |
+# | 3 | Li et al. 2016 | [FPNN: field probing networks, with the slide's shares of occupied voxels](https://arxiv.org/abs/1605.06240) |
+# | 3 | Lorensen & Cline 1987 | [Marching cubes](https://doi.org/10.1145/37402.37422) |
+# | 3 | Kipf and Welling 2017 | [Graph convolutional networks](https://arxiv.org/abs/1609.02907) |
+# | 3 | Su et al. 2015 | [Multi-view convolutional networks (MVCNN)](https://arxiv.org/abs/1505.00880) |
+# | 3 | Tucker & Snavely 2020 | [Single-view view synthesis with multi-plane images](https://arxiv.org/abs/2004.11364) |
+# | 4 | Gkioxari, Malik & Johnson 2019 | [Mesh R-CNN](https://arxiv.org/abs/1906.02739) |
+# | 4 | Taubin 1995 | [A signal processing approach to fair surface design](https://doi.org/10.1145/218380.218473) |
+# | 5 | Choy et al. 2016 | [3D-R2N2](https://arxiv.org/abs/1604.00449) |
+# | 5 | Girdhar et al. 2016 | [TL-embedding: a predictable and generative vector for objects](https://arxiv.org/abs/1603.08637) |
+# | 5 | Fan, Su and Guibas 2017 | [PSGN: a point set generation network](https://arxiv.org/abs/1612.00603) |
+# | 5 | Wang et al. 2018 | [Pixel2Mesh](https://arxiv.org/abs/1804.01654) |
+# | 5 | Mescheder et al. 2019 | [Occupancy Networks](https://arxiv.org/abs/1812.03828) |
+# | 5 | Tatarchenko et al. 2019 | [What do single-view 3D reconstruction networks learn?](https://arxiv.org/abs/1905.03678) |
+# | 6 | Catmull 1974 | A subdivision algorithm for computer display of curved surfaces (thesis; the z-buffer) |
+# | 6 | Pineda, SIGGRAPH 1988 | [A parallel algorithm for polygon rasterization](https://doi.org/10.1145/54852.378457) |
+# | 6 | Hart, The Visual Computer 1996 | [Sphere tracing](https://doi.org/10.1007/s003710050084) |
+# | 6 | Liu et al., ICCV 2019 | [Soft Rasterizer](https://arxiv.org/abs/1904.01786) |
+# | 7 | Max 1995 | [Optical models for direct volume rendering](https://doi.org/10.1109/2945.468400) |
+# | 7 | Mildenhall et al. 2020 | [NeRF](https://arxiv.org/abs/2003.08934) |
+# | 7 | Fridovich-Keil et al. 2022 | [Plenoxels](https://arxiv.org/abs/2112.05131) |
+# | 7 | Sun et al. 2022 | [Direct voxel grid optimization (DVGO)](https://arxiv.org/abs/2111.11215) |
+# | 7 | Müller et al. 2022 | [instant-ngp: multiresolution hash encoding](https://arxiv.org/abs/2201.05989) |
+# | 7 | Chen et al. 2022 | [TensoRF](https://arxiv.org/abs/2203.09517) |
+# | 7 | Barron et al. 2023 | [Zip-NeRF](https://arxiv.org/abs/2304.06706) |
+# | 7 | Kerbl et al. 2023 | [3D Gaussian splatting](https://arxiv.org/abs/2308.04079) |
