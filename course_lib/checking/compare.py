@@ -109,7 +109,8 @@ def _numbers(
     same = (want == have) | (want.isnan() & have.isnan())
     gap = (have - want).abs()
     allowed = tolerance.absolute + tolerance.relative * want.abs() + _rounding(want)
-    close = same | (gap <= allowed)
+    finite = want.isfinite() & have.isfinite()  # where infinity is right, only infinity will do
+    close = same | (finite & (gap <= allowed))
     if bool(close.all()):
         return None
     index = tuple(int(i) for i in (~close).nonzero()[0])

@@ -26,17 +26,20 @@ READ_ONLY, NO_SUID, NO_DEVICES, REMOUNT, BIND, RECURSIVE, PRIVATE = (
 
 _PDEATHSIG, _DUMPABLE, _SECCOMP, _DROP_BOUND, _NO_NEW_PRIVILEGES, _AMBIENT = 1, 4, 22, 24, 38, 47
 
-# Machine -> (audit number, clone, clone3, calls that are refused). Refused are: memory that no limit
-# counts (memfd_create, shmget, msgget, memfd_secret), new namespaces and mounts, and rarely used
-# parts of the kernel that have often held errors.
+# Machine -> (audit number, clone, clone3, socket, calls that are refused). Refused are: memory that no
+# limit counts (memfd_create, shmget, msgget, memfd_secret), new namespaces and mounts, and rarely
+# used parts of the kernel that have often held errors.
 _NEWER = (425, 428, 429, 430, 431, 432, 433, 442, 447)
 _X86 = (29, 68, 101, 155, 163, 165, 166, 167, 169, 175, 179, 246, 248, 249, 250, 272, 298, 304)
 _X86_ON = (308, 310, 311, 313, 319, 321, 323)
 _ARM = (39, 40, 41, 60, 89, 97, 104, 105, 117, 142, 186, 194, 217, 218, 219, 224, 241, 265, 268)
 _ARM_ON = (270, 271, 273, 279, 280, 282)
+FAMILIES = (1, 2, 10, 16)
+"""Unix, IPv4, IPv6, and the list of interfaces."""
+
 _CALLS = {
-    "x86_64": (0xC000003E, 56, 435, (*_X86, *_X86_ON, *_NEWER)),
-    "aarch64": (0xC00000B7, 220, 435, (*_ARM, *_ARM_ON, *_NEWER)),
+    "x86_64": (0xC000003E, 56, 435, 41, (*_X86, *_X86_ON, *_NEWER)),
+    "aarch64": (0xC00000B7, 220, 435, 198, (*_ARM, *_ARM_ON, *_NEWER)),
 }
 
 
@@ -114,15 +117,22 @@ def _filter_calls() -> None:
     _checked(_libc.prctl(_SECCOMP, 2, header, 0, 0), "seccomp")
 
 
-def _program(audit: int, clone: int, clone3: int, refused: tuple[int, ...]) -> list[tuple]:
+def _program(
+    audit: int, clone: int, clone3: int, socket: int, refused: tuple[int, ...]
+) -> list[tuple]:
     """The filter in the kernel's small language: (operation, jump if true, jump if false, value)."""
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, deny, absent, kill = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
+    unknown_family = 0x00050061
     lines = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, kill), (load, 0, 0, 0)]
     lines += [(at_least, 0, 1, 0x40000000), (give, 0, 0, deny)]
     lines += [(equal, 0, 1, clone3), (give, 0, 0, absent)]
     for call in refused:
         lines += [(equal, 0, 1, call), (give, 0, 0, deny)]
+    # Only sockets that the empty network name space holds: not those of virtual machines, say.
+    lines += [(equal, 0, len(FAMILIES) + 2, socket), (load, 0, 0, 16)]
+    lines += [(equal, len(FAMILIES) - place, 0, family) for place, family in enumerate(FAMILIES)]
+    lines += [(give, 0, 0, unknown_family)]
     new_user_namespace = 0x10000000
     lines += [(equal, 0, 3, clone), (load, 0, 0, 16), (any_bit, 0, 1, new_user_namespace)]
     return [*lines, (give, 0, 0, deny), (give, 0, 0, allow)]

@@ -29,6 +29,7 @@ def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = No
     `module` is the catalogue module of the exercise, empty for a question; `make(generator)` replaces
     its cases by one that the instructor wrote.
     """
+    _usual_state()
     candidate = get_ipython().user_ns.get(name, ...)
     if not module:
         result = _answer(candidate)
@@ -44,6 +45,15 @@ def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = No
         if result.failure and result.failure.kind == "TimeLimitReached":
             _times_out.add(name)
     display({MIME: json.dumps(result.to_json())}, raw=True)
+
+
+def _usual_state() -> None:
+    """What a student's cell may have switched, as the reference found it."""
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device("cpu")
+    torch.set_grad_enabled(True)
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(1)
 
 
 def _answer(answer: Any) -> outcome.Outcome:

@@ -70,7 +70,7 @@ def _csv(students: list[Student], plans: list[Plan]) -> str:
 
 def _no_formula(name: str) -> str:
     """Spreadsheets take a text that begins like this for a formula."""
-    return f"'{name}" if name[:1] in ("=", "+", "@", "\t") else name
+    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t") else name
 
 
 def _student_data(student: Student) -> dict:

@@ -240,8 +240,7 @@ def _grade_all(
         todo = []
         for plan in plans:
             mark = _early_mark(student, plan, keys)
-            done = journal.entries.get(_key(student, plan, keys))
-            if mark is None and done is not None:
+            if mark is None and (done := journal.entries.get(_key(student, plan, keys))):
                 mark = Mark(**done)
             if mark is not None:
                 student.marks[plan.exercise] = mark

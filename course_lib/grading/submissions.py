@@ -85,15 +85,19 @@ def _content(path: Path) -> bytes | str:
 
 def _zipped(path: Path) -> Iterator[tuple[tuple[str, ...], bytes | str]]:
     """The members of a zip, read without writing them anywhere. One common top folder is left out."""
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # what a broken zip raises depends on where it is broken
+        raise ValueError(f"the zip file {path} cannot be read: {error}") from error
+    with archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
-        tops = {PurePosixPath(m.filename).parts[0] for m in members if m.filename}
+        members = [m for m in members if PurePosixPath(m.filename).parts]
+        tops = {PurePosixPath(m.filename).parts[0] for m in members}
         nested = all(len(PurePosixPath(m.filename).parts) > 1 for m in members)
         skip = 1 if len(tops) == 1 and nested and _holds_many(members) else 0
         for member in members:
             parts = PurePosixPath(member.filename).parts[skip:]
-            if parts:
-                yield parts, _member(archive, member)
+            yield parts, _member(archive, member)
 
 
 def _holds_many(members: list[zipfile.ZipInfo]) -> bool:
@@ -103,23 +107,28 @@ def _holds_many(members: list[zipfile.ZipInfo]) -> bool:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | str:
     if not member.filename.endswith(".ipynb"):
         return "this is not a notebook (.ipynb)"
+    if member.file_size > LARGEST_FILE:
+        return f"it is larger than {LARGEST_FILE >> 20} MB: clear the outputs and save"
     try:
         with archive.open(member) as file:
             return file.read(LARGEST_FILE + 1)
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
-        return f"the file cannot be read from the zip ({error})"
+    except Exception as error:  # a broken, encrypted or unknown kind of member
+        return f"the file cannot be read from the zip ({type(error).__name__})"
 
 
 def _submission(student: str, files: list[tuple[str, bytes | str]]) -> Submission:
     notebooks = tuple(
         content for _, content in sorted(files, key=lambda f: f[0]) if type(content) is bytes
     )
+    if sum(map(len, notebooks)) > 2 * LARGEST_FILE:
+        return Submission(student, problem=f"it is larger than {2 * LARGEST_FILE >> 20} MB in all")
     if notebooks:
         return Submission(student, notebooks)
     return Submission(student, problem=str(files[0][1]))
 
 
 def _printable(name: str) -> str:
-    """The name without characters that no table can hold."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "�" for c in text)
+    """The name without characters that no table can hold; different names stay different."""
+    raw = name.encode("utf-8", "surrogatepass")
+    text = "".join(c if c.isprintable() else "�" for c in raw.decode("utf-8", "replace"))
+    return text if text == name else f"{text} {hashlib.sha256(raw).hexdigest()[:6]}"
