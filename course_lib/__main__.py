@@ -1,4 +1,4 @@
-"""The commands of the course: python -m course_lib {build, solve, grade, release, doctor, assets}."""
+"""The commands of the course: python -m course_lib {build, check, solve, grade, ...}."""
 
 import argparse
 import importlib
@@ -6,6 +6,7 @@ import sys
 
 COMMANDS = {
     "build": ("course_lib.authoring.build", "run the notebooks' sources into notebooks"),
+    "check": ("course_lib.authoring.check", "all that must hold before a commit"),
     "solve": ("course_lib.authoring.solve", "write a notebook with all exercises solved"),
     "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
     "release": ("course_lib.authoring.release", "make the package for students"),

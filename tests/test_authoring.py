@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from course_lib.__main__ import main
-from course_lib.authoring import assets, build
+from course_lib.authoring import assets, build, check
 from course_lib.authoring.doctor import Finding, findings
 from course_lib.authoring.notebook import assemble
 from course_lib.authoring.solve import solve
@@ -107,6 +107,18 @@ def test_an_unknown_exercise_is_named_with_its_neighbours(tmp_path):
 def test_building_a_notebook_that_does_not_exist_is_an_error(capsys):
     assert main(["build", "77"]) == 1
     assert "77" in capsys.readouterr().err
+
+
+def test_check_names_the_step_that_fails_and_runs_the_others(monkeypatch, capfd):
+    wanted = {"fails": ["nothing_of_this_name"], "works": ["this"]}
+    monkeypatch.setattr(check, "steps", lambda everything: wanted)
+    assert main(["check"]) == 1
+    assert "failed: fails\n" in capfd.readouterr().out
+
+
+def test_check_runs_tests_that_exist():
+    paths = [path.split("::")[0] for path in check.steps(False)["tests"] if "/" in path]
+    assert len(paths) == 7 and all((check.ROOT / path).exists() for path in paths)
 
 
 def test_assets_are_as_their_commands_made_them():
