@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from course_lib.authoring.notebook import NOTEBOOKS, assemble, built_path, sources
@@ -104,7 +105,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Build the chosen notebooks; 1 if there is none."""
+    """Build the chosen notebooks; 1 if there is none, or at the first that cannot be built."""
     os.environ.pop("COURSE_FAST", None)
     chosen = [s for s in sources() if not options.numbers or s.stem[:2] in options.numbers]
     if options.stale:
@@ -114,7 +115,11 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for source in chosen:
         start = time.perf_counter()
-        path = refresh(source) if options.text else build(source)
+        try:
+            path = refresh(source) if options.text else build(source)
+        except (CellExecutionError, ValueError) as error:
+            print(f"{source.name}: {error}", file=sys.stderr)
+            return 1
         seconds, size = time.perf_counter() - start, path.stat().st_size / 1000
         print(f"{path.name}: {seconds:.0f} s, {size:.0f} kB", flush=True)
     return 0
