@@ -28,7 +28,7 @@ shape_names = [(family, seed) for family in FAMILIES for seed in (0, 1)]
 pictures = []
 for family, seed in shape_names:
     shape = shapes.make_shape(family, seed)
-    mesh = shape.mesh(48)
+    mesh = shape.mesh(budget(48, 24))
     pictures.append(viz.render_mesh(mesh, colors=shape.colors(mesh.vertices), size=150))
 viz.gallery(
     pictures,
@@ -77,7 +77,7 @@ scan = [viz.Item(skull & ~cut, color="#56B4E9"), viz.Item(organ, color="#D55E00"
 block = shapes.rounded_box((1.5, 0.7, 1.1), 0.12)
 holes = shapes.mirror(shapes.cylinder(0.13, 2.0, (0.55, 0, 0.35)), 0, 2)
 bore = shapes.cylinder(0.24, 3.0, axis=2)
-part = meshes.grid_to_mesh(shapes.difference(block, shapes.union(holes, bore))(meshes.lattice(72)))
+part = meshes.grid_to_mesh(shapes.difference(block, shapes.union(holes, bore))(meshes.lattice(budget(72, 40))))
 viz.gallery(
     [
         robot,
@@ -164,10 +164,10 @@ viz.gallery(
 # %%
 from course_lib.data.clouds import family_clouds
 
-seeds, points_each = budget(40, 16), budget(256, 128)
+seeds, points_each = budget(40, 12), budget(256, 128)
 train_x, train_y = (t.to(DEVICE) for t in family_clouds(FAMILIES, range(seeds), points_each))
 test_x, test_y = (
-    t.to(DEVICE) for t in family_clouds(FAMILIES, range(1000, 1000 + budget(25, 10)), points_each)
+    t.to(DEVICE) for t in family_clouds(FAMILIES, range(1000, 1000 + budget(25, 6)), points_each)
 )
 print(f"{len(train_x)} clouds to learn from, {len(test_x)} to test on, {points_each} points each")
 
@@ -216,8 +216,8 @@ def train(network, steps, label):
 
 
 torch.manual_seed(0)
-pointnet = train(MyPointNet(len(FAMILIES)).to(DEVICE), budget(160, 100), "PointNet")
-flatnet = train(FlatNet(len(FAMILIES), points_each).to(DEVICE), budget(160, 100), "FlatNet")
+pointnet = train(MyPointNet(len(FAMILIES)).to(DEVICE), budget(160, 30), "PointNet")
+flatnet = train(FlatNet(len(FAMILIES), points_each).to(DEVICE), budget(160, 30), "FlatNet")
 
 # %% [markdown]
 # *Predict:* which accuracy will the two reach on new objects, and what happens to each when the
@@ -485,7 +485,7 @@ viz.scatter_chart(
 from course_lib.generation import LatentSdf
 
 TASK = ("chair", "table")
-train_shapes = [shapes.make_shape(f, s) for f in TASK for s in range(budget(40, 12))]
+train_shapes = [shapes.make_shape(f, s) for f in TASK for s in range(budget(40, 8))]
 chance = torch.Generator().manual_seed(0)
 places, distances = [], []
 for shape in train_shapes:
@@ -503,7 +503,7 @@ print(f"{len(train_shapes)} shapes, {places.shape[1]} points each")
 # %%
 torch.manual_seed(0)
 model = LatentSdf(len(train_shapes), latent=16).to(DEVICE)
-steps = Budget(budget(1400, 150), seconds=75, label="latent shapes")
+steps = Budget(budget(1400, 40), seconds=75, label="latent shapes")
 weights = [p for name, p in model.named_parameters() if name != "latents"]
 optimizer = torch.optim.Adam(
     [{"params": [model.latents], "lr": 5e-3}, {"params": weights, "lr": 2e-3}]
@@ -622,7 +622,7 @@ def draw(group, n):
 
 
 # %%
-half = budget(20, 6)
+half = budget(20, 4)
 held_out = [shapes.make_shape(f, s) for f in TASK for s in range(2000, 2000 + half)]
 references = torch.stack([cloud_of(shape.mesh(32)) for shape in held_out])
 one, two = draw(codes, 2 * half), torch.cat([draw(c, half) for c in codes.chunk(2)])
