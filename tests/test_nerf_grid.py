@@ -137,6 +137,17 @@ def test_packed_weights_agree_with_the_formula_ray_by_ray():
     torch.testing.assert_close(got, torch.cat(parts), atol=1e-6, rtol=1e-5)
 
 
+def test_the_spread_of_weights_agrees_with_a_double_loop():
+    counts = [3, 0, 4]
+    ray, w = torch.repeat_interleave(torch.arange(3), torch.tensor(counts)), torch.rand(7)
+    s = torch.rand(7).cumsum(0)
+    got = voxels.packed_spread(w, s, ray, 3)
+    for index in range(3):
+        own = torch.nonzero(ray == index)[:, 0].tolist()
+        expected = sum((w[i] * w[j] * (s[i] - s[j]).abs()).item() for i in own for j in own)
+        assert got[index].item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_march_visits_exactly_the_occupied_steps():
     cells = torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(1)) < 0.05
     place = region.Region(torch.zeros(3), 1.0, False, 0.0, 1e9, region.BEYOND)

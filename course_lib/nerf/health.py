@@ -170,7 +170,7 @@ def _alpha_at(scene: Scene, index: int, points: Tensor) -> tuple[Tensor, Tensor]
 
 def _object_pixels(scene: Scene, seed: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Rays and RGBA of random pixels of the object (of any pixels where alpha does not tell)."""
-    flat = scene.images.view(-1, 4)
+    flat = scene.images.reshape(-1, 4)
     pool = (flat[:, 3] > 200).nonzero()[:, 0]
     generator = torch.Generator().manual_seed(seed)
     pixel = pool[torch.randint(len(pool), (RAYS,), generator=generator).to(pool.device)]

@@ -41,8 +41,12 @@ class Occupancy:
         """Cells per side."""
         return self.cells.shape[0]
 
-    def observe(self, cell: Int[Tensor, "m"], weight: Float[Tensor, "m"]) -> None:
-        """Remember the largest weight that any sample of a cell had."""
+    def observe(
+        self, cell: Int[Tensor, "m"], weight: Float[Tensor, "m"], *, memory: float = 1.0
+    ) -> None:
+        """Remember the largest weight that any sample of a cell had; older ones fade by `memory`."""
+        if memory < 1:
+            self.seen *= memory
         self.seen.scatter_reduce_(0, cell, weight, "amax")
 
     def prune(self, threshold: float) -> None:

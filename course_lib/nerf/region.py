@@ -119,4 +119,4 @@ def find_region(scene: Scene) -> Region:
 
 def _forward_near(distance: float, spread: float) -> float:
     """A near plane for cameras side by side: parallax of what is nearer would be hopeless."""
-    return max(min(0.3 * distance, 4 * spread), 1e-3)
+    return max(min(0.3 * distance, 4 * spread), 1e-3 * distance)

@@ -30,10 +30,9 @@ class PixelSource:
     def __init__(self, scene: Scene):
         self.scene = scene
         mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)
-        self.pool = mask.view(-1).nonzero()[
-            :, 0
-        ]  # pixels that show something, and their neighbours
-        self.flat = scene.images.view(-1, 4)
+        # pixels that show something, and their neighbours
+        self.pool = mask.reshape(-1).nonzero()[:, 0]
+        self.flat = scene.images.reshape(-1, 4)
         self.has_alpha = scene.has_alpha
 
     def batch(

@@ -14,12 +14,10 @@ from torch import Tensor
 from course_lib.data.scenes import Scene
 from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.grid import SparseGrid, resample, spherical_harmonics
-from course_lib.nerf.occupancy import Occupancy, carve, crop, march
+from course_lib.nerf.occupancy import Occupancy, Samples, carve, crop, march
 from course_lib.nerf.region import Region, find_region
 from course_lib.volume import Composite
 
-GROWTH = ((0.0, 0.34), (0.08, 0.67), (0.25, 1.0))  # (progress, share of the final resolution)
-PRUNE_EVERY = 0.12
 DENSITY, COLOR = 0, 1  # the tables of the grid
 VISIBLE = 1e-3  # samples of less weight get no colour
 
@@ -39,6 +37,23 @@ LIMITS = {
 }
 
 
+class Schedule(NamedTuple):
+    """How a training goes: growth as (progress, share of the final resolution), pruning, start, loss."""
+
+    growth: tuple[tuple[float, float], ...]
+    prune_every: float  # of the whole training
+    memory: float  # what is left of a cell's largest weight after a step
+    start: float  # the stored density at first, before softplus
+    spread: float  # weight of the loss that keeps what a ray meets close together
+    rows: float  # share of the limits for rows and for samples
+    samples: float
+
+
+OBJECT = Schedule(((0.0, 0.34), (0.08, 0.67), (0.25, 1.0)), 0.12, 1.0, -4.0, 0.0, 1.0, 1.0)
+# Without silhouettes space starts nearly empty, and fog before the cameras has to be dissolved
+OPEN = Schedule(((0.0, 0.34), (0.15, 0.67), (0.4, 1.0)), 0.07, 0.97, -5.3, 0.01, 2.0, 0.5)
+
+
 class VoxelField(RadianceField):
     """The fast field. Every setting has a default that comes from the scene."""
 
@@ -53,17 +68,19 @@ class VoxelField(RadianceField):
         self.background = scene_background(scene)
         self.region, self.occupancy = surroundings(scene)
         self.limits = limits_of(scene.images.device)
+        self.schedule = OPEN if self.region.contracted else OBJECT
         self.resolution = resolution or default_resolution(scene, self.region)
         self.degree, self.learning_rate = degree, learning_rate
         self.batch, self.samples_per_ray = self.limits.rays // 4, 1.0
-        self.density_scale, self.density_shift = 2.0, -4.0
-        self.stage, self.next_prune = 0, PRUNE_EVERY
+        self.density_scale, self.density_shift = 2.0, self.schedule.start
+        self.stage, self.next_prune = 0, self.schedule.prune_every
         self._use(self._new_grid())
 
     def prepare(self, progress: float) -> None:
         """Grow and prune when it is time; the learning rate falls to a tenth."""
         self.progress = progress
-        if self.stage + 1 < len(GROWTH) and progress >= GROWTH[self.stage + 1][0]:
+        growth = self.schedule.growth
+        if self.stage + 1 < len(growth) and progress >= growth[self.stage + 1][0]:
             self.stage += 1
             self._prune()
             grown = self._new_grid()
@@ -72,14 +89,15 @@ class VoxelField(RadianceField):
         elif progress > self.next_prune:
             self._prune()
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * 0.1**progress
-        affordable = int(self.limits.samples / max(self.samples_per_ray, 1.0))
+        samples = self.schedule.samples * self.limits.samples
+        affordable = int(samples / max(self.samples_per_ray, 1.0))
         self.batch = min(max(affordable, self.limits.rays // 16), self.limits.rays)
 
     def _new_grid(self) -> SparseGrid:
-        resolution = max(8, round(self.resolution * GROWTH[self.stage][1]))
+        resolution = max(8, round(self.resolution * self.schedule.growth[self.stage][1]))
         while True:
             cells = resample(self.occupancy.cells, resolution)
-            if resolution <= 32 or int(cells.sum()) <= self.limits.rows:
+            if resolution <= 32 or int(cells.sum()) <= self.schedule.rows * self.limits.rows:
                 return SparseGrid(cells, 1, 3 * (self.degree + 1) ** 2)
             resolution = int(0.9 * resolution)
 
@@ -88,7 +106,7 @@ class VoxelField(RadianceField):
         self.optimizer = torch.optim.Adam(grid.tables, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     def _prune(self) -> None:
-        self.next_prune = self.progress + PRUNE_EVERY
+        self.next_prune = self.progress + self.schedule.prune_every
         self.occupancy.prune(0.01)
 
     @property
@@ -106,25 +124,54 @@ class VoxelField(RadianceField):
         step: float = 1.0,
     ) -> Composite:
         """Colour, depth, opacity; `step` is the distance between samples in voxels."""
+        return self._shade((origins, directions), background, generator, step)[0]
+
+    def loss(
+        self,
+        rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
+        target: Float[Tensor, "n 3"],
+        background: Float[Tensor, "..."],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """The photometric loss, and in open space the spread of the weights along the rays."""
+        shown, weights, samples = self._shade(rays, background, generator, 1.0)
+        loss = F.mse_loss(shown.color, target)
+        if self.schedule.spread == 0:
+            return loss
+        place = self.region.bend(samples.t) / self.region.scale
+        spread = packed_spread(weights, place, samples.ray, len(target))
+        return loss + self.schedule.spread * spread.mean()
+
+    def _shade(
+        self,
+        rays: tuple[Tensor, Tensor],
+        background: Tensor | None,
+        generator: torch.Generator | None,
+        step: float,
+    ) -> tuple[Composite, Tensor, Samples]:
+        """What rays show, and the weights of their samples."""
+        origins, directions = rays
         n, device = len(origins), origins.device
         jitter = torch.full((n,), 0.5, device=device)
         if generator is not None:
             jitter = torch.rand(n, generator=generator, device=device)
         step_length = step * self.step_length
-        samples = march(self.occupancy, self.region, (origins, directions), step_length, jitter)
+        samples = march(self.occupancy, self.region, rays, step_length, jitter)
         index, corner = self.grid.locate(samples.unit)
         tau = self.optical_depth(self.grid.read(DENSITY, index, corner)[:, 0])
         weights = packed_weights(tau * step, samples.ray, n)
         shown = (weights.detach() > VISIBLE).nonzero()[:, 0]  # the others add nothing to a pixel
         ray, w = samples.ray[shown], weights[shown, None]
         if generator is not None:
-            self.occupancy.observe(samples.cell[shown], weights.detach()[shown])
+            seen = (samples.cell[shown], weights.detach()[shown])
+            self.occupancy.observe(*seen, memory=self.schedule.memory)
             self.samples_per_ray += 0.2 * (len(samples.ray) / n - self.samples_per_ray)
         harmonics = self.grid.read(COLOR, index[shown], corner[shown])
         color = self.color(harmonics, directions[ray])
         parts = torch.cat([color, samples.t[shown, None], torch.ones_like(w)], dim=-1)
         summed = torch.zeros(n, 5, device=device).index_add(0, ray, w * parts)
-        return _composite(summed, self.background if background is None else background)
+        background = self.background if background is None else background
+        return _composite(summed, background), weights, samples
 
     def optical_depth(self, raw: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
         """σ times the side of a voxel, from the stored number."""
@@ -185,14 +232,31 @@ def packed_weights(tau: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int) -> Fl
 
     tau: σδ of each sample. Sums over all rays run in float64, so that differences stay exact.
     """
-    if len(tau) == 0:
-        return tau
     tau = tau.double()
-    before = tau.cumsum(0) - tau
+    return (torch.exp(-_sums_before(tau, ray, n)) * -torch.expm1(-tau)).float()
+
+
+def packed_spread(
+    w: Float[Tensor, "m"], s: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int
+) -> Float[Tensor, "n"]:
+    """Σᵢⱼ wᵢwⱼ|sᵢ - sⱼ| for each of n rays, s ascending: the distortion of mip-NeRF 360 (eq. 15).
+
+    Small where a ray meets one surface; fog and floaters make it large. It is computed as
+    2 Σᵢ wᵢ (sᵢ Σ_{j<i} wⱼ - Σ_{j<i} wⱼsⱼ).
+    """
+    w, s = w.double(), s.double()
+    each = 2 * w * (s * _sums_before(w, ray, n) - _sums_before(w * s, ray, n))
+    return torch.zeros(n, device=w.device).index_add(0, ray, each.float())
+
+
+def _sums_before(values: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int) -> Float[Tensor, "m"]:
+    """The sum of the values of the same ray that stand before each value."""
+    if len(values) == 0:
+        return values
+    before = values.cumsum(0) - values
     count = torch.bincount(ray, minlength=n)
-    first = (count.cumsum(0) - count).clamp(max=len(tau) - 1)  # of each ray
-    transmittance = torch.exp(before[first][ray] - before)
-    return (transmittance * -torch.expm1(-tau)).float()
+    first = (count.cumsum(0) - count).clamp(max=len(values) - 1)  # of each ray
+    return before - before[first][ray]
 
 
 def _composite(summed: Float[Tensor, "n 5"], background: Float[Tensor, "..."]) -> Composite:
