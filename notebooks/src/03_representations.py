@@ -565,7 +565,8 @@ viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radiu
 # ## 3.13 Meshes for graphics
 # *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
 # counter-clockwise from outside, has area $\frac12 |(b-a) \times (c-a)|$ and normal along
-# $(b-a) \times (c-a)$.
+# $(b-a) \times (c-a)$. Vertices can carry more: a colour, a normal, or texture coordinates $(u, v)$,
+# the place in a picture from which the surface takes its colour (see 3.21).
 #
 # **Exercises 3.10 and 3.11.** Write `face_areas` and `face_normals`; `mesh.corners` is (f, 3, 3).
 
@@ -776,7 +777,7 @@ widgets.explore(
 
 # %%
 rows = []
-for r in budget((32, 64, 128), (16, 32)):
+for r in budget((32, 64, 128, 256), (16, 32)):
     start = time.perf_counter()
     read = implicit.sdf_to_mesh(in_cube, r, bound=1.1)
     seconds = time.perf_counter() - start
