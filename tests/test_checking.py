@@ -212,6 +212,13 @@ def test_a_number_is_judged_within_the_tolerance(answer, state):
     assert examine(question, torch.tensor(0.5)).state is State.CORRECT
 
 
+@pytest.mark.parametrize("got", [1.0, -torch.inf, torch.nan])
+def test_where_infinity_is_right_only_infinity_will_do(got):
+    wanted = Outcome(torch.tensor([torch.inf, 2.0]))
+    assert difference(wanted, Outcome(torch.tensor([torch.inf, 2.0])), Tolerance()) is None
+    assert difference(wanted, Outcome(torch.tensor([got, 2.0])), Tolerance()) is not None
+
+
 def test_html_is_escaped():
     def hostile(x):
         raise ValueError("<script>alert(1)</script>")

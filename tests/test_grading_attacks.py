@@ -9,12 +9,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from grading.attacks import ATTACKS, NUISANCES
+from grading import attacks, more_attacks
 from grading.notebooks import RIGHT, centroid, write
 
 from course_lib.grading import sandbox
 
 ROOT = Path(__file__).parent.parent
+ATTACKS = attacks.ATTACKS | more_attacks.MORE
+NUISANCES = attacks.NUISANCES | more_attacks.MORE_NUISANCES
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sandbox.probe() is not None, reason=f"no sandbox: {sandbox.probe()}"),
@@ -124,6 +126,9 @@ def test_the_status_says_what_happened(graded):
     status = {n: graded["rows"][name(n)]["status"] for n in ATTACKS}
     assert status[9] == "crashed"
     assert status[10] == "time limit"
+    assert status[28] == "incorrect", "it ran to its end, and nothing that it tried succeeded"
+    assert status[34] == "crashed"
+    assert status[35] == "error"
     assert status[23] == "needs review"
     assert status[24] == status[25] == "unreadable"
     assert Counter(status.values())["correct"] == 0

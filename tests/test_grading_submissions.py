@@ -105,3 +105,21 @@ def test_a_zip_gives_the_same_students_as_its_folder(tmp_path):
     names = [s.student for s in collect([tmp_path / "all.zip"])]
     assert "anna" in names and "ben" in names
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip"]
+
+
+def test_no_zip_or_name_stops_the_run_or_joins_two_students(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in (".", "../../up.ipynb", "/abs.ipynb", "a\x1b[31m.ipynb", "a\x07[31m.ipynb"):
+            archive.writestr(name, "x")
+        archive.writestr("bomb.ipynb", bytes(25 << 20))
+        archive.writestr("torn.ipynb", "torn" * 99)
+        place = archive.getinfo("torn.ipynb").header_offset + 45
+    data = bytearray((tmp_path / "all.zip").read_bytes())
+    data[place : place + 6] = b"\xff" * 6
+    (tmp_path / "all.zip").write_bytes(data)
+    found = {s.student: s for s in collect([tmp_path / "all.zip"])}
+    assert "larger than" in found["bomb"].problem and "cannot be read" in found["torn"].problem
+    assert all(name.isprintable() for name in found) and len(found) == 6
+    (tmp_path / "all.zip").write_bytes(data[: len(data) - 60] + data[-22:])
+    with pytest.raises(ValueError, match="zip"):
+        collect([tmp_path / "all.zip"])

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 
 from nbval.plugin import comment_markers
 
+from course_lib.checking.sources import solution_source
 from course_lib.exercises import catalogue, find
 from course_lib.exercises.exercise import Exercise
 from course_lib.grading.inside import MIME
-from course_lib.grading.library import catalogue_module
+from course_lib.grading.library import WHOLE, catalogue_module
 
 FEWEST_HIDDEN, FEWEST_DRAWS = 6, 2
 
@@ -91,16 +92,40 @@ def notebook(plan: Plan, source: str, imports: str = "", expected: list[str] | N
     for number, case in enumerate(plan.cases):
         cell = _code("case", _call(exercise, case), number)
         if expected is not None:
-            data = {MIME: expected[number]}
-            cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
-            cell["execution_count"] = 1
+            _expect(cell, expected[number])
         cells.append(cell)
+    return _book(cells, plan.exercise)
+
+
+def references_notebook(plans: list[Plan]) -> str:
+    """One notebook that runs the references of several exercises, to record what they give."""
+    cells = [_code("set-up", "from course_lib.grading.inside import *")]
+    for plan in plans:
+        exercise = find(plan.exercise)
+        own = [_code("submission", solution_source(exercise))]
+        own += [_code("case", _call(exercise, case), i) for i, case in enumerate(plan.cases)]
+        for cell in own[1:]:
+            _expect(cell, "null")  # a cell without output would not be compared, nor recorded
+        for cell in own:
+            cell["id"] = f"{plan.exercise[:40]}-{cell['id']}"
+            cell["metadata"]["course"]["exercise"] = plan.exercise
+        cells += own
+    return _book(cells, WHOLE)
+
+
+def _book(cells: list[dict], exercise: str) -> str:
     metadata = {
-        "course": {"exercise": plan.exercise},
+        "course": {"exercise": exercise},
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     }
     book = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(book, indent=1)
+
+
+def _expect(cell: dict, outcome: str) -> None:
+    data = {MIME: outcome}
+    cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+    cell["execution_count"] = 1
 
 
 def _code(role: str, source: str, number: int = 0) -> dict:

@@ -50,9 +50,9 @@ def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = No
 def _usual_state() -> None:
     """What a student's cell may have switched, as the reference found it."""
     torch.set_default_dtype(torch.float32)
-    torch.set_default_device("cpu")
     torch.set_grad_enabled(True)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():  # switching imports much
+        torch.use_deterministic_algorithms(False)
     torch.set_num_threads(1)
 
 

@@ -10,6 +10,7 @@ import inspect
 import os
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import course_lib
@@ -17,6 +18,7 @@ from course_lib.exercises import catalogue
 from course_lib.exercises.exercise import Exercise
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
+WHOLE = "whole course"
 CHECKING = ("outcome.py", "values.py", "limits.py")
 KEPT_KEYWORDS = {
     "number",
@@ -45,55 +47,86 @@ solution = progress = hint
 '''
 
 
-def make_library(folder: Path, exercise: Exercise) -> Path:
+def make_library(folder: Path, exercise: Exercise | None) -> Path:
     """Write the copy for one exercise to `folder`/<name>; returns that folder.
 
-    An exercise with a reference in another package than course_lib is an error (ValueError).
+    Without an exercise the copy, called `WHOLE`, has all solutions: for the references themselves.
+    Files that are the same in all copies are one file, linked. An exercise with a reference in another
+    package than course_lib is an error (ValueError).
     """
-    root = folder / exercise.name
+    root = folder / (exercise.name if exercise else WHOLE)
     shutil.rmtree(root, ignore_errors=True)
-    for source in sorted(PACKAGE.rglob("*.py")):
-        relative = source.relative_to(PACKAGE)
-        if _is_copied(relative, exercise):
-            target = root / "course_lib" / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(_text_for(source, relative, exercise), encoding="utf-8")
+    changed = _changed_texts(exercise)
+    for source, relative in _sources():
+        if not _is_copied(relative, exercise):
+            continue
+        target = root / "course_lib" / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if relative in changed:
+            target.write_text(changed[relative], encoding="utf-8")
+        else:
+            _link(folder / "common" / relative, source, target)
     assets = PACKAGE.parent / "assets"
     if assets.is_dir():
         os.symlink(assets, root / "assets")
     return root
 
 
+@cache
+def _sources() -> list[tuple[Path, Path]]:
+    """(file, path inside the package) of the course's modules."""
+    return [(source, source.relative_to(PACKAGE)) for source in sorted(PACKAGE.rglob("*.py"))]
+
+
+def _link(common: Path, source: Path, target: Path) -> None:
+    if not common.exists():
+        common.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, common)
+    try:
+        os.link(common, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
+
+
+def _changed_texts(exercise: Exercise | None) -> dict[Path, str]:
+    """The files that a copy has in another form, by their path inside the package."""
+    texts = {Path("checking/__init__.py"): INERT_CHECKING}
+    if exercise is None or exercise.is_question:
+        return texts
+    home = _home(exercise)
+    texts[home.relative_to(PACKAGE)] = without_body(
+        home.read_text(encoding="utf-8"), exercise.reference.__name__
+    )
+    module = Path("exercises") / f"{catalogue_module(exercise)}.py"
+    text = texts.get(module) or (PACKAGE / module).read_text(encoding="utf-8")
+    return {**texts, module: only_cases(text)}
+
+
 def catalogue_module(exercise: Exercise) -> str:
     """The name of the catalogue module, such as "nb04_losses", that holds an exercise."""
+    if exercise.name not in _modules():
+        raise ValueError(f"exercise {exercise.name} is in no module of the catalogue")
+    return _modules()[exercise.name]
+
+
+@cache
+def _modules() -> dict[str, str]:
+    """Exercise -> catalogue module."""
     catalogue()
     prefix = "course_lib.exercises.nb"
-    for name, module in list(sys.modules.items()):
-        if name.startswith(prefix) and any(e is exercise for e in module.EXERCISES):
-            return name.rsplit(".", 1)[1]
-    raise ValueError(f"exercise {exercise.name} is in no module of the catalogue")
+    found = [(name, m) for name, m in list(sys.modules.items()) if name.startswith(prefix)]
+    return {e.name: name.rsplit(".", 1)[1] for name, m in found for e in m.EXERCISES}
 
 
-def _is_copied(relative: Path, exercise: Exercise) -> bool:
+def _is_copied(relative: Path, exercise: Exercise | None) -> bool:
     first = relative.parts[0]
     if first == "grading":
         return relative.name == "inside.py"
     if first == "checking":
         return relative.name in (*CHECKING, "__init__.py")
-    if first == "exercises" and relative.stem.startswith("nb"):
+    if first == "exercises" and relative.stem.startswith("nb") and exercise is not None:
         return not exercise.is_question and relative.stem == catalogue_module(exercise)
     return first not in ("authoring", "__main__.py")
-
-
-def _text_for(source: Path, relative: Path, exercise: Exercise) -> str:
-    if relative == Path("checking/__init__.py"):
-        return INERT_CHECKING
-    text = source.read_text(encoding="utf-8")
-    if not exercise.is_question and source == _home(exercise):
-        text = without_body(text, exercise.reference.__name__)
-    if relative.parts[0] == "exercises" and relative.stem.startswith("nb"):
-        text = only_cases(text)
-    return text
 
 
 def _home(exercise: Exercise) -> Path:

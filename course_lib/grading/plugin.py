@@ -27,10 +27,11 @@ from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise
 from course_lib.grading import sandbox
 from course_lib.grading.inside import MIME
+from course_lib.grading.library import WHOLE
 
 BYTES_PER_CELL = 8_000_000
 OUTPUT_LAG_SECONDS = 10
-START_SECONDS, LONGEST_SECONDS = 60, 600
+START_SECONDS, EXTRA_SECONDS, LONGEST_SECONDS = 60, 10, 600
 LOST = pytest.StashKey[str]()
 RECORDS = pytest.StashKey[list]()
 
@@ -141,10 +142,11 @@ class GradingFile(nbval.plugin.IPyNbFile):
         name = self.nb.metadata.get("course", {}).get("exercise")
         if name is None:
             raise pytest.UsageError(f"{self.path} is not a grading notebook")
-        sandbox.library_for(find(name))
+        sandbox.library_for(None if name == WHOLE else find(name))
         self.seconds_left = min(self.config.option.nbval_cell_timeout, LONGEST_SECONDS)
-        seconds = int(self.seconds_left) + START_SECONDS
-        self.kernel = GradingKernel(name, {"seconds": seconds})
+        seconds = int(self.seconds_left)
+        limits = {"seconds": seconds + START_SECONDS, "processor_seconds": seconds + EXTRA_SECONDS}
+        self.kernel = GradingKernel(name, limits)
 
     def get_kernel_message(self, timeout: float | None = None, stream: str = "iopub") -> dict:
         """Output may lag behind the end of a cell, but not for ever."""
@@ -205,9 +207,8 @@ class GradingCell(nbval.plugin.IPyNbCell):
             return super().compare_outputs(test, ref, skip_compare)
         self.comparison_traceback = ["the outcome differs from the reference's"]
         self.got = _printed_outcome(test)
-        self.found = compare(
-            find(self.parent.nb.metadata.course.exercise), _printed_outcome(ref), self.got
-        )
+        name = self.course.get("exercise") or self.parent.nb.metadata.course.exercise
+        self.found = compare(find(name), _printed_outcome(ref), self.got)
         return self.found is None
 
 

@@ -19,7 +19,7 @@ from course_lib.exercises.exercise import Case
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell, Extract, extract
-from course_lib.grading.library import PACKAGE, catalogue_module
+from course_lib.grading.library import PACKAGE, WHOLE, catalogue_module
 from course_lib.grading.marks import Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
@@ -97,6 +97,7 @@ def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[
     for plan in plans:
         sandbox.library_for(find(plan.exercise))
     keys = make_keys(run, plans, journal, run.private / "work")
+    sandbox.forget(WHOLE)
     _grade_all(run, students, plans, keys, journal)
     return students, plans
 

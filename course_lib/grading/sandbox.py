@@ -44,6 +44,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "IGL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
     "CUDA_VISIBLE_DEVICES": "",
     "COURSE_FAST": "1",
@@ -54,6 +55,7 @@ ENVIRONMENT = {
 }
 LIMITS = {
     "seconds": 60,
+    "processor_seconds": 60,  # of all processes together
     "memory_megabytes": 2048,  # resident, of all processes together
     "address_megabytes": 6144,  # of each process: torch reserves much more than it uses
     "disk_megabytes": 128,
@@ -367,18 +369,24 @@ _own: Sandbox | None = None
 """A sandbox that was started because none was running (pytest by hand)."""
 
 
-def library_for(exercise: "Exercise") -> None:
-    """See to it that a sandbox runs and that it has the library for an exercise."""
+def library_for(exercise: "Exercise | None") -> None:
+    """See to it that a sandbox runs and that it has the library for an exercise (None: all of it)."""
     global _own
     if Sandbox.current is None:
         folder = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
         _own = Sandbox.current = Sandbox(folder, folder / "libraries")
         if not unsandboxed():
             _own.start()
-    if not (Sandbox.current.libraries / exercise.name).exists():
-        from course_lib.grading.library import make_library
+    from course_lib.grading.library import WHOLE, make_library
 
+    if not (Sandbox.current.libraries / (exercise.name if exercise else WHOLE)).exists():
         make_library(Sandbox.current.libraries, exercise)
+
+
+def forget(library: str) -> None:
+    """Remove a library that no later kernel is to have."""
+    if Sandbox.current is not None:
+        shutil.rmtree(Sandbox.current.libraries / library, ignore_errors=True)
 
 
 def stop_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 from course_lib.checking.sources import solution_source
 from course_lib.exercises import find
 from course_lib.grading import plugin
-from course_lib.grading.assemble import Plan, notebook
+from course_lib.grading.assemble import Plan, notebook, references_notebook
 from course_lib.grading.extract import Cell
 from course_lib.grading.marks import Key, Mark, mark
 
@@ -60,16 +60,24 @@ def grade_cells(
 
 
 def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[str, list]:
-    """What the references, handed in like students' cells, give on the hidden cases."""
+    """What the references give on the hidden cases: all in one kernel, or, where that fails, each in
+    the kernel that a student's cell would get."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for plan in plans:
-        source = solution_source(find(plan.exercise))
-        text = notebook(plan, source, expected=["null"] * len(plan.cases))
-        files.append(folder / f"{plan.exercise}.ipynb")
-        files[-1].write_text(text, encoding="utf-8")
     got: dict[str, list] = {plan.exercise: [None] * len(plan.cases) for plan in plans}
-    for record in run_notebooks(files, seconds):
+    together = folder / "references.ipynb"
+    together.write_text(references_notebook(plans), encoding="utf-8")
+    _record(got, run_notebooks([together], seconds * len(plans)))
+    alone = []
+    for plan in (plan for plan in plans if None in got[plan.exercise]):
+        source = solution_source(find(plan.exercise))
+        alone.append(folder / f"{plan.exercise}.ipynb")
+        alone[-1].write_text(notebook(plan, source, expected=["null"] * len(plan.cases)))
+    if alone:
+        _record(got, run_notebooks(alone, seconds))
+    return got
+
+
+def _record(got: dict[str, list], records: list[dict]) -> None:
+    for record in records:
         if record["role"] == "case":
             got[record["exercise"]][record["number"]] = record["got"]
-    return got

@@ -152,7 +152,7 @@ def _watch(connection: socket.socket, kernel: int, request: dict) -> None:
             if ended[0] == kernel:
                 return _say(connection, "ended", str(ended[1]))
         megabytes, seconds = _used()
-        if time.monotonic() > end or seconds > request["seconds"]:
+        if time.monotonic() > end or seconds > request["processor_seconds"]:
             return _say(connection, "time", "")
         if megabytes > request["memory_megabytes"]:
             return _say(connection, "memory", "")
