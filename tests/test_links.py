@@ -1,6 +1,7 @@
 """Links inside the project lead somewhere, and every slide of the lecture is found again."""
 
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -41,6 +42,7 @@ SLIDES = (
 )
 
 
+@cache
 def text_of(document: Path) -> str:
     if document.suffix == ".md":
         return document.read_text(encoding="utf-8")
@@ -48,6 +50,7 @@ def text_of(document: Path) -> str:
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
+@cache
 def anchors(document: Path) -> set[str]:
     """The anchors that JupyterLab gives to headings: the heading with dashes for blanks."""
     headings = re.findall(r"^#+ +(.+?) *$", text_of(document), re.MULTILINE)
