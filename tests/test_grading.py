@@ -21,6 +21,7 @@ from course_lib.grading.pages import feedback_page
 from course_lib.grading.report import _no_formula
 from course_lib.grading.run import Journal, Student, safe_name
 from course_lib.grading.similarity import alike_pairs
+from course_lib.grading.workspace import scratch
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"centroid", "axis_that_points_up"}
@@ -131,6 +132,18 @@ def test_a_journal_survives_a_cut_off_line(tmp_path):
     again = Journal(path)
     again.add("c", 3)
     assert Journal(path).entries == {"a": 1, "c": 3}
+
+
+def test_what_a_killed_worker_left_is_removed_by_the_next_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch() as busy:
+        for name in ("course-grading-left", "other"):
+            write(tmp_path / name, {"sandbox/zygote.log": "x"})
+        for folder in (busy, tmp_path / "course-grading-left"):
+            os.utime(folder, (0, 0))
+        with scratch() as own:
+            assert {path.name for path in tmp_path.iterdir()} == {busy.name, own.name, "other"}
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 def test_file_names_of_students_are_safe_and_distinct():

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 from course_lib.exercises import find
@@ -12,6 +11,7 @@ from course_lib.grading.extract import Cell
 from course_lib.grading.marks import Key
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.session import grade_cells
+from course_lib.grading.workspace import scratch
 
 
 def main() -> None:
@@ -19,8 +19,8 @@ def main() -> None:
     if (why := sandbox.probe()) and not sandbox.unsandboxed():
         raise SystemExit(why)
     order = json.load(sys.stdin)
-    with tempfile.TemporaryDirectory(prefix="course-grading-") as folder:
-        print(json.dumps(_grade(order, Path(folder))))
+    with scratch() as folder:
+        print(json.dumps(_grade(order, folder)))
 
 
 def _grade(order: dict, folder: Path) -> dict[str, list[dict] | None]:
