@@ -1,6 +1,7 @@
 """The structure: no module imports upwards, and files and functions stay small."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def test_files_and_functions_stay_small(path):
             doc = ast.get_docstring(node, clean=False)
             lines = node.end_lineno - node.lineno + 1 - (len(doc.splitlines()) if doc else 0)
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_the_readme_shows_the_same_layers():
+    text = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").split("## The code")[1]
+    rows = [line for line in text.splitlines() if "`" in line and line.startswith("|")]
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(names) for names in LAYERS]
 
 
 def test_importing_the_package_imports_nothing_else():
