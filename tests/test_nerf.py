@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from course_lib import nerf
-from course_lib.data.scenes import load_scene
+from course_lib.cameras import look_at, spherical_cameras
+from course_lib.data.scenes import Scene, load_scene
 from course_lib.nerf.voxels import Limits
 from course_lib.running import asset
 
@@ -88,6 +89,34 @@ def test_photographs_without_alpha_before_one_colour_are_learned_too(tiny, backg
     assert not field.region.contracted and field.background.eq(background).all()
     history = train(field, scene, 41)
     assert history.losses[-1] < 0.5 * history.losses[0]
+
+
+def open_capture(scale=1.0, offset=0.0, n=16, size=24):
+    """A ring of cameras looks at a striped ball before far, coloured surroundings; no alpha."""
+    pose = look_at(spherical_cameras(n, 3.0, elevation=(15, 30))[:, :3, 3])
+    intrinsics = torch.tensor([28.0, 28.0, size / 2, size / 2]).expand(n, 4)
+    blank = torch.full((n, size, size, 4), 255, dtype=torch.uint8)
+    scene = Scene(blank, pose, intrinsics, torch.zeros(n, 4), tuple(map(str, range(n))))
+    for index in range(n):
+        o, d = scene.rays(index)
+        b = (o * d).sum(-1)
+        inside = b**2 - (o**2).sum(-1) + 0.64
+        hit = o - (b + inside.clamp(min=0).sqrt())[..., None] * d
+        color = torch.where(inside[..., None] > 0, 0.5 + 0.5 * torch.sin(6 * hit), 0.5 + 0.5 * d)
+        blank[index, ..., :3] = (color * 255).byte()
+    pose = pose.clone()
+    pose[:, :3, 3] = pose[:, :3, 3] * scale + offset
+    return replace(scene, camera_to_world=pose)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (100.0, 700.0)])
+def test_captures_without_alpha_are_learned_wherever_and_however_large_they_are(scale, offset):
+    scene = open_capture(scale, offset)
+    field = nerf.VoxelField(scene, resolution=40)
+    field.limits = Limits(40, 50_000, 1 << 14, 512)
+    train(field, scene, 60)
+    assert field.region.contracted
+    assert nerf.evaluate(field, scene.select([0, 7]))["psnr"] > 14
 
 
 def test_the_network_learns_with_and_without_a_fine_one(tiny):

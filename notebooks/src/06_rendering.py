@@ -335,6 +335,7 @@ viz.gallery(
 # %%
 from course_lib.meshes import icosphere
 from course_lib.rasterize import soft_silhouette
+from course_lib.running import Budget, budget
 
 ball = icosphere(2)
 size = (32, 32)
@@ -356,7 +357,7 @@ def error(draw, shift):
 
 
 # %%
-shifts = [2.0 + 0.005 * k for k in range(201)]
+shifts = torch.linspace(2, 3, budget(201, 41)).tolist()
 viz.line_chart(
     {
         name: (shifts, [error(draw, s).item() for s in shifts])
@@ -444,7 +445,6 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %%
 from course_lib.meshes import Mesh
-from course_lib.running import Budget, budget
 
 coarse = grid_to_mesh(bird_sdf(lattice(17))).to(DEVICE)
 
@@ -472,7 +472,7 @@ wanted = photographed(coarse, look_at(true_eye))
 # %%
 eye = torch.tensor([-0.3, 1.8, 2.0], device=DEVICE, requires_grad=True)
 optimizer = torch.optim.Adam([eye], lr=0.05)
-steps = budget(120, 25)
+steps = budget(120, 10)
 guesses, off = [], []
 for step in Budget(steps, seconds=budget(60, 8), label="find the camera"):
     sigma = 10 ** (-2 - 1.7 * step / steps)
@@ -531,7 +531,7 @@ def disagreement(vertices):
 # %%
 shape = ball.vertices.clone().requires_grad_()
 optimizer = torch.optim.Adam([shape], lr=0.01)
-for _ in Budget(budget(250, 40), seconds=budget(60, 8), label="fit the shape"):
+for _ in Budget(budget(250, 12), seconds=budget(60, 8), label="fit the shape"):
     smooth = laplacian_loss(shape, ball.edges) + 0.1 * edge_loss(shape, ball.edges)
     loss = disagreement(shape) + smooth + 3e-5 * smooth_loss(shape, ball.faces)
     optimizer.zero_grad()

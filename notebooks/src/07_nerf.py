@@ -17,7 +17,9 @@ from course_lib import cameras, losses, meshes, nerf, viz, widgets
 from course_lib.data.scenes import load_scene
 from course_lib.running import Budget, asset, budget
 
-photos, test = load_scene().to(DEVICE), load_scene(split="test").to(DEVICE)
+scale = budget(1, 2)  # photographs of half the size where time is short
+photos = load_scene(downscale=scale).to(DEVICE)
+test = load_scene(split="test", downscale=scale).to(DEVICE)
 print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
 
 # %% [markdown]
@@ -290,7 +292,7 @@ torch.manual_seed(0)
 network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
 optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
 pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
-steps, errors = Budget(10**6, seconds=budget(25, 2), label="your NeRF"), []
+steps, errors = Budget(10**6, seconds=budget(25, 1), label="your NeRF"), []
 for _ in steps:
     rays, rgba = pixels.batch(1024, generator)
     background = torch.rand(1024, 3, device=DEVICE)
@@ -333,17 +335,17 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # network, half a minute for the grid.* The clock stops while PSNR is measured.
 
 # %%
-few = test.select(range(0, 20, 7))
+few = test.select(range(0, 20, budget(7, 10)))
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12, batch=768, learning_rate=5e-3,
                     position_frequencies=6)  # fmt: skip
-mlp_curve = nerf.Curve(mlp, few, every=budget(6, 2))
-_ = nerf.train(mlp, photos, seconds=budget(60, 3), least=10, on_step=mlp_curve,
+mlp_curve = nerf.Curve(mlp, few, every=budget(6, 0.5))
+_ = nerf.train(mlp, photos, seconds=budget(60, 1.5), least=5, on_step=mlp_curve,
                clock=mlp_curve.clock, label="network")  # fmt: skip
 
 # %%
-field = nerf.VoxelField(photos)
+field = nerf.VoxelField(photos, resolution=budget(None, 36))  # None: that of the photographs
 curve = nerf.Curve(field, few, every=budget(2, 0.6))
-_ = nerf.train(field, photos, seconds=budget(30, 5), least=100, on_step=curve, clock=curve.clock,
+_ = nerf.train(field, photos, seconds=budget(30, 2), least=80, on_step=curve, clock=curve.clock,
                label="grid")  # fmt: skip
 viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
                 "sparse voxel grid": (curve.seconds, curve.psnr)}, x="seconds of training", y="PSNR (dB)",
@@ -351,7 +353,10 @@ viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
 
 # %%
 pictures = [mlp.view(test, 7).color, field.view(test, 7).color, test.colors()[7]]
-scores = {"network": nerf.evaluate(mlp, few), "grid": nerf.evaluate(field, test)}
+scores = {
+    "network": nerf.evaluate(mlp, few),
+    "grid": nerf.evaluate(field, test if scale == 1 else few),
+}
 names = [f"{name}: {score['psnr']:.1f} dB" for name, score in scores.items()]
 viz.gallery(pictures, [*names, "photograph, not used"], height=280,
             alt="The same new view by the network, by the grid, and as photographed.")  # fmt: skip
@@ -360,9 +365,16 @@ viz.gallery(pictures, [*names, "photograph, not used"], height=280,
 # *What to see:* the grid passes the network's final quality within its first seconds. What it pays
 # with is memory: the network has tens of thousands of numbers, the grid millions.
 
+# %% [markdown]
+# **Your own photographs.** `load_scene("folder")` reads NeRF-synthetic, `transforms.json` (instant-ngp,
+# nerfstudio) and LLFF folders; all cells of this notebook but 7.13 then work without a change. Where the
+# photographs have no transparency, what lies far away is shrunk into a shell around the scene, space starts
+# nearly empty, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron 2022): give it
+# one or two minutes. On a GPU the grid and the batches are larger by themselves.
+
 # %%
 n_mlp = sum(p.numel() for p in [*mlp.coarse.parameters(), *mlp.fine.parameters()])
-viz.table([["network", n_mlp], ["grid", field.grid.table.numel()]], ["field", "numbers stored"],
+viz.table([["network", n_mlp], ["grid", sum(t.numel() for t in field.grid.tables)]], ["field", "numbers stored"],
           "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
@@ -408,7 +420,7 @@ def inspect(column, row):
                           x="distance t", y="share", alt="Density, transmittance and weight.")  # fmt: skip
 
 
-_ = widgets.explore(inspect, {"column": (0, 99, 40), "row": (0, 99, 50)},
+_ = widgets.explore(inspect, {"column": (0, width - 1, 2 * width // 5), "row": (0, height - 1, height // 2)},
                     alt="Density, transmittance and weights along the ray of a pixel.")  # fmt: skip
 
 # %% [markdown]
@@ -421,10 +433,8 @@ _ = widgets.explore(inspect, {"column": (0, 99, 40), "row": (0, 99, 50)},
 # same time. *Predict the order before you run it. About a minute and a half in all.*
 
 # %%
-small, small_test = (
-    load_scene(downscale=2).to(DEVICE),
-    load_scene(split="test", downscale=2).to(DEVICE),
-)
+small = load_scene(downscale=2 * scale).select(slice(0, None, scale**3)).to(DEVICE)
+small_test = load_scene(split="test", downscale=2 * scale).to(DEVICE)
 variants = {
     "everything": {},
     "no encoding": {"position_frequencies": 0},
@@ -437,7 +447,7 @@ common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "batch": 512, "lear
 results = {}
 for name, change in variants.items():
     ablated = nerf.MLPField(small, **(common | change))
-    _ = nerf.train(ablated, small, seconds=budget(18, 1.5), least=5, label=name)
+    _ = nerf.train(ablated, small, seconds=budget(18, 0.5), least=3, label=name)
     results[name] = nerf.evaluate(ablated, small_test.select(range(0, 20, 4)))["psnr"]
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
@@ -482,7 +492,7 @@ from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
 
 true = load_mesh(asset("scene/mesh.ply"))
-mesh = nerf.extract_mesh(field, resolution=budget(128, 96))
+mesh = nerf.extract_mesh(field, resolution=budget(128, 40))
 seed = torch.Generator().manual_seed(0)
 p = meshes.sample_surface(mesh, 4000, generator=seed)[0][None].cpu()
 q = meshes.sample_surface(true, 4000, generator=seed)[0][None]
