@@ -28,7 +28,7 @@ MODULES = ("pointnet", "clustering", "generation", "skinning")
 def trained():
     """A PointNet trained as in the notebook, the held-out clouds and their labels, CPU seconds."""
     torch.manual_seed(0)
-    clouds, labels = family_clouds(list(FAMILIES), range(20), 128, resolution=24)
+    clouds, labels = family_clouds(list(FAMILIES), range(20), 64, resolution=24)
     start, net = time.process_time(), PointNet(6)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     for _ in range(18):
@@ -38,7 +38,7 @@ def trained():
             loss.backward()
             optimizer.step()
     seconds = time.process_time() - start
-    held_out = family_clouds(list(FAMILIES), range(500, 512), 128, resolution=24)
+    held_out = family_clouds(list(FAMILIES), range(500, 512), 64, resolution=24)
     return net.eval(), *held_out, seconds
 
 

@@ -198,6 +198,23 @@ def test_overlapping_and_separate_solids_unite():
     assert meshes.component_count(mesh) == 4 and meshes.genus(mesh) == 0
 
 
+def test_doubles_and_far_points_are_taken_and_meshes_without_faces_refused():
+    double, cameras = meshes.box(1.0).to(torch.float64), spherical_cameras(2, 3.0)
+    assert views.render_views(double, cameras, 16).mask.any()
+    far = implicit.mesh_to_sdf(double)(torch.tensor([[1e30, 0.0, 0.0]]))
+    assert float(far) == pytest.approx(1e30)
+    nothing = Mesh(torch.rand(5, 3), torch.zeros(0, 3, dtype=torch.int64))
+    for convert in (
+        implicit.mesh_to_sdf,
+        lambda mesh: voxels.mesh_to_voxels(mesh, 8),
+        lambda mesh: voxels.surface_voxels(mesh, 8),
+        lambda mesh: meshes.sample_surface(mesh, 5),
+        lambda mesh: views.render_views(mesh, cameras, 8),
+    ):
+        with pytest.raises(ValueError, match=r"faces|surface"):
+            convert(nothing)
+
+
 def test_an_open_sheet_has_distances_but_no_inside():
     sheet = meshes.sheet(0.8, cells=40)
     with pytest.warns(UserWarning, match="open"):

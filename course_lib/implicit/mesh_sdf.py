@@ -49,12 +49,12 @@ def mesh_to_sdf(mesh: Mesh) -> Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "
 
 
 def _signed(points: Float[Tensor, "n 3"], mesh: Mesh, search: SurfaceSearch) -> Float[Tensor, "n"]:
-    offset = points - search(points).closest.to(points)
+    offset = points.double() - search(points).closest
     square = offset.square().sum(1)
     touching = square == 0  # the root has no derivative there
     distance = torch.where(touching, 0.0, torch.where(touching, 1.0, square).sqrt())
     inside = fast_winding_number(points, mesh).abs() > 0.5
-    return torch.where(inside, -distance, distance)
+    return torch.where(inside, -distance, distance).to(points.dtype)
 
 
 def sdf_to_mesh(

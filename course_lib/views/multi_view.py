@@ -40,7 +40,7 @@ def render_views(
     """Depth, silhouette and shaded colour of a mesh from each camera, `size` × `size` pixels.
 
     `colors` are per vertex, in [0, 1]; grey without. Shading: ½ + ½ |n·d|, d the viewing direction.
-    Warns where no camera sees anything of the mesh.
+    Warns where no camera sees anything of the mesh; ValueError for a mesh without faces.
 
     >>> from course_lib.cameras import spherical_cameras
     >>> from course_lib.meshes import icosphere
@@ -50,7 +50,9 @@ def render_views(
     focal = default_focal(size) if focal is None else focal
     if colors is None:
         colors = torch.full_like(mesh.vertices, 0.7)
-    normals = face_normals(mesh)
+    if len(mesh.faces) == 0:
+        raise ValueError("expected a mesh with faces, got none")
+    normals, cameras = face_normals(mesh), cameras.to(mesh.vertices)
     depths, masks, pictures = [], [], []
     for camera in cameras:
         pixels, depth = project(mesh.vertices, camera, focal, size, size)

@@ -773,7 +773,8 @@ widgets.explore(
 #
 # ## 3.18 Compact, scalable, physically correct
 # *Slide "Compact description, model scalability, physically correct model".* The same network as in
-# 3.1, read at growing resolution: the file stays the same.
+# 3.1, read at growing resolution: the file stays the same. (The last row reads it 17 million times:
+# half a minute on two cores.)
 
 # %%
 rows = []
