@@ -301,7 +301,7 @@ def test_killing_the_grader_loses_no_mark(tmp_path):
     files = {f"s{i}.ipynb": centroid(text) for i, text in enumerate(texts)}
     write(tmp_path / "submissions", files)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    kills = int(os.environ.get("COURSE_KILLS", "2"))
+    kills = int(os.environ.get("COURSE_KILLS", "1"))
     for i in range(kills):
         process = subprocess.Popen(
             grade_command(tmp_path, "--seed", "3"),

@@ -30,7 +30,7 @@ from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE
 
 BYTES_PER_CELL = 8_000_000
-OUTPUT_LAG_SECONDS = 10
+OUTPUT_LAG_SECONDS, LIVENESS_MILLISECONDS = 10, 50
 START_SECONDS, EXTRA_SECONDS, LONGEST_SECONDS = 60, 10, 600
 LOST = pytest.StashKey[str]()
 RECORDS = pytest.StashKey[list]()
@@ -79,16 +79,27 @@ class GradingKernel(RunningKernel):
     def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
         """Wait for the end of a cell, while what it prints is taken in and counted."""
         end = time.monotonic() + (timeout or 60)
+        shell, output = self.kc.shell_channel.socket, self.kc.iopub_channel.socket
+        poller = zmq.Poller()
+        poller.register(shell, zmq.POLLIN)
+        poller.register(output, zmq.POLLIN)
         while time.monotonic() < end:
-            try:
-                message = self.kc.get_shell_msg(timeout=0.01)
-            except Empty:
+            ready = dict(poller.poll(LIVENESS_MILLISECONDS))
+            if not ready:
                 self._check_alive()
-                self._take_in(0.01)
-                continue
-            if message["parent_header"].get("msg_id") == msg_id:
+            if output in ready:
+                self._take_in(0)
+            if shell in ready and self._replied(msg_id):
                 return
         self.lose("time")
+
+    def _replied(self, msg_id: str) -> bool:
+        """Read a message of the shell channel: is it the reply to this cell?"""
+        try:
+            message = self.kc.get_shell_msg(timeout=0)
+        except Empty:
+            return False
+        return message["parent_header"].get("msg_id") == msg_id
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         """The next message; those of the output channel come in order, within the budget."""
