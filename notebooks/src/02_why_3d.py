@@ -77,7 +77,8 @@ scan = [viz.Item(skull & ~cut, color="#56B4E9"), viz.Item(organ, color="#D55E00"
 block = shapes.rounded_box((1.5, 0.7, 1.1), 0.12)
 holes = shapes.mirror(shapes.cylinder(0.13, 2.0, (0.55, 0, 0.35)), 0, 2)
 bore = shapes.cylinder(0.24, 3.0, axis=2)
-part = meshes.grid_to_mesh(shapes.difference(block, shapes.union(holes, bore))(meshes.lattice(budget(72, 40))))
+drilled = shapes.difference(block, shapes.union(holes, bore))
+part = meshes.grid_to_mesh(drilled(meshes.lattice(budget(72, 40))))
 viz.gallery(
     [
         robot,
