@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import pytest
 
@@ -27,10 +28,23 @@ def code_cells(source):
     return [cell for cell in built(source).cells if cell.cell_type == "code"]
 
 
-def nbval(notebook: Path) -> str:
-    """What pytest says of a notebook that fails, with the network closed; empty if it passes."""
-    result = run_nbval([notebook], PYTHONPATH=str(HERE / "closed_network"))
-    return "" if result.returncode == 0 else result.stdout[-4000:]
+@pytest.fixture
+def nbval(tmp_path):
+    """A function: what pytest says of a notebook that fails; empty if it passes.
+
+    The network is closed and nothing is cached, so that every machine runs it as a fresh one does.
+    """
+    fresh = {
+        "PYTHONPATH": str(HERE / "closed_network"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MPLCONFIGDIR": matplotlib.get_cachedir(),  # or its list of fonts is made again
+    }
+
+    def run(notebook: Path) -> str:
+        result = run_nbval([notebook], **fresh)
+        return "" if result.returncode == 0 else result.stdout[-4000:]
+
+    return run
 
 
 @each_notebook
@@ -39,12 +53,12 @@ def test_a_notebook_is_built_from_its_source(source):
 
 
 @each_notebook
-def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source):
+def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, nbval):
     assert nbval(built_path(source)) == ""
 
 
 @each_notebook
-def test_a_solved_notebook_runs_and_its_checks_say_correct(source, tmp_path):
+def test_a_solved_notebook_runs_and_its_checks_say_correct(source, nbval, tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     path = folder / built_path(source).name

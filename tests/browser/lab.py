@@ -68,7 +68,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=30)
+            server.wait(timeout=5)
         server.kill()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from nbformat import NotebookNode
 from PIL import Image
 from playwright.sync_api import Locator, Page, sync_playwright
 
@@ -39,19 +40,25 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 """
 STATUS = """() => [...document.querySelectorAll('#jp-main-statusbar .jp-StatusBar-TextItem')]
   .map(e => e.textContent).some(t => t.includes('| Idle') && !t.includes('No Kernel'))"""
+CONTROLS = ".widget-inline-hbox"  # sliders, menus and buttons with their labels and numbers
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 PROMPTS = f"""() => [...document.querySelectorAll('{PANEL} .jp-CodeCell .jp-InputPrompt')]
   .map(e => e.textContent.trim())"""
+CHART = ".jp-RenderedPlotly"  # a picture, until the mouse points at it
+PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
+# How many charts and widgets are drawn.
+DRAWN = f"""() => ['{CHART}', '.jp-OutputArea-output > .jupyter-widgets']
+  .map(kind => document.querySelectorAll('{PANEL} ' + kind).length)"""
 # The browser's own remarks that say nothing about a notebook.
-# A view that was saved without its model is one of them: it shows its picture instead.
 HARMLESS = (
     "favicon",
     "ResizeObserver loop",
     "Source map",
     "GL Driver Message",
     "GroupMarkerNotSet",
-    "widget model not found",
 )
+# Said of each view that was stored without its model: it shows its picture until its cell is run.
+STORED_VIEW = "widget model not found"
 
 
 class Notebook:
@@ -79,6 +86,7 @@ class Notebook:
 
     def run_all(self, seconds: float) -> None:
         """Run All Cells, and wait until every code cell has its number."""
+        self.complaints = [said for said in self.complaints if STORED_VIEW not in said]
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         time.sleep(1.0)
@@ -89,6 +97,18 @@ class Notebook:
                 return
             time.sleep(0.3)
         raise TimeoutError(f"cells still waiting after {seconds:g} s: {prompts}")
+
+    def wait_until_drawn(self, stored: NotebookNode, seconds: float = 60.0) -> None:
+        """Wait until as many charts and widgets are drawn as the stored notebook has."""
+        data = [o.get("data", {}) for cell in stored.cells for o in cell.get("outputs", [])]
+        expected = [sum(kind in each for each in data) for kind in (PLOTLY, WIDGET)]
+        end = time.monotonic() + seconds
+        while any(n < m for n, m in zip(self.page.evaluate(DRAWN), expected, strict=True)):
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"{self.page.evaluate(DRAWN)} of {expected} charts, widgets drawn"
+                )
+            time.sleep(0.3)
 
     def save(self) -> None:
         """Save the notebook as it stands."""
@@ -137,11 +157,14 @@ def keep_inside(notebook: Notebook) -> None:
 
 
 def picture(place: Locator) -> np.ndarray:
-    """A screenshot of a place, taken when two in a row are the same (at most 20 s)."""
+    """A screenshot of a place without its controls, when two in a row are the same (at most 20 s)."""
+    controls = [place.locator(CONTROLS)]
     place.evaluate("e => e.scrollIntoView({block: 'center'})")
     before, end = None, time.monotonic() + 20.0
     while True:
-        now = np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB")).astype(int)
+        now = np.asarray(
+            Image.open(io.BytesIO(place.screenshot(mask=controls))).convert("RGB")
+        ).astype(int)
         if before is not None and now.shape == before.shape and (now == before).all():
             return now
         if time.monotonic() > end:

@@ -2,12 +2,13 @@
 
 import time
 
+import nbformat
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright")
 
 from browser.lab import running_lab
-from browser.page import CHROMIUM, Notebook, browser, is_empty, keep_inside, picture
+from browser.page import CHART, CHROMIUM, Notebook, browser, is_empty, keep_inside, picture
 from course_lib.authoring.notebook import NOTEBOOKS
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
@@ -37,6 +38,7 @@ def notebook(request, lab, page):
     keep_inside(notebook)
     notebook.open(request.param)
     notebook.run_all(SECONDS)
+    notebook.wait_until_drawn(nbformat.read(NOTEBOOKS / request.param, as_version=4))
     yield notebook
     page.unroute_all()
     lab.kernels_off()
@@ -49,8 +51,11 @@ def test_no_cell_ends_in_an_error_or_a_warning(notebook):
 
 
 def test_views_and_charts_are_not_empty(notebook):
-    places = notebook.all(".k3d-target canvas") + notebook.all(".js-plotly-plot")
-    places = [place for place in places if place.is_visible()]
+    places = [place for place in notebook.all(".k3d-target canvas") if place.is_visible()]
+    for chart in notebook.all(CHART):
+        chart.hover()  # turns the picture into a live chart
+        chart.locator(".plot-container svg").first.wait_for()
+        places.append(chart)
     assert [index for index, place in enumerate(places) if is_empty(picture(place))] == []
 
 
