@@ -351,7 +351,7 @@ def fit(weights, steps):
 # cores, and about the same on a GPU.
 
 # %%
-STEPS = budget(200, 12)
+STEPS = budget(200, 5)
 alone = fit({"chamfer": 1.0}, Budget(STEPS, seconds=45, label="Chamfer alone"))
 edged = fit({"chamfer": 1.0, "edge": 0.1}, Budget(STEPS, seconds=45, label="with edge loss"))
 viz.gallery(
@@ -374,7 +374,7 @@ for name, mesh in (("Chamfer alone", alone), ("with edge loss", edged)):
 
 # %%
 def edge_view(edge_weight):
-    mesh = fit({"chamfer": 1.0, "edge": edge_weight}, range(budget(40, 3)))
+    mesh = fit({"chamfer": 1.0, "edge": edge_weight}, range(budget(40, 2)))
     points = meshes.sample_surface(mesh, 2000)[0][None]
     text = f"10⁴ · Chamfer to the scan {1e4 * chamfer_distance(points, scan).item():.1f}"
     return [viz.Scene(viz.Item(mesh, wire=True), title=f"edge weight {edge_weight:.3g}"), text]
@@ -619,7 +619,7 @@ WEIGHTS = {"chamfer": 1.0, "normal": 0.01, "edge": 0.1, "smooth": 3e-6, "laplaci
 
 def fit_view(**exponents):
     weights = {name: 10.0**power for name, power in exponents.items()}
-    mesh = fit(weights | {"chamfer": 1.0}, range(budget(40, 3)))
+    mesh = fit(weights | {"chamfer": 1.0}, range(budget(40, 2)))
     points, normals = (x[None] for x in meshes.sample_surface(mesh, 2000))
     values = {name: term(mesh, points, normals).item() for name, term in TERMS.items()}
     text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -791,7 +791,7 @@ def damaged(noise=0.0, stray=0.0, hole=0.0, thickness=0.0):
 
 
 # %%
-LATTICE, CELLS = meshes.lattice(budget(64, 40), 1.15), centres(budget(64, 40)) * 1.15
+LATTICE, CELLS = meshes.lattice(budget(64, 32), 1.15), centres(budget(64, 32)) * 1.15
 
 
 def describe(sdf, seed):
