@@ -108,3 +108,10 @@ def test_shipped_checks_say_not_attempted(source):
 def test_every_exercise_stands_in_exactly_one_notebook():
     placed = [c.id for source in SOURCES for c in built(source).cells if c.id.startswith("ex-")]
     assert sorted(placed) == sorted(f"ex-{name}" for name in catalogue())
+
+
+@each_notebook
+def test_exercises_are_numbered_in_the_order_of_the_notebook(source):
+    names = [c.id.removeprefix("ex-") for c in built(source).cells if c.id.startswith("ex-")]
+    expected = [f"{int(source.stem[:2])}.{i}" for i in range(1, len(names) + 1)]
+    assert [find(name).number for name in names] == expected

@@ -15,7 +15,8 @@ import re
 import shutil
 from pathlib import Path
 
-from course_lib.authoring.notebook import NOTEBOOKS, ROOT, repository
+from course_lib.authoring.build import stale
+from course_lib.authoring.notebook import NOTEBOOKS, ROOT, repository, sources
 from course_lib.authoring.prove import prove
 from course_lib.authoring.seal import seal_solutions
 
@@ -27,8 +28,10 @@ OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 def release(address: str, out: Path, *, withhold_solutions: bool) -> None:
     """Write the student package for the repository at `address` into the new folder `out`.
 
-    Raises ValueError if `out` is not empty.
+    Raises ValueError if `out` is not empty, or a notebook was not built since its source changed.
     """
+    if reasons := [reason for source in sources() if (reason := stale(source))]:
+        raise ValueError("\n".join(reasons))
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty: choose a new folder")
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints")

@@ -34,7 +34,7 @@ def _transmittance(sigma, deltas):
 
 
 WEIGHTS = Exercise(
-    number="7.4",
+    number="7.6",
     name="compositing_weights",
     points=3,
     reference=volume.compositing_weights,
@@ -118,7 +118,7 @@ def _blend(w, c, t, background, *, rest=None, depth="mean"):
 
 
 COMPOSITE = Exercise(
-    number="7.5",
+    number="7.7",
     name="composite",
     points=2,
     reference=volume.composite,
@@ -205,7 +205,7 @@ def _invert(bins, cdf, u, inside=None):
 
 
 INVERSE_CDF = Exercise(
-    number="7.6",
+    number="7.9",
     name="inverse_cdf",
     points=3,
     reference=volume.inverse_cdf,
@@ -290,7 +290,7 @@ def pictures(h: int, w: int, noise: float):
 
 
 PSNR = Exercise(
-    number="7.7",
+    number="7.10",
     name="psnr",
     reference=images.psnr,
     cases=(

@@ -41,7 +41,7 @@ def _with_translation(height, width, focal, pose):
 
 
 CAMERA_RAYS = Exercise(
-    number="7.1",
+    number="7.2",
     name="camera_rays",
     points=2,
     reference=cameras.camera_rays,
@@ -108,7 +108,7 @@ def _encode(x, n, *, base=math.pi, powers=None, order="paper"):
 
 
 ENCODING = Exercise(
-    number="7.2",
+    number="7.3",
     name="positional_encoding",
     points=2,
     reference=volume.positional_encoding,
@@ -180,7 +180,7 @@ def _strata(near, far, u, *, cells=None, offset=0.0):
 
 
 STRATIFIED = Exercise(
-    number="7.3",
+    number="7.5",
     name="stratified_positions",
     reference=volume.stratified_positions,
     cases=(

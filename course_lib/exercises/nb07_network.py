@@ -43,7 +43,7 @@ def _query(network, x, d, *, act=F.relu, skip_first=False, sigma=None, late=None
 
 
 QUERY_FIELD = Exercise(
-    number="7.15",
+    number="7.4",
     name="query_field",
     points=3,
     reference=mlp.query_field,

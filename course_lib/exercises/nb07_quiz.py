@@ -35,7 +35,7 @@ SLAB_OPACITY = Exercise(
 )
 
 VIEW_DEPENDENCE = _choice(
-    "7.9",
+    "7.1",
     "why_density_ignores_the_view",
     "B",
     {
@@ -55,7 +55,7 @@ VIEW_DEPENDENCE = _choice(
 )
 
 QUIZ_VOXELS = _choice(
-    "7.10",
+    "7.11",
     "quiz_occupied_share",
     "C",
     {
@@ -74,7 +74,7 @@ QUIZ_VOXELS = _choice(
 )
 
 QUIZ_CHAMFER = _choice(
-    "7.11",
+    "7.12",
     "quiz_one_sided_chamfer",
     "A",
     {
@@ -93,7 +93,7 @@ QUIZ_CHAMFER = _choice(
 )
 
 QUIZ_IMPLICIT = _choice(
-    "7.12",
+    "7.13",
     "quiz_gradient_of_an_sdf",
     "D",
     {"A": "0", "B": "it depends on the curvature", "C": "the distance", "D": "1"},
@@ -107,7 +107,7 @@ QUIZ_IMPLICIT = _choice(
 )
 
 QUIZ_METRIC = _choice(
-    "7.13",
+    "7.14",
     "quiz_outlier",
     "B",
     {"A": "F1", "B": "Hausdorff distance", "C": "Chamfer distance", "D": "IoU"},
@@ -121,7 +121,7 @@ QUIZ_METRIC = _choice(
 )
 
 QUIZ_TABLE = _choice(
-    "7.14",
+    "7.15",
     "quiz_serialised_row",
     "C",
     {

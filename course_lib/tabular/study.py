@@ -43,15 +43,15 @@ from course_lib.tabular.serialise import (
     values_only,
 )
 
-SEEDS = (42, 1024, 0)  # the first three of TabLLM's
+SEEDS = (42, 1024, 0, 1, 32)  # TabLLM's
 SHOTS = (4, 16, 64, 256)
 HELD_OUT = 500
 COMPARED = 300  # of the held-out rows, for the comparison of serialisations
 UPPER = 6
-STEPS = {4: 10, 16: 30, 64: 60, 256: 120}
-# Few rows bear only small steps: at 16 shots 3e-3 lost what the model knew before (AUC 0.68 for one
-# seed); 1e-3 was chosen on 120 rows of the pool.
-LEARNING_RATE = {4: 1e-3, 16: 1e-3, 64: 3e-3, 256: 3e-3}
+STEPS = {4: 10, 16: 40, 64: 60, 256: 120}
+# Chosen on 300 rows of the pool with seeds of their own: at 16 shots 3e-3 gave 0.795 on average and
+# 1e-3 with 30 steps 0.724 (zero-shot 0.636 on these rows); four rows bear only small steps.
+LEARNING_RATE = {4: 1e-3, 16: 3e-3, 64: 3e-3, 256: 3e-3}
 IA3_SHOTS = 16
 
 

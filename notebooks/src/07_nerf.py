@@ -47,7 +47,7 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 # > cannot. Also, code does not use the angles $\theta, \phi$, which jump at the poles, but the unit
 # > vector $d$ with three numbers.
 #
-# **Question 7.9.** Why must $\sigma$ not depend on the direction?
+# **Question 7.1.** Why must $\sigma$ not depend on the direction?
 
 # %%
 viz.table(
@@ -58,7 +58,7 @@ viz.table(
         ["D", "because density cannot be differentiated with respect to a direction"],
     ],
     ["answer", "the density must not depend on the direction …"],
-    "Choices of question 7.9",
+    "Choices of question 7.1",
 )
 
 # %% [exercise] why_density_ignores_the_view
@@ -75,7 +75,7 @@ viz.table(
 # - $h, w$: height and width of the image, $f$ its focal length, all in pixels;
 # - $R$: the upper left $3 \times 3$ of the matrix `camera_to_world`; its last column is $o$.
 #
-# **Exercise 7.1.** Write `camera_rays`.
+# **Exercise 7.2.** Write `camera_rays`.
 
 # %% [exercise] camera_rays
 
@@ -106,7 +106,7 @@ widgets.view3d(
 #
 # how alike two encoded points are depends on their difference alone, and sharply so.
 #
-# **Exercise 7.2.** Write `positional_encoding`.
+# **Exercise 7.3.** Write `positional_encoding`.
 
 # %% [exercise] positional_encoding
 
@@ -141,7 +141,7 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 #
 # The direction enters after the density has left: that is how $\sigma$ cannot depend on it.
 #
-# **Exercise 7.15.** Write `query_field` for $n$ points and directions $(n, 3)$. It returns $\sigma$ $(n,)$
+# **Exercise 7.4.** Write `query_field` for $n$ points and directions $(n, 3)$. It returns $\sigma$ $(n,)$
 # and $c$ $(n, 3)$.
 
 # %% [exercise] query_field
@@ -164,7 +164,7 @@ print(f"{sum(p.numel() for p in network.parameters()):,} numbers in the network"
 # Why not at fixed places? Over the training every place is visited, so the field cannot hide
 # mistakes between the samples. Why bins at all? Free random samples leave gaps.
 #
-# **Exercise 7.3.** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
+# **Exercise 7.5.** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
 
 # %% [exercise] stratified_positions
 
@@ -194,7 +194,7 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # - $w_i$: its **weight**, the share of the pixel that sample $i$ gives;
 # - $c_i$: its colour; $\hat C$: the colour of the pixel; $\sum_i w_i$: the ray's opacity.
 #
-# **Exercises 7.4 and 7.5.** Write `compositing_weights` and `composite`. The latter also gives the
+# **Exercises 7.6 and 7.7.** Write `compositing_weights` and `composite`. The latter also gives the
 # mean depth $\sum w_i t_i / \sum w_i$ of what the ray met (0 if nothing).
 
 # %% [exercise] compositing_weights
@@ -228,7 +228,7 @@ for pieces in (1, 5, 5000):
 # - $b_0 < \ldots < b_s$: the edges of the bins; $w_i$: the weight of the bin between $b_i$ and $b_{i+1}$;
 # - $u \in [0, 1)$: a random number for each new sample.
 #
-# **Exercise 7.6.** Write `inverse_cdf`. A bin of weight zero gets no sample; if all weights are zero,
+# **Exercise 7.9.** Write `inverse_cdf`. A bin of weight zero gets no sample; if all weights are zero,
 # take equal ones.
 
 # %% [exercise] inverse_cdf
@@ -251,7 +251,7 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 #
 # for colours in $[0, 1]$, MSE being the mean of the squared differences over pixels and channels.
 #
-# **Exercise 7.7.** Write `psnr`. *Check yourself:* an error of 0.1 everywhere gives 20 dB.
+# **Exercise 7.10.** Write `psnr`. *Check yourself:* an error of 0.1 everywhere gives 20 dB.
 
 # %% [exercise] psnr
 
@@ -539,32 +539,32 @@ viz.table(
 #
 # Five questions, one from each part. Answer with a letter, as `"A"`.
 #
-# **7.10** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
+# **7.11** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
 # *A* stays the same, *B* doubles, *C* halves, *D* falls to an eighth.
 
 # %% [exercise] quiz_occupied_share
 
 # %% [markdown]
-# **7.11** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
+# **7.12** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
 # still useless. Which of these is it? *A* it covers one corner of the chair very well, *B* it has the
 # right number of points, *C* it is a mirror image, *D* it is the chair and a second chair beside it.
 
 # %% [exercise] quiz_one_sided_chamfer
 
 # %% [markdown]
-# **7.12** The gradient of a signed distance function has the length … *A* 0, *B* depends on the
+# **7.13** The gradient of a signed distance function has the length … *A* 0, *B* depends on the
 # curvature, *C* the distance, *D* 1 (almost everywhere).
 
 # %% [exercise] quiz_gradient_of_an_sdf
 
 # %% [markdown]
-# **7.13** Ten thousand predicted points are perfect, one is far away. Which metric suffers most? *A* F1,
+# **7.14** Ten thousand predicted points are perfect, one is far away. Which metric suffers most? *A* F1,
 # *B* Hausdorff distance, *C* Chamfer distance, *D* IoU.
 
 # %% [exercise] quiz_outlier
 
 # %% [markdown]
-# **7.14** Why write a table's row as a sentence for a language model? *A* it could not read numbers
+# **7.15** Why write a table's row as a sentence for a language model? *A* it could not read numbers
 # otherwise, *B* text is shorter, *C* the meaning of the columns comes along, so few labelled rows are
 # enough, *D* the order of the columns would matter otherwise.
 
