@@ -342,7 +342,8 @@ if llm:
     torch.manual_seed(42)
     weights = tabular.add_lora(llm.network, layer=LoRALinear)
     steps = Budget(budget(study.STEPS[16], 2), seconds=90.0, label=f"LoRA, {shots} shots")
-    settings = {"generator": torch.Generator().manual_seed(42), "learning_rate": 1e-3}
+    generator, rate = torch.Generator().manual_seed(42), study.LEARNING_RATE[16]
+    settings = {"generator": generator, "learning_rate": rate}
     with study.quick_arithmetic(llm.device):
         examples = tabular.cache_features(llm, study.study_prompts(pool.iloc[chosen.numpy()]))
         losses = tabular.fine_tune(

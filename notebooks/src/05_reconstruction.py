@@ -37,7 +37,7 @@ from course_lib.running import Budget, asset, budget
 # have different **shapes**, not only different views: otherwise memory would pass for skill.
 
 # %%
-train = SingleView.generate("train", budget(700, 36))  # about half a minute
+train = SingleView.generate("train", budget(700, 24))  # about half a minute
 test = SingleView.generate("test", budget(24, 6), points=4096)
 batch = test.batch(torch.arange(6) * test.views)
 pictures = [p.permute(1, 2, 0).numpy() for p in batch["image"]]
@@ -124,7 +124,7 @@ from course_lib.reconstruction.extract import reconstruct
 from course_lib.reconstruction.train import warm_then_cosine
 from course_lib.viz.figure import collecting
 
-SECONDS = budget(65, 2.5)  # per network, on a CPU; a GPU does the same steps in about 15
+SECONDS = budget(65, 1.5)  # per network, on a CPU; a GPU does the same steps in about 15
 
 
 # %%
@@ -132,7 +132,7 @@ def fit(network, loss_of, draw, label, peak=3e-3, count=24):
     """The training loop of this notebook: returns the loss of every step."""
     optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
     random, losses, screen = torch.Generator().manual_seed(0), [], None
-    bar = Budget(budget(1500, 12), seconds=SECONDS, label=label)
+    bar = Budget(budget(1500, 5), seconds=SECONDS, label=label)
     for step in bar:
         done = max(step / bar.steps, bar.elapsed / bar.seconds)
         optimizer.param_groups[0]["lr"] = warm_then_cosine(done, 1.0, peak)
