@@ -160,5 +160,6 @@ viz.camera_frame()
 # | 7 | Sun et al. 2022 | [Direct voxel grid optimization (DVGO)](https://arxiv.org/abs/2111.11215) |
 # | 7 | Müller et al. 2022 | [instant-ngp: multiresolution hash encoding](https://arxiv.org/abs/2201.05989) |
 # | 7 | Chen et al. 2022 | [TensoRF](https://arxiv.org/abs/2203.09517) |
+# | 7 | Barron et al. 2022 | [mip-NeRF 360](https://arxiv.org/abs/2111.12077) |
 # | 7 | Barron et al. 2023 | [Zip-NeRF](https://arxiv.org/abs/2304.06706) |
 # | 7 | Kerbl et al. 2023 | [3D Gaussian splatting](https://arxiv.org/abs/2308.04079) |

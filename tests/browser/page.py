@@ -27,6 +27,7 @@ FLAGS = (
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # or software draws the whole page over and over
 )
 # Remembers every WebGL canvas, so that the live ones can be counted.
 COUNT_CONTEXTS = """
