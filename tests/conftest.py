@@ -1,6 +1,10 @@
-"""What all tests share: shapes enforced, no network, the same seed."""
+"""What all tests share: one thread each, shapes enforced, no network, the same seed."""
 
+import os
 from pathlib import Path
+
+# Before torch is imported: two workers with two threads each would hinder each other on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
