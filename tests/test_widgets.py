@@ -170,3 +170,13 @@ def test_without_k3d_the_static_picture_takes_its_place(monkeypatch):
     monkeypatch.setattr(explorers, "has_k3d", lambda: False)
     explorer = widgets.view3d(meshes.icosphere(1), alt="A ball.", size=60)
     assert explorer.scenes == [] and explorer.picture.shape[0] > 60
+
+
+def test_a_figure_that_is_shown_and_returned_is_shown_once():
+    def update(size):
+        return [viz.gallery([np.zeros((8, size, 3))], ["a"], alt="A black picture.")]
+
+    explorer = widgets.explore(update, {"size": (4, 8, 6)}, alt="A picture of some width.")
+    assert len(explorer.shown) == 1
+    explorer.controls["size"].value = 8
+    assert len(explorer.shown) == 1

@@ -69,7 +69,8 @@ class Explorer:
         values = {name: control.value for name, control in self.controls.items()}
         with collecting() as collected:
             answer = self.update(**values)
-        self.shown = [*collected, *_things(answer, self.alt)]
+        returned, there = _things(answer, self.alt), {id(figure) for figure in collected}
+        self.shown = [*collected, *(one for one in returned if id(one) not in there)]
         if not self.shown:
             raise ValueError("expected the update function to return or show something, got None")
 
