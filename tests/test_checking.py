@@ -10,7 +10,7 @@ import torch
 from course_lib.checking.compare import difference
 from course_lib.checking.diagnose import State, examine
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
-from course_lib.checking.render import report_message
+from course_lib.checking.render import Message, report_message
 from course_lib.checking.sources import solution_source, stub_source
 from course_lib.exercises.exercise import Case, Exercise, Misconception, Tolerance
 
@@ -225,3 +225,10 @@ def test_html_is_escaped():
 
     html = report_message(examine(EXERCISE, hostile))._repr_html_()
     assert "<script>" not in html and "&lt;script&gt;" in html
+
+
+def test_code_in_a_verdict_has_its_own_colours():
+    """The box is light in the dark theme, too, where the page's code would be light on light."""
+    html = Message(State.NOT_ATTEMPTED, "todo", ('A nudge: `hint("x")`.',))._repr_html_()
+    code = html[html.index("<code") : html.index("</code>")]
+    assert "background:#" in code and "color:#" in code

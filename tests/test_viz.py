@@ -177,6 +177,23 @@ def test_lines_differ_in_more_than_colour():
     assert len({trace["marker"]["symbol"] for trace in traces}) == 4
 
 
+def test_a_legend_stands_above_the_plot():
+    points = {"a": ([0, 1], [0, 1])}
+    alone = viz.scatter_chart(points, x="x", y="y", alt="One.").picture
+    both = viz.scatter_chart({**points, "b": ([0], [1])}, x="x", y="y", alt="Two.").picture
+    many = viz.scatter_chart({c * 60: ([0], [1]) for c in "abcd"}, x="x", y="y", alt="Four.")
+    black = [(picture[:20, 100:] < 60).all(axis=2).any() for picture in (alone, both)]
+    assert black == [False, True]  # letters above the plot
+    assert len(many.picture) - len(both) == 3 * 20  # a row for each long label
+
+
+def test_long_names_of_bars_are_broken_into_lines():
+    short, long = ({name * k: 1.0 for k in range(1, 6)} for name in ("a", "ab " * 8))
+    pictures = [viz.bar_chart(bars, y="y", alt="Bars.").picture for bars in (short, long)]
+    ink = [np.flatnonzero((p[300:] < 100).any(axis=(1, 2))).size for p in pictures]
+    assert ink[1] > ink[0] + 20
+
+
 @pytest.mark.parametrize(
     "series",
     [{}, {"a": None}, {"a": ([1], None)}, {"a": ([1, 2], [1])}, {"a": ([], [])}],
@@ -226,3 +243,8 @@ def test_charts_in_colab_use_its_renderer(monkeypatch):
     )
     viz.bar_chart({"a": 1.0}, y="y", alt="One bar.")
     assert shows == ["colab"]
+
+
+def test_numbers_in_tensors_are_aligned_like_others():
+    plain, packed = (viz.table([["a", x]], ["k", "x"], "One") for x in (0.5, torch.tensor(0.5)))
+    assert packed.as_html() == plain.as_html() and "text-align:right" in plain.as_html()

@@ -180,3 +180,13 @@ def test_a_figure_that_is_shown_and_returned_is_shown_once():
     assert len(explorer.shown) == 1
     explorer.controls["size"].value = 8
     assert len(explorer.shown) == 1
+
+
+def test_the_static_twin_keeps_tables_and_texts():
+    def update(size):
+        viz.table([["a", size]], ["name", "size"], "Sizes")
+        return [np.zeros((4, size)), "a remark"]
+
+    static = widgets.explore(update, {"size": (4, 8, 6)}, alt="A picture.").static()
+    assert static.html.startswith("<img") and "<caption" in static.html
+    assert "a remark" in static.html and "a remark" in static.alt

@@ -10,6 +10,7 @@ COLORS = {
     State.INCORRECT: ("#8a3b00", "#fdf0e3", "✗"),
     State.NOT_ATTEMPTED: ("#3f4a5a", "#eef1f5", "○"),
 }
+CODE = "background:#dfe3e8;color:#1b1f24;padding:0 .25em"  # the box is light in every theme
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def _code(text: str) -> str:
     parts = escape(text).split("`")
     if len(parts) % 2 == 0:
         return escape(text)
-    tagged = [f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)]
+    tagged = [
+        f'<code style="{CODE}">{part}</code>' if i % 2 else part for i, part in enumerate(parts)
+    ]
     return "".join(tagged)
 
 

@@ -1,6 +1,7 @@
 """Line, bar and scatter charts: plotly to point at, and the same drawn by matplotlib as a picture."""
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -201,7 +202,8 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(6.4, 3.8), dpi=100, facecolor=PAPER, layout="constrained")
+    columns, rows = _legend_grid(list(series)) if len(series) > 1 else (0, 0)
+    figure = Canvas(figsize=(6.4, 3.8 + 0.2 * rows), dpi=100, facecolor=PAPER, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     plot = figure.add_subplot(facecolor=PAPER)
     for index, (label, (xs, ys)) in enumerate(series.items()):
@@ -213,10 +215,12 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
             plot.bar(
                 place - 0.4 + width * (index + 0.5), ys, width, color=cycle(index), label=label
             )
-            plot.set_xticks(range(len(names)), names, rotation=20 if len(names) > 5 else 0)
+            plot.set_xticks(range(len(names)), [_wrapped(str(n), len(names)) for n in names])
         else:
             _draw_series(plot, kind, index, label, xs, ys)
-    _label(plot, axes, len(series) > 1)
+    _label(plot, axes)
+    if columns:  # above the plot, where it cannot cover anything
+        figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -232,7 +236,18 @@ def _draw_series(plot: Any, kind: str, index: int, label: str, xs: list, ys: Seq
     plot.plot(xs, ys, dash, color=cycle(index), marker=shown, markersize=4, label=label)
 
 
-def _label(plot: Any, axes: Axes, legend: bool) -> None:
+def _legend_grid(labels: Sequence[str], characters: int = 96) -> tuple[int, int]:
+    """Columns and rows of a legend that is as wide as the picture at most."""
+    columns = max(1, min(len(labels), characters // (max(map(len, labels)) + 7)))
+    return columns, -(-len(labels) // columns)
+
+
+def _wrapped(name: str, bars: int, characters: int = 80) -> str:
+    """A bar's name in lines that are as long as its share of the axis at most."""
+    return "\n".join(textwrap.wrap(name, max(8, characters // bars - 2)))
+
+
+def _label(plot: Any, axes: Axes) -> None:
     plot.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
     if axes.log_x:
         plot.set_xscale("log")
@@ -241,5 +256,3 @@ def _label(plot: Any, axes: Axes, legend: bool) -> None:
     plot.grid(color=GRID, linewidth=0.8)
     plot.set_axisbelow(True)
     plot.spines[["top", "right"]].set_visible(False)
-    if legend:
-        plot.legend(frameon=False)

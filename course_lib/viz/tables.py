@@ -18,6 +18,7 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str], caption: str) ->
     shape   area
     sphere  3.142
     """
+    rows = [[value.item() if hasattr(value, "item") else value for value in row] for row in rows]
     texts = [[_text(value) for value in row] for row in rows]
     if not texts or any(len(row) != len(header) for row in texts):
         lengths = sorted({len(row) for row in texts})
@@ -36,8 +37,6 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str], caption: str) ->
 def _text(value: Any) -> str:
     if value is None:
         return "–"
-    if hasattr(value, "item"):
-        value = value.item()
     return (
         f"{value:.4g}"
         if isinstance(value, float) and abs(value) < 1e4

@@ -11,6 +11,7 @@ from course_lib.viz.figure import (
     as_picture,
     collecting,
     described,
+    img,
     in_colab,
     in_notebook,
     in_words,
@@ -63,6 +64,15 @@ class Explorer:
         controls = "; ".join(describe(name, c) for name, c in self.controls.items())
         words = f"{self.alt} Controls: {controls}." if controls else self.alt
         return "\n".join([words, *parts])
+
+    def static(self) -> Figure:
+        """The static twin: the picture of all that is shown, and its tables and texts below."""
+        texts = [one for one in self.shown if isinstance(one, Figure) and one.picture is None]
+        below = "".join(one.as_html() for one in texts)
+        if len(texts) == len(self.shown):
+            return Figure(self.text, html=f"<p>{escape(self.alt)}</p>{below}")
+        picture = self.picture
+        return Figure(self.text, picture, html=img(picture, self.text) + below)
 
     def refresh(self) -> None:
         """Call the update function with the controls' values and show its answer."""
@@ -262,11 +272,6 @@ def _display(widget: Any, explorer: Explorer) -> None:
         from google.colab import output
 
         output.enable_custom_widget_manager()
-    static = Figure(explorer.text, explorer.picture)
-    texts = [one for one in explorer.shown if isinstance(one, Figure) and one.picture is None]
-    if len(texts) == len(explorer.shown):
-        html = "".join(one.as_html() for one in texts)
-        static = Figure(explorer.text, html=f"<p>{escape(explorer.alt)}</p>{html}")
-    data, metadata = static.bundle()
+    data, metadata = explorer.static().bundle()
     model = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     display({**data, VIEW: model}, metadata=metadata, raw=True)
