@@ -215,7 +215,7 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
             plot.bar(
                 place - 0.4 + width * (index + 0.5), ys, width, color=cycle(index), label=label
             )
-            plot.set_xticks(range(len(names)), [_wrapped(str(n), len(names)) for n in names])
+            plot.set_xticks(range(len(names)), [wrapped(str(n), len(names)) for n in names])
         else:
             _draw_series(plot, kind, index, label, xs, ys)
     _label(plot, axes)
@@ -242,7 +242,7 @@ def _legend_grid(labels: Sequence[str], characters: int = 96) -> tuple[int, int]
     return columns, -(-len(labels) // columns)
 
 
-def _wrapped(name: str, bars: int, characters: int = 80) -> str:
+def wrapped(name: str, bars: int, characters: int = 80) -> str:
     """A bar's name in lines that are as long as its share of the axis at most."""
     return "\n".join(textwrap.wrap(name, max(8, characters // bars - 2)))
 
