@@ -26,8 +26,8 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # you replace `raise NotImplementedError` by your code, run the cell, and run the cell below it,
 # which checks your function on several inputs and says what it found.
 #
-# *Your task:* the centre of each point cloud of a batch. `points` has the shape `(b, n, 3)`:
-# b clouds of n points with three coordinates.
+# **Exercise 0.1.** Write `centroid`: the centre of each point cloud of a batch. `points` has the shape
+# `(b, n, 3)`: b clouds of n points with three coordinates.
 
 # %% [exercise] centroid
 
@@ -69,6 +69,9 @@ viz.camera_frame()
 # %% [markdown]
 # *What to see:* the world's axes at the origin, and a camera that looks at it: its $z$ axis points
 # **away** from what it sees.
+#
+# **Question 0.2.** Which axis of the world points up? Put the letter in the place of `...`, in quotes:
+# `"A"`.
 
 # %% [exercise] axis_that_points_up
 
@@ -96,7 +99,9 @@ viz.camera_frame()
 # | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 120 |
 #
 # Each notebook runs on its own, so begin where you like. The minutes are for reading and doing the
-# exercises; the computer's own time is under ten minutes everywhere.
+# exercises; the computer's own time is under ten minutes everywhere. It is said beside each cell that
+# trains, for two CPU cores and for the T4 GPU that Colab lends for free. The times for the T4 are
+# estimates: nobody has measured them.
 
 # %% [markdown]
 # ## 0.6 Glossary

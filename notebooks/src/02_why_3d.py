@@ -5,7 +5,8 @@
 # from a latent space and judge them; and animate a mesh with a skeleton.
 #
 # *About 60 minutes with the exercises, 25 without. You need tensors, matrices and the idea of a
-# network that is trained (PyTorch). Runs in about 2 minutes on two CPU cores.*
+# network that is trained (PyTorch). Runs in about 2 minutes on two CPU cores; on a Colab T4 in about
+# a minute (an estimate, not measured).*
 
 # %% [setup]
 
@@ -20,8 +21,8 @@ COLORS = torch.tensor([viz.rgb(color) for color in viz.PALETTE])
 # %% [markdown]
 # ## 2.1 Why 3D?
 # *Slides "Why we need 3D?" and "3D applications".* A photograph is flat; what we touch, build, heal
-# and play with is not. Six fields, and what each asks of 3D data. All pictures of this page are
-# made on the spot, from objects that are drawn by chance:
+# and play with is not. Below are six fields, and what each asks of 3D data. All pictures of this page
+# are made on the spot, from objects of six families whose sizes and parts are drawn at random:
 
 # %%
 shape_names = [(family, seed) for family in FAMILIES for seed in (0, 1)]
@@ -122,8 +123,8 @@ viz.gallery(
 )
 
 # %% [markdown]
-# Clouds, voxels, functions, meshes: the same kinds of objects, stored differently. Notebook 3 is
-# about that. This page is about what one *does* with them. The lecture's list:
+# *What to see:* clouds, voxels, functions, meshes: the same kinds of objects, stored differently.
+# Notebook 3 is about that. This page is about what one *does* with them. The lecture's list:
 #
 # | task | in | out | here |
 # |---|---|---|---|
@@ -147,8 +148,8 @@ viz.gallery(
 # - $\max$: the maximum of each of the $k$ features over all points, a vector in $\mathbb{R}^k$;
 # - $g$: a second small network, from $k$ features to one score per class.
 #
-# **Exercise 2.1.** Write $h$: layers $x \leftarrow \max(x W + b, 0)$, applied to all points of all
-# clouds at once.
+# **Exercise 2.1.** Write $h$: layers $x \leftarrow \max(x W + b, 0)$ with learned weights $W$ and
+# biases $b$, applied to all points of all clouds at once.
 
 # %% [exercise] shared_mlp
 
@@ -196,7 +197,8 @@ class MyPointNet(torch.nn.Module):
 
 # %% [markdown]
 # Beside it stands `FlatNet`, an MLP on the joined coordinates with more parameters. Both are
-# trained alike. *Time: about 15 s on two CPU cores, 2 s on a GPU; at most 40 s.*
+# trained alike. *Time: about 10 s on two CPU cores, 2 s on a Colab T4 (an estimate, not measured);
+# at most 40 s each.*
 
 # %%
 from course_lib.pointnet import FlatNet
@@ -260,11 +262,13 @@ viz.line_chart(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* PointNet is right nearly always, and shuffling changes nothing but rounding. FlatNet
-# fits its training set perfectly and still guesses a third of the new objects wrong; shuffle the
-# *same* cloud, and it changes its mind about many. Half of the points can go missing. But a **turn**
-# is not in the network's construction: a table that is tipped over is no table to it. It would have
-# to see turned objects in training, or be built for it.
+# *What to see:*
+# - PointNet is right nearly always, and shuffling changes nothing but rounding.
+# - FlatNet fits its training set perfectly and still gets a third of the new objects wrong; shuffle
+#   the *same* cloud, and it changes its mind about nearly a third of them.
+# - Half of the points can go missing without harm.
+# - A **turn** is not in the network's construction: a table that is tipped over is no table to it. It
+#   would have to see turned objects in training, or be built for it.
 #
 # Why can so many points go missing? The maximum of each feature is attained at *one* point; all
 # others could be deleted, and $f$ would be the same number. These are the **critical points**:
@@ -338,8 +342,12 @@ widgets.explore(
 #
 # $$E = \sum_i \| x_i - c_{\ell(i)} \|^2$$
 #
-# - $x_i$: an item, as a vector; $c_1, \dots, c_k$: the centres; $\ell(i)$: the label of item $i$;
-# 1. every item gets the label of its nearest centre; 2. every centre moves to the mean of its items.
+# - $x_i$: an item, as a vector; $c_1, \dots, c_k$: the centres; $\ell(i)$: the label of item $i$.
+#
+# The two steps:
+#
+# 1. every item gets the label of its nearest centre;
+# 2. every centre moves to the mean of its items.
 #
 # **Exercise 2.4.** Write one such step. A centre without items stays where it is.
 
@@ -352,21 +360,22 @@ widgets.explore(
 # $$\mathrm{ARI} = \frac{S - E}{\frac{1}{2}(A + B) - E}, \qquad E = \frac{A\,B}{\binom{n}{2}}$$
 #
 # - $n_{ij}$: the number of items in group $i$ of the one and group $j$ of the other grouping;
+# - $E$: what chance would give for $S$ (not the error of k-means above);
 # - $S = \sum_{ij} \binom{n_{ij}}{2}$: the pairs that are together in both;
 # - $A = \sum_i \binom{\sum_j n_{ij}}{2}$ and $B = \sum_j \binom{\sum_i n_{ij}}{2}$: the pairs that are
 #   together in the one, and in the other; $\binom{x}{2} = x (x - 1)/2$; $n$: the number of items.
 #
 # It is 1 for the same groups, whatever their names, and about 0 for groups drawn by lot.
 #
-# **Exercise 2.5.**
+# **Exercise 2.5.** Write `adjusted_rand_index` for two lists of labels.
 
 # %% [exercise] adjusted_rand_index
 
 # %% [markdown]
 # **Points into parts.** The points of a chair, without labels: does k-means find seat, legs and
-# back? The features matter more than the method. We try the position alone, and the position with
-# the direction of the surface, and for comparison *spectral clustering* (scikit-learn), which
-# follows connections along the surface instead of straight distances.
+# back? We try the position alone, and the position with the direction of the surface; and for
+# comparison *spectral clustering* (scikit-learn), which follows connections along the surface instead
+# of straight distances. *Predict:* for which of the four objects will it work best?
 
 # %%
 from sklearn.cluster import SpectralClustering
@@ -418,8 +427,10 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a
-# leg to a piece of it: position is not what makes a part. No method wins everywhere. That is why
-# parts are usually *learned* from labels, with the features of networks like PointNet.
+# leg to a piece of it: position is not what makes a part. The lamp, whose parts lie far apart, is the
+# easiest for it. Spectral clustering is far better on the chair, and a little worse than k-means with
+# directions on the aeroplane: no method wins everywhere. That is why parts are usually *learned* from
+# labels, with the features of networks like PointNet.
 #
 # **Shapes into families.** Now the items are whole shapes, each as one vector (an *embedding*). Three
 # embeddings: the centre and extent of the cloud; PointNet with random weights; the trained PointNet.
@@ -464,8 +475,9 @@ viz.scatter_chart(
 # %% [markdown]
 # *What to see:* a network that was trained to *tell families apart* places them apart: its embedding
 # groups new shapes nearly perfectly. Centre and extent, six numbers, do well on objects that stand
-# upright and have one size; random weights carry as much. Embeddings that are *learned without
-# labels* lie between: the codes of the next section are such.
+# upright and have one size; random weights carry nearly as much. The chart flattens
+# the trained embedding: each family has its own region; chairs touch lamps, and mugs touch tables. Embeddings can also be
+# *learned without labels*: the codes of the next section are such.
 #
 # ## 2.4 Generation: a space in which every point is a shape
 # *The same slide, "generation of 3D data".* DeepSDF (Park et al. 2019): one network for all shapes,
@@ -477,7 +489,7 @@ viz.scatter_chart(
 # There is no encoder. Each training shape $s$ owns a free vector $z_s$, and vectors and weights
 # are learned together ("auto-decoder"):
 #
-# $$\min_{\theta,\, z_1, z_2, \dots} \sum_s \sum_{x} \big| \mathrm{clip}(f_\theta(z_s, x)) - \mathrm{clip}(d_s(x)) \big| + \lambda \|z_s\|^2$$
+# $$\min_{\theta,\, z_1, z_2, \dots} \sum_s \Big( \sum_{x} \big| \mathrm{clip}(f_\theta(z_s, x)) - \mathrm{clip}(d_s(x)) \big| + \lambda \|z_s\|^2 \Big)$$
 #
 # - $d_s(x)$: the true signed distance; $\mathrm{clip}$: to $[-0.2, 0.2]$, as only the surface matters;
 # - $\lambda$ = 10⁻⁴: keeps the vectors near 0, so that the space has no empty corners.
@@ -499,7 +511,8 @@ places, distances = torch.stack(places).to(DEVICE), torch.stack(distances).to(DE
 print(f"{len(train_shapes)} shapes, {places.shape[1]} points each")
 
 # %% [markdown]
-# *Time: about 45 s on two CPU cores, 10 s on a GPU; it stops after 75 s.*
+# *Time: about 30 s on two CPU cores, 10 s on a Colab T4 (an estimate, not measured); it stops after
+# 75 s.*
 
 # %%
 torch.manual_seed(0)
@@ -557,8 +570,9 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* on the line between the codes the back shrinks while the seat widens: things that
-# one could sit on or eat at. Blending the two functions' values (second row) loses the legs: where
-# only one of the two has a leg, the other's large distance outweighs it. The space was never told about backs and seats.
+# one could sit on or eat at. The space was never told about backs and seats. Blending the two
+# functions' values (second row) loses the legs: where only one of the two has a leg, the other's large
+# distance outweighs it.
 #
 # Move through the space yourself: the slider walks from shape to shape.
 
@@ -592,7 +606,11 @@ latent_view = widgets.explore(
 # $$\mathrm{coverage} = \frac{|\{\arg\min_r d(g, r) : g \text{ generated}\}|}{\text{number of } r}, \qquad
 # \mathrm{MMD} = \operatorname*{mean}_r\ \min_g\ d(g, r)$$
 #
-# Coverage asks for variety, minimum matching distance (MMD) for quality.
+# - $g$: a generated shape, $r$: a held-out one, the reference;
+# - coverage: which share of the references is the nearest one of some generated shape? It asks for
+#   variety;
+# - MMD, the *minimum matching distance*: how far is the nearest generated shape from a reference, on
+#   average? It asks for quality.
 #
 # **Exercises 2.7 and 2.8.** Both from the matrix of distances: `distances[i, j]` from generated
 # shape $i$ to reference $j$.
@@ -653,18 +671,23 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* the training shapes are the bar: real, and as varied as the held-out ones. A repeated
-# shape covers one reference. One normal distribution over all codes also fills the gap between
-# chairs and tables, where no shape was ever seen, and the pictures show it: furniture that is
-# neither. One distribution per family makes better shapes: its MMD is smaller. Coverage hardly
-# tells the two apart, as broken furniture has a nearest reference, too: it asks for variety and
-# not for quality, so never report it alone. To describe *where the codes lie* is the other half of
-# generation; normalising flows and diffusion models do it without being told the families.
+# *What to see:*
+# - The training shapes are the bar: real, and as varied as the held-out ones. Even they cover only
+#   about half of the references, since several shapes share a nearest one.
+# - A repeated shape covers one reference.
+# - One normal distribution over all codes also fills the gap between chairs and tables, where no shape
+#   was ever seen, and the pictures show it: furniture that is neither.
+# - One distribution per family makes better shapes: its MMD is smaller. Some parts still float.
+# - Coverage hardly tells the two apart, as broken furniture has a nearest reference, too. It asks for
+#   variety and not for quality, so never report it alone.
+#
+# To describe *where the codes lie* is the other half of generation; normalising flows and diffusion
+# models do it without being told the families.
 #
 # ## 2.5 Reconstruction: from pictures to shapes
 # *The slide's third task.* From one picture, the hidden side must be guessed from experience:
-# notebook 5. From many pictures, it is measured: notebook 7. Why is one picture not enough? These
-# are three *different* objects, seen from straight ahead and from behind:
+# notebook 5. From many pictures, it is measured: notebook 7. Why is one picture not enough? Here are
+# three *different* objects, seen from straight ahead and from behind:
 
 # %%
 plate = shapes.box((1.2, 0.8, 0.1), (0, 0, 0.75))
@@ -681,7 +704,8 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* the same rectangle three times. Infinitely many shapes explain one picture.
+# *What to see:* the same rectangle three times, of a plate, a block and a step. Infinitely many shapes
+# explain one picture.
 #
 # ## 2.6 Animation of static meshes
 # *The slide's last task.* To move a mesh one does not move its thousands of vertices one by one.
@@ -690,7 +714,8 @@ viz.gallery(
 # $$G_j = G_{\mathrm{parent}(j)}\, L_j, \qquad G_{\mathrm{root}} = L_{\mathrm{root}}$$
 #
 # - $L_j$: the 4 × 4 matrix from joint $j$'s coordinates to its parent's: the length of the bone, and
-#   the turn of the joint; $G_j$: from joint $j$'s coordinates to the world.
+#   the turn of the joint;
+# - $G_j$: the matrix from joint $j$'s coordinates to the world; the *root* is the joint without parent.
 #
 # Turn a shoulder, and the forearm comes along, as its parent's matrix stands to the left.
 #
@@ -770,7 +795,7 @@ animation = widgets.explore(
 # ### What goes wrong: the joint loses volume
 # The mean of two rotations is not a rotation: it shrinks. Halfway between 0° and a turn by
 # $\varphi$ a vertex ends at $\cos(\varphi/2)$ of its distance from the axis; for $\varphi = 180°$ at 0.
-# We bend and twist an arm of two bones, and measure.
+# We bend and twist an arm of two bones, and measure. *Predict:* which of the two costs more volume?
 
 # %%
 arm, arm_bones = skinning.arm(resolution=budget(56, 40))
@@ -803,8 +828,9 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* the elbow is pinched, and the twisted arm closes in the middle like the wrapper of a
-# sweet: there the two motions average to a matrix that flattens everything onto the axis. Games
+# *What to see:* twisting costs twice as much as bending, 30 % against 15 % of the volume at 180°. The
+# elbow is pinched, and the twisted arm closes in the middle like the wrapper of a sweet: there the
+# two motions average to a matrix that flattens everything onto the axis. Games
 # add helper bones or blend rotations in other ways (dual quaternions); films simulate the flesh.
 #
 # ## 2.7 What to remember

@@ -4,7 +4,8 @@
 # instead of a bullet point, convert between them, and know which conversions lose what.
 #
 # *About 150 minutes with the exercises, 45 without. You need tensors (PyTorch) and a little linear
-# algebra. Runs in about 3 minutes on two CPU cores.*
+# algebra. Runs in about 3 minutes on two CPU cores. All of it stays on the CPU, so a Colab T4 needs as
+# long (an estimate, not measured): the networks of this page are too small to gain from a GPU.*
 
 # %% [setup]
 
@@ -85,11 +86,12 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* one slider, six answers to "more detail": smaller cubes, more points, smaller faces,
-# the *same* function read more often, more pictures.
+# the *same* function read more often (the white line is the surface), more pictures, more planes. The
+# last picture shows only every other plane, so that you see the gaps between them.
 #
 # **Bytes against error.** *Predict:* for a budget of 10 kB, which of voxels, points and mesh is
-# closest to the true surface? The error is the mean distance from 4000 stored surface points to the
-# true surface (known from the SDF), and back.
+# closest to the true surface? The error is the mean distance from 4000 points of the stored surface to
+# the true one (known from the signed distance function, SDF), and back.
 
 # %%
 truth, _ = sample_surface(chair.mesh(budget(128, 64)), 4000, generator=seeded)
@@ -119,7 +121,7 @@ for r in budget((8, 12, 16, 24, 32, 48, 64), (8, 16, 32)):
 
 # %% [markdown]
 # The function is a small network, fitted to the distance by least absolute error: its weights are
-# all that is stored. (About 20 s on two CPU cores, 5 s on a GPU, for the three sizes.)
+# all that is stored. *Time: about 15 s on two CPU cores for the three sizes.*
 
 
 # %%
@@ -152,11 +154,15 @@ viz.line_chart(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the error of points falls like (bytes)$^{-1/2}$, that of voxels more slowly, like
-# (bytes)$^{-1/3}$: they pay for the inside. At one bit each voxels are the cheapest for a rough
-# shape; a grid of floats would need 32 times as much. The mesh gains once its faces are smaller
-# than the chair's bars. The network is limited by training, not by memory. (About 0.01 of every
-# error is the spacing of the 4000 points that measure it.)
+# *What to see:*
+# - At 10 kB voxels are just ahead of points and network; the mesh is last. At 50 kB points win.
+# - The error of points falls like (bytes)$^{-1/2}$. That of voxels falls more slowly, in theory like
+#   (bytes)$^{-1/3}$: they pay for the inside.
+# - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
+#   much.
+# - The mesh gains once its faces are smaller than the chair's bars. The network is limited by training,
+#   not by memory.
+# - All curves end at about 0.01: that is the spacing of the 4000 points that measure the error.
 #
 # ## 3.2 Voxels: how much is occupied?
 # *Slide "Voxels": 10.41 %, 5.09 %, 2.41 %.* A grid of $r^3$ voxels covers $[-1,1]^3$; voxel
@@ -195,10 +201,10 @@ theirs = math.log(2.41 / 10.41) / math.log(128 / 30)
 print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
 
 # %% [markdown]
-# *What to see:* slide · r is about 3.1 in every row: the fraction falls like $1/r$, since a surface
-# meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every resolution.
-# Our shapes fill about half of the slide's share, since they are thin and have less surface: shapes
-# differ in the factor, not in the power of $r$.
+# *What to see:* slide · r is 3.1 to 3.3 in every row: the fraction falls like $1/r$, by 2 when $r$
+# doubles, since a surface meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every
+# resolution. Our shapes fill about half of the slide's share, since they are thin and have less
+# surface: shapes differ in the factor, not in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
 # > for surface grids only. A solid grid converges to its volume's share.
@@ -220,8 +226,12 @@ widgets.explore(
 # %% [markdown]
 # ## 3.3 Voxels generalise images: Conv2d → Conv3d
 # *Slide "Natural generalization of approaches used for image processing".* A kernel of $k^3$
-# weights slides over the grid: $y[o] = b_o + \sum_{c,u} w_{o,c}[u]\, x_c[\cdot + u]$, with $c$, $o$
-# the input and output channels and $u$ the offsets in the kernel.
+# weights slides over the grid:
+#
+# $$y_o[p] = b_o + \sum_{c,\,u} w_{o,c}[u]\; x_c[p + u]$$
+#
+# - $x_c$: input channel $c$; $y_o$: output channel $o$; $p$: a voxel, $u$: an offset in the kernel;
+# - $w_{o,c}$: the $k^3$ weights from $c$ to $o$; $b_o$: a bias.
 #
 # **Exercise 3.3.** Write `conv3d_cost`: output side, parameters, bytes of the output (float32).
 
@@ -233,10 +243,10 @@ rows = [[name, side, weights, size / 2**20] for name, side, weights, size in row
 viz.table(rows, ["grid", "output side", "parameters", "output, MiB"], "One layer, 32 → 64 channels")
 
 # %% [markdown]
-# *What to see:* the parameters do not grow, the memory grows eightfold per doubling.
+# *What to see:* the parameters do not grow; the memory grows eightfold whenever $r$ doubles.
 #
 # **Experiment.** A chair is blurred and made noisy. Can one small 3D convolution net recover it
-# from examples of *other* families? (5 s on two cores, 1 s on a GPU.)
+# from examples of *other* families? *Time: about 10 s on two CPU cores.*
 
 
 # %%
@@ -269,8 +279,8 @@ for name, guess in guesses.items():
     print(f"{name:15s} IoU {float(metrics.iou(guess, test[None])):.2f}")
 
 # %% [markdown]
-# *What to see:* as for images, a learned filter beats the best threshold, and it transfers to a family that
-# it has never seen.
+# *What to see:* as for images, a learned filter beats the best threshold by far, and it transfers to a
+# family that it has never seen.
 #
 # ## 3.4 Voxels from every other format
 # *Slide "Can obtain from any other type of representation".*
@@ -297,16 +307,18 @@ rows = [[k, float(metrics.iou(a[None], b[None]))] for k, (a, b) in routes.items(
 viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 
 # %% [markdown]
-# *What to see:* where a voxel hangs on the last digit (bars that end on centres) even exact routes
-# differ a little. Points give the surface only: nothing tells them what is inside.
+# *What to see:* function, mesh and points reach the exact grid. But points give the surface only:
+# nothing tells them what is inside. The hull of 24 views is too fat, since it keeps all that no picture
+# rules out (section 3.22).
 #
 # ## 3.5 Voxels as matter
 # *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side
 # $s = 2/r$ has mass $m = s^3$. The inertia tensor about the centre of mass is
 #
-# $$I = \sum_i m\,(|x_i|^2\,\mathbb 1 - x_i x_i^\top) + m\,\tfrac{s^2}{6}\,\mathbb 1,$$
+# $$I = \sum_i \Big( m\,(|x_i|^2\,\mathbb 1 - x_i x_i^\top) + m\,\tfrac{s^2}{6}\,\mathbb 1 \Big)$$
 #
-# $x_i$: centre of voxel $i$, from the centre of mass; the last term is a cube's own inertia.
+# - $x_i$: the centre of occupied voxel $i$, from the centre of mass; $\mathbb 1$: the unit matrix;
+# - the last term, once for each voxel, is the inertia of a small cube about its own centre.
 #
 # **Exercise 3.5.** Write `inertia_tensor`.
 
@@ -331,8 +343,9 @@ viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=T
                alt="The error of the moment of inertia falls at least like 1/r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* over the whole range the error falls at least like $1/r$, though not at every step; for the round bodies faster, since errors of
-# opposite sign cancel along a curved surface. The box is worst: along a flat side all have one sign.
+# *What to see:* over the whole range the error falls about like $1/r$ for the box, and faster for the
+# round bodies, though not at every step: along a curved surface errors of opposite sign cancel. The box
+# is worst: along a flat side all have one sign.
 #
 # ## 3.6 Better and emptier at once
 # *Slide "The higher the resolution, the better the approximation … but the lower the fraction".*
@@ -349,9 +362,9 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
                alt="Occupied fraction and approximation error both fall like 1/r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* both fall roughly like $1/r$ once the voxels are smaller than the chair's bars. Half
-# the error costs eight times the memory, of which half as large a share is used: the reason for
-# octrees and hash grids (notebook 7).
+# *What to see:* both fall roughly like $1/r$ once the voxels are smaller than the chair's bars, from 16
+# voxels per side on. Half the error costs eight times the memory, of which half as large a share is
+# used. That is the reason for octrees and hash grids, which store only what is occupied.
 #
 # ## 3.7 Points come from scanning
 # *Slide "Natural data format in spatial scanning problems".* A depth camera measures, for the pixel
@@ -359,7 +372,8 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 #
 # $$\bigl((u - c_x)\tfrac{z}{f},\; -(v - c_y)\tfrac{z}{f},\; -z\bigr),$$
 #
-# $f$: focal length in pixels, $(c_x, c_y)$: the image's centre. The pose takes it into the world.
+# $f$: focal length in pixels; $(c_x, c_y)$: the image's centre. The pose, a matrix `camera_to_world`,
+# takes the point into the world.
 #
 # **Exercise 3.6.** Write `unproject_depth`.
 
@@ -394,11 +408,12 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* one camera leaves shadows. More cameras fill them, but no number of cameras removes
-# the noise of each point.
+# the noise of each point: in the table the distance grows with the noise.
 #
 # ## 3.8 Points are multiplied by matrices
 # *Slide "You can multiply the points with linear transformation matrices".* In homogeneous
-# coordinates $(x, 1)$ one 4×4 matrix rotates *and* shifts: $(x', w) \propto M\,(x, 1)$.
+# coordinates $(x, 1)$ one 4 × 4 matrix $M$ rotates *and* shifts: if $M\,(x, 1) = (y, w)$, then $x$ goes
+# to $y / w$. For rotations, scalings and shifts $w = 1$.
 #
 # **Exercise 3.7.** Write `apply_transform`. Points are rows, so watch the transpose.
 
@@ -436,7 +451,7 @@ widgets.explore(
 #
 # ## 3.9 Points come easily from meshes and functions
 # *Slide "Can be easily obtained from polygonal and functional models".* Choose a face by its share
-# of the area, then a point on it from two uniform numbers $u, v$:
+# of the area, then a point $p$ on it from two random numbers $u, v$, uniform in $[0, 1)$:
 #
 # $$p = (1 - \sqrt u)\,a + \sqrt u\,(1 - v)\,b + \sqrt u\,v\,c, \qquad a, b, c:\ \text{its corners}.$$
 #
@@ -446,8 +461,9 @@ widgets.explore(
 # %% [exercise] points_on_triangles
 
 # %% [markdown]
-# Are they uniform? Count points per face of a box with unequal sides; $\chi^2$ per degree of freedom
-# should be near 1. From a function: throw points into the cube and project them onto the zero set.
+# Are they uniform? Count points per side of a box with unequal sides: $\chi^2$, the squared differences
+# from the expected counts over these counts, should be near 1 per degree of freedom (dof). From a
+# function: throw points into the cube and project them onto the zero set.
 
 # %%
 slab = meshes.box((1.6, 0.4, 0.8))
@@ -507,12 +523,15 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
                 alt="A cloud, and its first hundred rows as grey values: shuffling changes only them.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the cloud and its mean stay, the list changes; so must not a network's answer.
-# PointNet (notebook 2) is built on this.
+# *What to see:* the flattened list is the better feature as long as its order means something, and it
+# suffers when the rows are shuffled. The symmetric features cannot suffer. In the view the grey
+# stripes are the first hundred rows of the cloud: the list changes, the cloud and its mean do
+# not. A network's answer should not change either; PointNet (notebook 2) is built on this.
 #
 # ## 3.11 Points have no topology
-# *Slide "No information about the connections → no topology".* Take 20 points on a ring and the
-# surface "closer than ρ to a point". *Predict* its genus (number of handles) as ρ grows.
+# *Slide "No information about the connections → no topology".* Take 20 points on a ring, and the solid
+# of all places that are closer than ρ to one of them. *Predict* its genus (number of handles) as ρ
+# grows.
 
 # %%
 angle = torch.arange(20) * (2 * math.pi / 20)
@@ -526,13 +545,14 @@ for rho in (0.06, 0.15, 0.3, 0.62):
 viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 
 # %% [markdown]
-# *What to see:* the same 20 points bound 20 balls, a ring, or a solid without a hole. The cloud does
+# *What to see:* the same 20 points make 20 balls, a ring, or a solid without a hole. The cloud does
 # not say which; the scale that you choose does.
 #
 # ## 3.12 Points are hard to post-process
 # *Slide "Hard postprocessing".* To get a surface back one needs normals. Locally the cloud is flat:
 # the normal is the direction in which the $k$ nearest points vary least, the eigenvector of the
-# smallest eigenvalue of $C = \sum_j (x_j - \bar x)(x_j - \bar x)^\top$.
+# smallest eigenvalue of $C = \sum_j (x_j - \bar x)(x_j - \bar x)^\top$, with $x_j$ these points and
+# $\bar x$ their mean.
 #
 # **Exercise 3.9.** Write `pca_normals`; `nearest_indices(points, points, k)` is given.
 
@@ -562,8 +582,9 @@ header = ["points", "noise", "normal error, °", "wrong side, %", "surface error
 viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radius 0.2")
 
 # %% [markdown]
-# *What to see:* dense and clean is easy; a noise of 0.03, a seventh of the tube, spoils normals,
-# signs and surface together. The library notices that something is wrong: space itself is inside.
+# *What to see:* dense and clean is easy; a noise of 0.03, a seventh of the tube's radius, spoils
+# everything: the normals are 25° off, nearly all of them point inwards, and the "inside" of the surface
+# is the space around the torus. The library notices that, and warns.
 #
 # ## 3.13 Meshes for graphics
 # *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
@@ -590,10 +611,11 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 
 # %% [markdown]
 # *What to see:* 80,000 faces in a fraction of a second, in Python; graphics hardware is built for it.
+# And sixteen times more faces make the error of the area sixteen times smaller.
 #
 # ## 3.14 Meshes describe topology and surface shape
-# *Slide "Can better describe the spatial features".* Euler's characteristic $\chi = V - E + F$
-# depends on the topology only: $\chi = 2 - 2g$ for a closed surface with $g$ handles. Gauss–Bonnet:
+# *Slide "Can better describe the spatial features".* Euler's characteristic $\chi = V - E + F$, with
+# the numbers of vertices, edges and faces, depends on the topology only: $\chi = 2 - 2g$ for a closed surface with $g$ handles. Gauss–Bonnet:
 # the curvature, measured at a vertex by $2\pi$ minus its angles, adds up to $2\pi\chi$.
 #
 # **Exercise 3.12.** Write `euler_characteristic` from the faces alone.
@@ -616,7 +638,9 @@ picture = viz.render_mesh(double, colors=viz.colormap(defect, -15, 15), view=(30
 viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative at the holes.")
 
 # %% [markdown]
-# *What to see:* the last column equals χ, to rounding, whatever the triangulation.
+# *What to see:* the last column equals χ, to rounding, whatever the triangulation. In the picture the
+# curvature is positive (yellow) on the outside of the rings and negative (blue) around their holes; over
+# a torus the two cancel.
 #
 # ## 3.15 Meshes need graph convolutions
 # *Slide "Need a special mathematical apparatus (convolution on graphs)".* A grid convolution has a
@@ -624,7 +648,8 @@ viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative a
 #
 # $$h'_i = \sum_{j \in N(i) \cup \{i\}} \frac{1}{\sqrt{d_i d_j}}\, h_j W + b,$$
 #
-# $h_i$: features of vertex $i$; $d_i = 1 + |N(i)|$; $W$, $b$: weights, shared by all vertices.
+# $h_i$, $h'_i$: features of vertex $i$ before and after; $d_i = 1 + |N(i)|$; $W$, $b$: weights and bias,
+# shared by all vertices.
 #
 # **Exercise 3.13.** Write `graph_convolution`; `edges` lists each undirected edge once.
 
@@ -632,8 +657,8 @@ viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative a
 
 # %% [markdown]
 # **Experiment.** Which part of a mug is a vertex on, body or handle? The only feature is its normal,
-# so a vertex alone knows little. The same network with and without neighbours. (15 s on two cores,
-# 4 s on a GPU.)
+# so a vertex alone knows little. The same network with and without neighbours. *Time: about 5 s
+# on two CPU cores.*
 
 
 # %%
@@ -678,7 +703,8 @@ for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
     print(f"{name}: mean recall {sum(recall) / 2:.2f}")
 
 # %% [markdown]
-# *What to see:* 0.5 is guessing. One normal is a hint; four rounds of neighbours say nearly all.
+# *What to see:* 0.5 is guessing. One normal is a hint (0.85); four rounds of neighbours say nearly all
+# (0.99).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
@@ -717,7 +743,8 @@ widgets.explore(
 # it is one point in 2562: Chamfer hardly notices.
 #
 # ## 3.17 Signed distance functions
-# *Slide "Implicit 3D representations".* With $\Omega$ the solid, $\partial\Omega$ its surface:
+# *Slide "Implicit 3D representations".* Let $\Omega$ be the solid and $\partial\Omega$ its surface. The
+# **signed distance function** is
 #
 # $$SDF(x) = \begin{cases} \rho(x, \partial\Omega) & x \notin \Omega \\ -\rho(x, \partial\Omega) & x \in \Omega \end{cases}
 # \qquad \rho(x, \partial\Omega) = \inf_{y \in \partial\Omega} |x - y|$$
@@ -725,8 +752,8 @@ widgets.explore(
 # Outside is positive. Where it is differentiable, $|\nabla SDF| = 1$ (the *eikonal equation*), and
 # $\nabla SDF$ on the surface is the outward normal.
 #
-# **Exercises 3.14–3.16.** Write `sphere` ($|x - c| - r$), `box` and `torus` (about the y axis). Each
-# returns a *function* of points (…, 3).
+# **Exercises 3.14–3.16.** Write `sphere` ($|x - c| - r$, with centre $c$ and radius $r$), `box` and
+# `torus` (about the y axis). Each returns a *function* of points (…, 3).
 
 # %% [exercise] sphere
 
@@ -739,8 +766,10 @@ widgets.explore(
 # %% [exercise] torus
 
 # %% [markdown]
-# Solids combine by `min` (union) and `max` (intersection). **Exercise 3.17.** Write `difference`:
-# what is in $a$ and not in $b$.
+# Solids combine by `min` (union) and `max` (intersection) of their functions: *constructive solid
+# geometry*, CSG.
+#
+# **Exercise 3.17.** Write `difference`: what is in $a$ and not in $b$.
 
 # %% [exercise] difference
 
@@ -770,14 +799,14 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the gradient has length 1 even where `max` gave a value that is too small: eikonal is
-# necessary, not sufficient. After CSG the function is a *bound*; sphere tracing still works with it,
-# offsets do not.
+# *What to see:* no, it is too small by up to 0.4. Yet its gradient has length 1 everywhere: the eikonal
+# equation is necessary, not sufficient. After CSG the function is a *bound* on the distance; sphere
+# tracing (notebook 6) still works with it, offsets do not.
 #
 # ## 3.18 Compact, scalable, physically correct
 # *Slide "Compact description, model scalability, physically correct model".* The same network as in
 # 3.1, read at growing resolution: the file stays the same. (The last row reads it 17 million times:
-# half a minute on two cores.)
+# about a minute on two cores.)
 
 # %%
 rows = []
@@ -809,8 +838,9 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* the error stops falling when the *network* is the limit. One function answers "how
-# deep is the collision" and "what is the surface 0.1 further out".
+# *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error does
+# not fall below 0.005: the *network* is the limit, not the grid that reads it. And one function answers
+# "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
 # *Slide "Can obtain all other formats".* Newton's step takes any point to the zero set:
@@ -837,8 +867,9 @@ header = ["grid", "area, %", "volume, %", "area ÷", "volume ÷", "area from vox
 viz.table(rows, header, "Marching cubes of a ball: errors")
 
 # %% [markdown]
-# *What to see:* errors fall fourfold when the step halves (second order). From yes/no voxels the area
-# stays about 9 % too large at *every* resolution: rounding destroyed what interpolation needs.
+# *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
+# times smaller an error is than in the row before). From yes/no voxels the area stays 7 to 9 % too large
+# at *every* resolution: rounding destroyed what interpolation needs.
 # Sphere tracing, the way from a function straight to a picture, is in notebook 6.
 #
 # ## 3.20 "Can't be obtained from other formats"?
@@ -864,12 +895,14 @@ for limit in (1.0, 0.75, 0.6, 0.4, 0.0):
 viz.table(rows, ["faces removed, %", "w at the centre", "wrong signs, %"], "A ball with a hole")
 
 # %% [markdown]
-# *What to see:* small holes cost nearly nothing. With half the ball gone, "inside" is a convention.
+# *What to see:* small holes cost nearly nothing: the first row says that half a percent of wrong signs
+# comes from the ball's flat faces alone. With half the ball gone the winding number of its centre is
+# about ½, and "inside" is a convention.
 #
 # ## 3.21 Hard to texture
 # *Slide "Difficult to work with textures".* A mesh carries texture coordinates; a function has no
 # parametrisation. Two ways out: an analytic map (here latitude and longitude), or *triplanar*: look up
-# three planar textures and blend by $|n|$.
+# three planar textures, one along each axis, and blend them by the components of the normal.
 
 # %%
 ball = meshes.icosphere(budget(5, 4), 0.9)
@@ -898,13 +931,14 @@ print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
 # *Slide "Multi-view".* MVCNN (Su et al. 2015): one 2D network looks at every view; its features are
 # **pooled over the views** by the maximum, so neither their order nor their number matters.
 #
-# **Exercise 3.19.** Write `view_pool`: (b, v, c) → (b, c).
+# **Exercise 3.19.** Write `view_pool`: (b, v, c) → (b, c), for b shapes, v views of each and c features.
 
 # %% [exercise] view_pool
 
 # %% [markdown]
-# **Experiment.** Six families, depth views, a small network, pooled. Accuracy on shapes it has not
-# seen against the number of views. (30 s on two cores, most of it rendering; 15 s on a GPU.)
+# **Experiment.** Six families, depth views, a small network, pooled: its accuracy on new shapes against
+# the number of views. *Predict:* how good is one view? *Time: about 30 s on two CPU cores, most of it for
+# drawing the views.*
 
 
 # %%
@@ -954,7 +988,7 @@ rows = [[n, a] for n, a in zip(counts, accuracy, strict=True)]
 viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families")
 
 # %% [markdown]
-# *What to see:* the more views, the better; the last ones add little.
+# *What to see:* one view is right in nearly nine cases of ten. More views help; the last ones add little.
 #
 # Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
 #
@@ -976,8 +1010,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
             alt="The visual hull of a chair from 1 to 32 views.", columns=6)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the hull shrinks towards the shape and stays outside of it. A hollow that no outline
-# shows would stay filled for ever. (It loses a little at bars as thin as a pixel.)
+# *What to see:* the hull shrinks towards the shape and stays outside of it. (Only at bars as thin as a
+# pixel it loses a little.) A hollow that no outline shows would stay filled for ever.
 #
 # ## 3.23 Many planes
 # *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.
@@ -986,7 +1020,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 #
 # $$H = K\,(R + t\,n^\top / d)\,K^{-1},$$
 #
-# $K$: the intrinsics; $R, t$: the motion between the cameras' axes; $n, d$: normal and distance of the plane.
+# $K$: the 3 × 3 matrix of focal length and image centre; $R, t$: rotation and shift from the first
+# camera's axes to the second's; $n, d$: normal and distance of the plane in the first.
 #
 # **Exercise 3.21.** Write `plane_homography`.
 
@@ -1048,9 +1083,10 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* PSNR falls with the baseline, since behind the front surfaces the planes have nothing
-# to show. It rises with the number of planes, up to a point: between many hard planes a slanted
-# surface cracks. Learned planes are half-transparent and overlap.
+# *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls when the camera
+# moves further, since behind the front surfaces the planes have nothing to show. It rises with the
+# number of planes, up to a point: between many hard planes a slanted surface cracks. Learned planes are
+# half-transparent and overlap.
 #
 # ## 3.24 The conversion table
 # Every representation into every other: error and time on this machine, or the reason why not.
@@ -1171,12 +1207,14 @@ rows[-1][5] += ", aside only"
 viz.table(rows, ["from \\ to", *kinds], "Conversions: error / seconds")
 
 # %% [markdown]
-# *What to see:* a function gives everything; a mesh nearly everything. Points must be guessed into a
-# surface first. The last column is cheap: planes need *one* view with depth, and any shape that can
-# be rendered gives one. The last row is poor for the same reason: planes hold only what that camera
-# saw. They give the points of the front and pictures from nearby; the back is invented, so the mesh
-# and its distance are far off, and no solid follows. Texture, names of parts and connectivity
-# survive no way through voxels.
+# *What to see:*
+# - A function gives everything; a mesh nearly everything. Points must be guessed into a surface first.
+# - The last column is cheap: planes need *one* view with depth, and any shape that can be rendered gives
+#   one.
+# - The last row is poor for the same reason: planes hold only what that camera saw. They give the points
+#   of the front and pictures from nearby. The back is invented, so the mesh and its distance are far
+#   off, and no solid follows.
+# - Texture, names of parts and connectivity survive no way through voxels.
 #
 # **Where you meet this again.** Losses that compare representations: notebook 4. Networks that
 # output each of them: notebook 5. Rendering them: notebook 6. A function learned from pictures: 7.

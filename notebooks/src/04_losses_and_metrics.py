@@ -5,7 +5,8 @@
 # and read published numbers without being fooled by a convention.
 #
 # *About 90 minutes with the exercises, 30 without. You need tensors and gradients (PyTorch);
-# notebook 3 helps, but is not needed. Runs in 2 minutes on two CPU cores.*
+# notebook 3 helps, but is not needed. Runs in about 2 minutes on two CPU cores, and as long on a Colab
+# T4 (an estimate, not measured): the steps are small.*
 
 # %% [setup]
 
@@ -60,7 +61,8 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 # %% [markdown]
 # A network predicts the *probability* $a_i$ that voxel $i$ is occupied. Rounding to 0 and 1 kills
 # the gradient, so one trains with a *soft* IoU. If cells are independent, $a_i b_i$ is the chance
-# that voxel $i$ lies in both, and $a_i + b_i - a_i b_i$ the chance that it lies in at least one:
+# that voxel $i$ lies in both, and $a_i + b_i - a_i b_i$ the chance that it lies in at least one, with
+# $b_i$ the same of the other grid (0 or 1 if that is the truth):
 #
 # $$\mathrm{IoU}_{\mathrm{soft}}(a, b) = \frac{\sum_i a_i b_i}{\sum_i (a_i + b_i - a_i b_i)}$$
 #
@@ -70,8 +72,8 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 
 # %% [markdown]
 # ### Unkind to thin shapes
-# *Predict:* a hollow ball is moved by **one voxel** of a 64³ grid, a thirtieth of its radius. What
-# is the IoU if its wall is 8 voxels thick? If it is one voxel thick?
+# *Predict:* a hollow ball is moved by **one voxel** of a 64³ grid, less than a twentieth of its radius.
+# What is the IoU if its wall is 8 voxels thick? If it is one voxel thick?
 
 # %%
 r, rows = 64, []
@@ -111,7 +113,8 @@ print(f"distance of what one can see {losses.chamfer_distance(*seen).item() ** 0
 # is right depends on what you need: the weight of a casting, or its picture.
 #
 # ### Try it
-# Move two shapes apart. You see them in 3D, as a slice with what is common in green, and in numbers.
+# Move two shapes apart. You see them in 3D, as a slice of their voxels with what is common in green, and
+# in numbers.
 
 # %%
 PAIRS = {
@@ -235,6 +238,9 @@ viz.line_chart(
 )
 
 # %% [markdown]
+# *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
+# the two balls stay as they are. The paper's formula hardly changes.
+#
 # **Question 4.4.** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
 # nearest neighbour. Which number does the formula *as printed on the slide* give?
 
@@ -284,7 +290,7 @@ viz.table(rows, ["height", "Chamfer", "normal loss"], "A rippled ball against a 
 # $$\mathcal{L}_{edge}(V, E) = \frac{1}{|E|} \sum_{(v, v') \in E} \lVert v - v'\rVert^2,
 # \qquad E \subseteq V \times V$$
 #
-# $(v, v')$ are the two ends of an edge, each edge counts once; $|E|$ is the number of edges. It is
+# $(v, v')$ are the two ends of an edge; each edge counts once; $|E|$ is the number of edges. The loss is
 # a *regulariser*: it does not know the target at all. It only says what a good mesh looks like.
 #
 # **Exercise 4.6.** Write `edge_loss`.
@@ -347,8 +353,8 @@ def fit(weights, steps):
 
 
 # %% [markdown]
-# *Predict:* what will the mesh look like if only the points matter? About 6 seconds on two CPU
-# cores, and about the same on a GPU.
+# *Predict:* what will the mesh look like if only the points matter? *Time: about 3 s on two CPU cores,
+# about the same on a Colab T4 (an estimate, not measured).*
 
 # %%
 STEPS = budget(200, 5)
@@ -551,10 +557,10 @@ viz.line_chart(
 # *What to see:* smoothing shrinks, with both kinds of weights. (*There and back*: every second
 # step goes outwards by a little more, $0.53$ instead of $0.5$; Taubin 1995.)
 #
-# **Uniform or cotangent weights?** The slide's mean gives every neighbour the same weight. That
+# **Uniform or cotangent weights?** The slide's mean gives every neighbour $k$ the same weight. That
 # also punishes a *flat* surface whose triangles are uneven: vertices slide along it. Weights
-# $w_k = \frac{1}{2}(\cot\alpha_k + \cot\beta_k)$, with the angles opposite the edge $(p, k)$, see
-# only the bending:
+# $w_k = \frac{1}{2}(\cot\alpha_k + \cot\beta_k)$, with $\alpha_k$ and $\beta_k$ the two angles opposite
+# the edge $(p, k)$, see only the bending:
 
 # %%
 sheet = meshes.sheet(2.0, 8)
@@ -571,7 +577,10 @@ viz.gallery(
 print(f"longest δ in this flat sheet: uniform {uniform:.4f}, cotangent {cotangent:.4f}")
 
 # %% [markdown]
-# **Question 4.10.** Predict: we forget the data and minimise the Laplacian loss *alone*, starting
+# *What to see:* with equal weights even this flat sheet has $\delta \ne 0$; with cotangent weights it has
+# none.
+#
+# **Question 4.10.** *Predict:* we forget the data and minimise the Laplacian loss *alone*, starting
 # from the rabbit, until no optimiser finds anything better. What is left in the end?
 
 # %% [exercise] laplacian_minimum
@@ -609,7 +618,8 @@ viz.gallery(pictures, titles, height=220, alt="The rabbit becomes a stick, then 
 # \lambda_e \mathcal{L}_{edge} + \lambda_s \mathcal{L}_{sm} + \lambda_l \mathcal{L}_{lap}$ with weights
 # $\lambda$ that are found by trial. The smooth loss is a sum over 1920 edges: its weight is small.
 #
-# Every slider below runs a fit. *Try:* all weights at their lowest; then only one at its highest.
+# Every slider below runs a fit. They hold powers of ten: $-2$ is a weight of 0.01. *Try:* all weights at
+# their lowest; then only one at its highest.
 
 # %%
 TERMS["smooth"] = lambda mesh, points, normals: smooth_loss(mesh.vertices, start.faces)
@@ -644,7 +654,8 @@ live = widgets.explore(
 # Which of them earns its place? We fit with Chamfer alone, with one regulariser added, with all,
 # and with all but one, and measure against the *clean* shape, which no fit has seen: Chamfer
 # distance, how well normals agree (1 is best), the number of folds (edges with $\theta < 90°$) and
-# the longest edge. About 40 seconds on two CPU cores, about the same on a GPU: the steps are small.
+# the longest edge. *Predict:* which regulariser alone removes most folds? *Time: about 30 s on two CPU
+# cores, about the same on a Colab T4 (an estimate, not measured).*
 
 
 # %%
@@ -877,9 +888,9 @@ viz.table(rows, ["metric", *entries], "The same four mugs, ranked by five metric
 
 # %% [markdown]
 # *What to see:* every mug is the worst by some metric. IoU punishes the thick walls, although they
-# are off by only 0.02; Chamfer and Hausdorff the crumb, which is far away; F1 the hole, which is
-# missing area; the normals the noise. There is no best metric. **Choose the one that measures
-# what you need, and report more than one.**
+# are off by only 0.02; Chamfer and Hausdorff punish the crumb, which is far away; F1 punishes the hole,
+# which is missing area; the normals notice the noise. There is no best metric. **Choose the one that
+# measures what you need, and report more than one.**
 #
 # F1 has a threshold to choose, and with it the winner:
 
@@ -898,6 +909,9 @@ viz.line_chart(
 )
 
 # %% [markdown]
+# *What to see:* below 0.02 the thick mug scores 0, as its whole surface is off by 0.02. At 0.08 it is
+# nearly perfect, and the mug with the hole is last.
+#
 # ## 4.9 What to take along
 # | measure | looks at | range, best | likes | fails for |
 # |---|---|---|---|---|

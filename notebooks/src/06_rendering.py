@@ -7,8 +7,9 @@
 # poses; rasterise triangles with a z-buffer; say why a hard picture has no gradient and give it
 # one; recover a camera and a shape from silhouettes by gradient descent; trace spheres along rays.
 #
-# **Reading** about 45 minutes. **Computing** under 3 minutes on two CPU cores. **You need**
-# notebooks 03 (meshes, signed distances) and 04 (losses).
+# *About 75 minutes with the exercises, 45 without. You need notebooks 3 (meshes, signed distances) and
+# 4 (losses). Runs in under 3 minutes on two CPU cores, and in no more on a Colab T4 (an estimate,
+# not measured).*
 
 # %% [setup]
 
@@ -29,7 +30,8 @@ viz.camera_frame()
 # *What to see:* the camera looks along its own $-z$. Its $y$ is up, but the rows of its image are
 # counted **downwards** from the upper left pixel. That is where most mistakes come from.
 #
-# A world point $p$ has the camera coordinates $q = R^\top (p - t)$. Its depth is $-q_3$, and it falls on
+# A world point $p$ has the camera coordinates $q = (q_1, q_2, q_3) = R^\top (p - t)$. Its depth is
+# $-q_3$, and it falls on the image at
 #
 # $$x = \frac{w}{2} + f\,\frac{q_1}{-q_3}, \qquad y = \frac{h}{2} - f\,\frac{q_2}{-q_3},$$
 #
@@ -122,9 +124,8 @@ camera_view = widgets.explore(
 
 # %% [markdown]
 # ## 6.2 Three classic confusions
-# Camera conventions are where most time is lost in 3D. Three cases, as students and papers'
-# repositories meet them. Each picture shows twelve cameras around the bird; a mast stands
-# on the top edge of each image.
+# Camera conventions are where most time is lost in 3D. Here are three cases that students meet. Each
+# picture shows twelve cameras around the bird; a mast stands on the top edge of each image.
 
 # %%
 from course_lib.cameras import opengl_to_opencv, spherical_cameras
@@ -214,8 +215,8 @@ print(f"{inside.sum()} pixels are covered")
 # A tiled floor under perspective, two triangles. *Predict:* will the tiles be right if their
 # coordinates are interpolated with the weights $b_i$ of the image?
 #
-# The shadow of the middle of an edge is **not** the middle of its shadow: the near half looks longer.
-# What is linear in the image is $1/z$, not $z$. With corner depths $z_i$,
+# The picture of an edge's middle is **not** the middle of its picture: the near half looks longer.
+# What is linear in the image is $1/z$, one over the depth, not $z$. With corner depths $z_i$,
 #
 # $$\frac{1}{z} = \sum_i \frac{b_i}{z_i}, \qquad \tilde b_i = \frac{b_i}{z_i}\,z,$$
 #
@@ -258,8 +259,10 @@ viz.gallery(
 # distance. Old game consoles drew like that.
 #
 # **Several faces.** The z-buffer (Catmull, 1974) keeps, for every pixel, the smallest depth so far and
-# whose it is. **Exercise 6.7.** Given each face's depth in each pixel, infinite where it does not
-# cover, say which face is seen.
+# whose it is.
+#
+# **Exercise 6.7.** Given each face's depth in each pixel, infinite where it does not cover, say which
+# face is seen.
 
 # %% [exercise] nearest_face
 
@@ -301,9 +304,9 @@ print("the library's rasteriser is faster:", fast < slow)
 
 # %% [markdown]
 # ## 6.5 Shading
-# A matt surface of normal $n$ under light from the direction $l$ (unit vectors) shows
-# $\text{ambient} + (1 - \text{ambient})\max(0, n \cdot l)$, Lambert's law. The corners' normals are spread
-# over the face with the weights of section 6.4.
+# A matt surface of normal $n$ under light from the direction $l$ (unit vectors) shows the brightness
+# $a + (1 - a)\max(0, n \cdot l)$, Lambert's law, with $a$ the share of *ambient* light, which comes from
+# everywhere. The corners' normals are spread over the face with the weights of section 6.4.
 
 # %%
 camera, size = look_at([1.2, 0.8, 2.4]), (220, 260)
@@ -327,10 +330,13 @@ viz.gallery(
 )
 
 # %% [markdown]
+# *What to see:* three layers of one picture. The depth knows what is near, the normals how the surface
+# is turned (red: to the right, green: up, blue: to the front), and the light needs nothing but the normals.
+#
 # ## 6.6 Why a hard silhouette has no gradient
 # To fit a shape to a photograph we want the derivative of the picture's error with respect to the
-# vertices. *Predict:* a ball is 3 pixels away from where it should be. Plot the mean squared error of
-# its silhouette against the shift. What does the curve look like up close?
+# vertices. *Predict:* a ball is 3 pixels away from where it should be. We plot the mean squared error of
+# its silhouette against the shift, over the last of these pixels. What does the curve look like?
 
 # %%
 from course_lib.meshes import icosphere
@@ -386,6 +392,8 @@ viz.table(
 # %% [markdown]
 # *What to see:* the hard error is a staircase. Its slope is 0 almost everywhere, so gradient descent
 # stands still. The soft error slopes towards the answer, and autograd agrees with finite differences.
+#
+# **Question 6.8.** Why has the hard picture no gradient?
 
 # %% [exercise] why_the_hard_picture_has_no_gradient
 
@@ -395,16 +403,18 @@ viz.table(
 #
 # $$D = \mathrm{sigmoid}\!\left(\pm \frac{d^2}{\sigma}\right),$$
 #
-# where $d$ is the distance from the pixel's centre to the nearest **edge** of the face, the sign is $+$
-# inside and $-$ outside, and $\sigma$ is the softness: $\sqrt\sigma$ is the width of the blur. (Here lengths
-# are in half image heights.) As $\sigma \to 0$ the hard test comes back.
+# - $d$: the distance from the pixel's centre to the nearest **edge** of the face, in half image heights;
+# - the sign: $+$ inside, $-$ outside;
+# - $\sigma$: the softness. $\sqrt\sigma$ is the width of the blur, and as $\sigma \to 0$ the hard test
+#   comes back.
 #
 # **Exercise 6.9.** Write the coverage.
 
 # %% [exercise] soft_coverage
 
 # %% [markdown]
-# Several faces: think of the $D_j$ as probabilities. The pixel is free only if every face leaves it free,
+# Several faces: think of their coverages $D_j$ as probabilities. The pixel is free only if every face $j$
+# leaves it free, so the silhouette is
 #
 # $$A = 1 - \prod_j (1 - D_j).$$
 #
@@ -440,8 +450,8 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 # ## 6.8 Find the camera from one picture
 # We know the bird and one silhouette, 48 × 48 pixels, and look for the camera that took it, from a
 # guess that is about 40° off. The error's gradient flows through the soft silhouette and `project`
-# into the camera's position. σ falls from $10^{-2}$ to $10^{-3.7}$. **About 10 s on two CPU cores, a few
-# seconds on a GPU** (an estimate).
+# into the camera's position. σ falls from $10^{-2}$ to $10^{-3.7}$. *Time: about 5 s on two CPU cores, a
+# few seconds on a Colab T4 (an estimate, not measured).*
 
 # %%
 from course_lib.meshes import Mesh
@@ -501,15 +511,17 @@ viz.line_chart(
 print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 
 # %% [markdown]
-# *What to see:* from tens of degrees to about one. It need not end so well: from behind, a silhouette
-# looks nearly the same, and descent stops in such a **local minimum**. Try
+# *What to see:* from 38 degrees to about two. (The specks in the last picture are edges inside the bird:
+# with a small σ two faces that share an edge leave it a little uncovered.) It need not end so well: from
+# behind, a silhouette looks nearly the same, and descent stops in such a **local minimum**. Try
 # `eye = torch.tensor([-1.8, 0.4, 2.0], …)`. The remedy is to start from several guesses.
 
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures
 # Now the cameras are known and the shape is not. We deform a ball so that its silhouettes agree with
-# those of the bird from twelve sides, with the regularisers of notebook 04 against crumpling. Nothing
-# in 3D is given. **About 15 s on two CPU cores, a few seconds on a GPU** (an estimate).
+# those of the bird from twelve sides, with the regularisers of notebook 4 against crumpling. Nothing
+# in 3D is given. *Predict:* which parts of the bird will be found? *Time: about 10 s on two CPU cores, a
+# few seconds on a Colab T4 (an estimate, not measured).*
 
 # %%
 from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss, smooth_loss
@@ -560,13 +572,15 @@ widgets.view3d(
 )
 
 # %% [markdown]
-# *What to see:* beak, head and tail grew out of a ball. What no silhouette can show, such as a dimple,
-# cannot be found this way; shading and colour can tell (that is what `soft_render` and NeRF use).
+# *What to see:* beak, head and tail grew out of a ball, and the distance fell to less than a tenth. The
+# surface is rough, since a silhouette says nothing about what lies within it: a dimple cannot be found this
+# way. Shading and colour can tell (that is what `soft_render` and NeRF use).
 
 # %% [markdown]
 # ## 6.10 Sphere tracing
 # A signed distance needs no triangles. At a point where the SDF is $s(p)$, a ball of radius $s(p)$ is
-# free for sure, so a ray $o + t\,d$ (unit length $d$) may step by that much:
+# free for sure. So a ray $o + t\,d$ (origin $o$, direction $d$ of length 1, distance $t$) may step by that
+# much:
 #
 # $$t \leftarrow t + s(o + t\,d), \qquad t = 0 \text{ at first.}$$
 #
@@ -596,8 +610,9 @@ def traced(steps):
 tracing = widgets.explore(traced, {"steps": (1, 40, 6)}, alt="Rays approach the bird step by step.")
 
 # %% [markdown]
-# *What to try:* most rays arrive within ten steps; those that graze the outline crawl, since the free
-# ball stays small beside a surface. Measured:
+# *What to try:* after ten steps most rays have arrived or gone past. Those that graze the outline crawl,
+# since the free ball stays small beside a surface. Measured ("gone past" is more than 0.5 away from the
+# bird):
 
 # %%
 rows = []
@@ -618,8 +633,9 @@ viz.table(
 #
 # $$w_i = T_i\,\bigl(1 - e^{-\sigma_i \delta_i}\bigr), \qquad T_i = e^{-\sum_{j<i} \sigma_j \delta_j},$$
 #
-# the part that gets through all before, times the part that stops here. For fog of constant density
-# over a length $L$ the weights sum to $1 - e^{-\sigma L}$, however it is cut into samples:
+# with $\sigma_i$ the density there: $T_i$, the part that gets through all before it, times the part that
+# stops here. For fog of constant density $\sigma$ over a length $L$ the weights sum to $1 - e^{-\sigma L}$,
+# however it is cut into samples:
 
 # %%
 from course_lib.volume import compositing_weights
@@ -655,7 +671,7 @@ fog_view = widgets.explore(
 # %% [markdown]
 # *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample on a ray takes
 # part, so **every place in space has a gradient**: no mesh, no topology, no outline needed. Let the
-# density come from a network, add a colour, and it is NeRF: notebook 07.
+# density come from a network, add a colour, and it is NeRF: notebook 7.
 
 # %% [markdown]
 # ## 6.12 What to remember
