@@ -25,15 +25,15 @@ LAPLACIAN_MINIMUM = Exercise(
     name="laplacian_minimum",
     reference="C",
     choices={
-        "A": "the sphere that it started as, only smoother",
+        "A": "the rabbit that it started as, only smoother",
         "B": "the flattest surface with the same volume",
         "C": "all vertices in one point",
-        "D": "a plane that cuts the sphere in half",
+        "D": "a flat disc, the shadow of the rabbit",
         "E": "it oscillates and never comes to rest",
     },
     misconceptions=(
         Misconception(
-            "A", "A", "A sphere has δ ≠ 0: every vertex lies outside its neighbours' middle."
+            "A", "A", "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."
         ),
         Misconception("B", "B", "Nothing in the loss knows the volume, so nothing keeps it."),
         Misconception(

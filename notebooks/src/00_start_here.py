@@ -138,16 +138,16 @@ viz.camera_frame()
 # |---|---|---|
 # | 1 | Hegselmann et al. 2023 | [TabLLM: few-shot classification of tabular data with LLMs](https://arxiv.org/abs/2210.10723) |
 # | 1 | Hu et al. 2022 | [LoRA: low-rank adaptation of large language models](https://arxiv.org/abs/2106.09685) |
-# | 1 | Liu et al. 2022 | [Few-shot parameter-efficient fine-tuning (IA3)](https://arxiv.org/abs/2205.05638) |
+# | 1 | Liu et al. 2022 | [Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning (IA3)](https://arxiv.org/abs/2205.05638) |
 # | 2 | Qi et al. 2017 | [PointNet](https://arxiv.org/abs/1612.00593) |
-# | 2 | Achlioptas et al. 2018 | [Representations and generative models for point clouds](https://arxiv.org/abs/1707.02392) |
+# | 2 | Achlioptas et al. 2018 | [Learning representations and generative models for 3D point clouds](https://arxiv.org/abs/1707.02392) |
 # | 2 | Park et al. 2019 | [DeepSDF](https://arxiv.org/abs/1901.05103) |
-# | 3 | Li et al. 2016 | [FPNN: field probing networks, with the slide's shares of occupied voxels](https://arxiv.org/abs/1605.06240) |
-# | 3 | Lorensen & Cline 1987 | [Marching cubes](https://doi.org/10.1145/37402.37422) |
+# | 3 | Li et al. 2016 | [FPNN: field probing neural networks, with the slide's shares of occupied voxels](https://arxiv.org/abs/1605.06240) |
+# | 3 | Lorensen and Cline 1987 | [Marching cubes](https://doi.org/10.1145/37402.37422) |
 # | 3 | Kipf and Welling 2017 | [Graph convolutional networks](https://arxiv.org/abs/1609.02907) |
 # | 3 | Su et al. 2015 | [Multi-view convolutional networks (MVCNN)](https://arxiv.org/abs/1505.00880) |
-# | 3 | Tucker & Snavely 2020 | [Single-view view synthesis with multi-plane images](https://arxiv.org/abs/2004.11364) |
-# | 4 | Gkioxari, Malik & Johnson 2019 | [Mesh R-CNN](https://arxiv.org/abs/1906.02739) |
+# | 3 | Tucker and Snavely 2020 | [Single-view view synthesis with multi-plane images](https://arxiv.org/abs/2004.11364) |
+# | 4 | Gkioxari, Malik and Johnson 2019 | [Mesh R-CNN](https://arxiv.org/abs/1906.02739) |
 # | 4 | Taubin 1995 | [A signal processing approach to fair surface design](https://doi.org/10.1145/218380.218473) |
 # | 5 | Choy et al. 2016 | [3D-R2N2](https://arxiv.org/abs/1604.00449) |
 # | 5 | Girdhar et al. 2016 | [TL-embedding: a predictable and generative vector for objects](https://arxiv.org/abs/1603.08637) |
@@ -156,9 +156,9 @@ viz.camera_frame()
 # | 5 | Mescheder et al. 2019 | [Occupancy Networks](https://arxiv.org/abs/1812.03828) |
 # | 5 | Tatarchenko et al. 2019 | [What do single-view 3D reconstruction networks learn?](https://arxiv.org/abs/1905.03678) |
 # | 6 | Catmull 1974 | A subdivision algorithm for computer display of curved surfaces (thesis; the z-buffer) |
-# | 6 | Pineda, SIGGRAPH 1988 | [A parallel algorithm for polygon rasterization](https://doi.org/10.1145/54852.378457) |
-# | 6 | Hart, The Visual Computer 1996 | [Sphere tracing](https://doi.org/10.1007/s003710050084) |
-# | 6 | Liu et al., ICCV 2019 | [Soft Rasterizer](https://arxiv.org/abs/1904.01786) |
+# | 6 | Pineda 1988 | [A parallel algorithm for polygon rasterization](https://doi.org/10.1145/54852.378457) |
+# | 6 | Hart 1996 | [Sphere tracing (The Visual Computer)](https://doi.org/10.1007/s003710050084) |
+# | 6 | Liu et al. 2019 | [Soft Rasterizer](https://arxiv.org/abs/1904.01786) |
 # | 7 | Max 1995 | [Optical models for direct volume rendering](https://doi.org/10.1109/2945.468400) |
 # | 7 | Mildenhall et al. 2020 | [NeRF](https://arxiv.org/abs/2003.08934) |
 # | 7 | Fridovich-Keil et al. 2022 | [Plenoxels](https://arxiv.org/abs/2112.05131) |

@@ -22,7 +22,7 @@ from course_lib import tabular, viz
 from course_lib.tabular import study
 
 slide = tabular.slide_table()
-rows = slide.where(slide.notna(), None).values.tolist()
+rows = slide.fillna("?").values.tolist()
 viz.table(rows, list(slide.columns), "The slide's table: four labelled rows and one to predict")
 
 # %% [markdown]
@@ -52,7 +52,8 @@ viz.table(
 #
 # **Exercise 1.1.** Write `encode_frame`: a table with numbers and categories as one matrix. Numbers are
 # standardised, categories one-hot, in the order of the columns. A missing number becomes 0
-# (the mean), a missing or unseen category a row of zeros. `tabular.standardise` and `tabular.one_hot` do a column each.
+# (the mean), a missing or unseen category a row of zeros. `tabular.standardise` and `tabular.one_hot`
+# do a column each.
 
 # %%
 import pandas as pd
@@ -188,7 +189,8 @@ if llm:
 # %%
 if llm:
     yes, no = llm.answer_token("Yes"), llm.answer_token("No")
-    print("p(Yes) =", choice_probability(llm.next_token_logits([prompt]), yes, no).item())
+    p = choice_probability(llm.next_token_logits([prompt]), yes, no).item()
+    print(f"p(Yes) = {p:.3f}")
     answers = ["Yes", "No", "Yes, much more than that", "Hardly"]
     scores = llm.answer_scores(prompt, answers)
     viz.table(

@@ -1074,13 +1074,19 @@ print("half-transparent red before green:", over_composite(two)[0, 0].tolist())
 h = plane_homography(k, torch.eye(4), torch.tensor([0.0, 0.0, 1.0]), 2.0)
 print(f"no motion, no change: {float((h - torch.eye(3)).abs().max()):.0e}")
 
+
 # %%
+def compared(camera, planes):
+    pictures = novel(camera, planes).clamp(0, 1), view_from(camera)[0].color[0]
+    titles = ["from the planes", "truth"]
+    return viz.arrange([viz.as_picture(p) for p in pictures], titles, height=240)
+
+
 widgets.explore(
-    lambda camera, planes: [novel(camera, planes).clamp(0, 1).numpy(),
-                            view_from(camera)[0].color[0].numpy()],
+    compared,
     {"camera": (-0.5, 0.5, 0.2), "planes": {"1": 1, "4": 4, "16": 16, "64": 64}},
     alt="Left the multi-plane image, right the truth, from a camera that moves sideways.",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls when the camera
@@ -1175,7 +1181,7 @@ def measured(make, kind):
     else:
         cloud_ = result if kind == "points" else sample_surface(result, 4000)[0]
         error = surface_error(cloud_)
-    return f"{error:.3f} / {seconds:.2f} s"
+    return f"{error:.3f} / {seconds:.2f}"
 
 
 # %%

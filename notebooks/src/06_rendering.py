@@ -399,7 +399,7 @@ viz.table(
 
 # %% [markdown]
 # ## 6.7 The soft rasteriser
-# SoftRas (Liu et al., ICCV 2019) lets a face cover each pixel by
+# SoftRas (Liu et al. 2019) lets a face cover each pixel by
 #
 # $$D = \mathrm{sigmoid}\!\left(\pm \frac{d^2}{\sigma}\right),$$
 #
@@ -682,9 +682,9 @@ fog_view = widgets.explore(
 # | gradient to the outline | none | yes | not through the hit test | yes |
 # | price | lowest | faces near each pixel | steps per ray | samples per ray |
 #
-# **Sources.** Catmull, *A subdivision algorithm for computer display of curved surfaces*, 1974 (z-buffer).
-# Pineda, *A parallel algorithm for polygon rasterization*, SIGGRAPH 1988 (edge functions). Hart, *Sphere
-# tracing*, The Visual Computer 1996. Liu, Li, Chen, Li, *Soft Rasterizer*, ICCV 2019.
+# **Sources.** Catmull 1974 (z-buffer), Pineda 1988 (the areas of section 6.3), Liu et al. 2019 (soft
+# rasteriser), Hart 1996 (sphere tracing): see the
+# [references](00_start_here.ipynb#0.7-References).
 
 # %%
 progress()
