@@ -188,6 +188,15 @@ def test_a_legend_stands_above_the_plot():
     assert len(many.picture) - len(both) == 3 * 20  # a row for each long label
 
 
+def test_lines_stand_out_from_the_paper():
+    for color in charts.LINES:
+        red, green, blue = (
+            c / 12.92 if c < 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in viz.rgb(color)
+        )
+        brightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        assert 1.05 / (brightness + 0.05) > 2.2, color  # W3C's contrast ratio
+
+
 def test_long_names_of_bars_are_broken_into_lines():
     lines = charts.wrapped("fixed samples, no jitter", bars=5).split("\n")
     assert lines == ["fixed samples,", "no jitter"]
