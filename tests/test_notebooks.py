@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_lib.authoring.build import stale
-from course_lib.authoring.nbval import run_nbval
+from course_lib.authoring.nbval import failures
 from course_lib.authoring.notebook import built_path, sources
 from course_lib.authoring.solve import solve
 from course_lib.exercises import catalogue, find
@@ -28,23 +28,39 @@ def code_cells(source):
     return [cell for cell in built(source).cells if cell.cell_type == "code"]
 
 
-@pytest.fixture
-def nbval(tmp_path):
-    """A function: what pytest says of a notebook that fails; empty if it passes.
+def run_all(notebooks: list[Path], folder: Path) -> dict[str, str]:
+    """What nbval says of notebooks, by name: one process for all of them, a kernel for each.
 
-    The network is closed and nothing is cached, so that every machine runs it as a fresh one does.
+    The network is closed and nothing is cached, so that every machine runs them as a fresh one does.
     """
     fresh = {
         "PYTHONPATH": str(HERE / "closed_network"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
         "MPLCONFIGDIR": matplotlib.get_cachedir(),  # or its list of fonts is made again
     }
+    return failures(notebooks, folder / "report.xml", **fresh)
 
-    def run(notebook: Path) -> str:
-        result = run_nbval([notebook], **fresh)
-        return "" if result.returncode == 0 else result.stdout[-4000:]
 
-    return run
+def chosen(request) -> list[Path]:
+    """The built notebooks of the tests with this fixture that were asked for (by -k, for example)."""
+    tests = (t for t in request.session.items if request.fixturename in t.fixturenames)
+    return sorted({built_path(test.callspec.params["source"]) for test in tests})
+
+
+@pytest.fixture(scope="module")
+def as_shipped(request, tmp_path_factory):
+    return run_all(chosen(request), tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="module")
+def solved(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("solved")
+    (folder / "notebooks").mkdir()
+    paths = []
+    for path in chosen(request):
+        paths.append(folder / "notebooks" / path.name)
+        nbformat.write(solve(nbformat.read(path, as_version=4)), paths[-1])
+    return run_all(paths, folder)
 
 
 @each_notebook
@@ -53,17 +69,13 @@ def test_a_notebook_is_built_from_its_source(source):
 
 
 @each_notebook
-def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, nbval):
-    assert nbval(built_path(source)) == ""
+def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, as_shipped):
+    assert as_shipped[built_path(source).name] == ""
 
 
 @each_notebook
-def test_a_solved_notebook_runs_and_its_checks_say_correct(source, nbval, tmp_path):
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    path = folder / built_path(source).name
-    nbformat.write(solve(built(source)), path)
-    assert nbval(path) == ""
+def test_a_solved_notebook_runs_and_its_checks_say_correct(source, solved):
+    assert solved[built_path(source).name] == ""
 
 
 @each_notebook

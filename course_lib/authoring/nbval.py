@@ -1,12 +1,15 @@
 """Notebooks run by nbval in fast mode: any error fails, and so does a check that says something new."""
 
 import os
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 CELL_SECONDS = 300
+COLOR = re.compile(r"#x1B\[[\d;]*m")  # as pytest writes escape sequences into its report
 
 
 def run_nbval(
@@ -29,3 +32,20 @@ def run_nbval(
         text=True,
         check=False,
     )
+
+
+def failures(notebooks: Sequence[Path], report: Path, **environment: str) -> dict[str, str]:
+    """What nbval says of each notebook of one folder, by name: empty text where every cell passes.
+
+    All run in one process, each in a kernel of its own; `report` is the file that pytest writes.
+    """
+    result = run_nbval(notebooks, **environment, PYTEST_ADDOPTS=f"--junitxml={report}")
+    said: dict[str, list[str]] = {}
+    for case in ET.parse(report).iter("testcase") if report.exists() else ():
+        faults = [*case.iter("failure"), *case.iter("error")]
+        texts = [COLOR.sub("", f"{case.get('name')}: {fault.text}") for fault in faults]
+        said.setdefault(case.get("classname", ""), []).extend(texts)
+    if result.returncode and not any(said.values()):
+        said = {}
+    nothing = [f"pytest ended with {result.returncode}\n{result.stdout[-3900:]}"]
+    return {path.name: "\n".join(said.get(path.name, nothing))[:4000] for path in notebooks}
