@@ -257,3 +257,10 @@ def test_charts_in_colab_use_its_renderer(monkeypatch):
 def test_numbers_in_tensors_are_aligned_like_others():
     plain, packed = (viz.table([["a", x]], ["k", "x"], "One") for x in (0.5, torch.tensor(0.5)))
     assert packed.as_html() == plain.as_html() and "text-align:right" in plain.as_html()
+
+
+def test_short_cells_stay_on_one_line():
+    html = viz.table(
+        [["a", "0.75 ± 0.02", "a sentence of some length"]], ["k", "x", "y"], "One"
+    ).html
+    assert html.count("white-space:nowrap") == 1

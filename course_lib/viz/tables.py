@@ -59,11 +59,7 @@ def _html(texts: list[list[str]], header: Sequence[str], caption: str, numeric: 
     )
     body = ""
     for row in texts:
-        cells = "".join(
-            f'<td style="text-align:{align[c]}">{escape(text)}</td>'
-            for c, text in enumerate(row)
-            if c > 0
-        )
+        cells = "".join(_cell(text, align[c]) for c, text in enumerate(row) if c > 0)
         body += (
             f'<tr><th scope="row" style="text-align:{align[0]}">{escape(row[0])}</th>{cells}</tr>'
         )
@@ -71,3 +67,9 @@ def _html(texts: list[list[str]], header: Sequence[str], caption: str, numeric: 
         f'<table><caption style="caption-side:top;text-align:left">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _cell(text: str, align: str) -> str:
+    """A cell; what is short, such as "0.75 ± 0.02", stays on one line."""
+    wrap = ";white-space:nowrap" if len(text) <= 20 else ""
+    return f'<td style="text-align:{align}{wrap}">{escape(text)}</td>'
