@@ -28,7 +28,9 @@ FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--disable-gpu-compositing",  # or software draws the whole page over and over
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing leaves this machine
 )
+INSIDE = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "file:")
 # Remembers every WebGL canvas, so that the live ones can be counted.
 COUNT_CONTEXTS = """
 window.webglCanvases = new Set();
@@ -69,8 +71,22 @@ class Notebook:
         self.page, self.lab = page, lab
         self.complaints: list[str] = []
         self.outside: list[str] = []
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)[:300]))
+        self._listeners = {
+            "console": self._on_console,
+            "pageerror": lambda error: self.complaints.append(str(error)[:300]),
+            "request": self._on_request,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def close(self) -> None:
+        """Listen no more."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def _on_request(self, request) -> None:
+        if not request.url.startswith(INSIDE):
+            self.outside.append(request.url)
 
     def _on_console(self, message) -> None:
         if message.type == "error" and not any(word in message.text for word in HARMLESS):
@@ -143,35 +159,35 @@ def browser(profile: Path) -> Iterator[Page]:
         context.close()
 
 
-def keep_inside(notebook: Notebook) -> None:
-    """Abort and record every request that leaves this machine."""
-
-    def route(route):
-        url = route.request.url
-        if url.startswith(("http://127.0.0.1", "data:", "blob:", "file:")):
-            route.continue_()
-        else:
-            notebook.outside.append(url)
-            route.abort()
-
-    notebook.page.route("**/*", route)
-
-
 def picture(place: Locator) -> np.ndarray:
-    """A screenshot of a place without its controls, when two in a row are the same (at most 20 s)."""
-    controls = [place.locator(CONTROLS)]
+    """A screenshot of a place without its controls."""
+    shot = place.screenshot(mask=[place.locator(CONTROLS)])
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+
+def steady_picture(place: Locator, seconds: float = 20.0) -> np.ndarray:
+    """A picture of a place when two in a row are the same, or after so many seconds."""
     place.evaluate("e => e.scrollIntoView({block: 'center'})")
-    before, end = None, time.monotonic() + 20.0
+    before, end = None, time.monotonic() + seconds
     while True:
-        now = np.asarray(
-            Image.open(io.BytesIO(place.screenshot(mask=controls))).convert("RGB")
-        ).astype(int)
-        if before is not None and now.shape == before.shape and (now == before).all():
+        now = picture(place)
+        if before is not None and np.array_equal(now, before):
             return now
         if time.monotonic() > end:
             return now
         before = now
-        time.sleep(0.25)
+        time.sleep(0.1)
+
+
+def stays_empty(place: Locator, seconds: float = 20.0) -> bool:
+    """True if a place is not drawn within so many seconds."""
+    place.evaluate("e => e.scrollIntoView({block: 'center'})")
+    end = time.monotonic() + seconds
+    while is_empty(picture(place)):
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.3)
+    return False
 
 
 def is_empty(image: np.ndarray) -> bool:
