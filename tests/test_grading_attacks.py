@@ -64,7 +64,7 @@ def graded(tmp_path_factory):
         "--out",
         str(top / "out"),
         "--timeout",
-        "6",
+        "4",
         "--jobs",
         "2",
         "--exercises",

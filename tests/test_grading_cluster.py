@@ -24,7 +24,8 @@ def test_a_local_cluster_of_two_workers_grades(tmp_path, monkeypatch):
     write(tmp_path / "submissions", files)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as c:
+    workers = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
+    with distributed.LocalCluster(**workers, dashboard_address=None) as c:
         command = [sys.executable, "-m", "course_lib", "grade", str(tmp_path / "submissions")]
         command += ["--out", str(tmp_path / "out"), "--dask", c.scheduler_address]
         done = subprocess.run(

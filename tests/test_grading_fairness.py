@@ -1,7 +1,7 @@
 """Grading is fair: right answers get full marks whatever the seed, wrong ones never do.
 
 COURSE_SEEDS=20 takes every exercise through twenty seeds (about six minutes of a core); without it every
-fourth exercise meets one (`test_exercises.py` has all of them on their visible cases).
+eighth exercise meets one (`test_exercises.py` has all of them on their visible cases).
 """
 
 import importlib
@@ -22,7 +22,7 @@ from course_lib.grading.marks import Key, mark, telling_cases
 from course_lib.grading.plugin import compare
 
 SEEDS = range(int(os.environ.get("COURSE_SEEDS", "1")))
-EVERY = 1 if "COURSE_SEEDS" in os.environ else 4
+EVERY = 1 if "COURSE_SEEDS" in os.environ else 8
 WRITTEN = [exercise for exercise in catalogue().values() if not exercise.is_question][::EVERY]
 NOISE = 1e-6
 GUESSABLE = {"balanced_sample", "euler_characteristic"}
