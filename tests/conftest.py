@@ -14,6 +14,7 @@ from jaxtyping import install_import_hook
 install_import_hook("course_lib", "typecheck.checker")
 
 ROOT = Path(__file__).parent.parent
+LONG = ("test_in_the_browser", "test_notebooks", "test_grading_attacks")
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,8 @@ def closed_network():
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first (a file stays with one worker), so that none waits at the end."""
+    items.sort(key=lambda item: item.path.stem not in LONG)  # browser, grading, notebooks; the rest
