@@ -39,7 +39,8 @@ def failures(notebooks: Sequence[Path], report: Path, **environment: str) -> dic
 
     All run in one process, each in a kernel of its own; `report` is the file that pytest writes.
     """
-    result = run_nbval(notebooks, **environment, PYTEST_ADDOPTS=f"--junitxml={report}")
+    environment["PYTEST_ADDOPTS"] = f"--junitxml={report}"
+    result = run_nbval(notebooks, processes=1, **environment)
     said: dict[str, list[str]] = {}
     for case in ET.parse(report).iter("testcase") if report.exists() else ():
         faults = [*case.iter("failure"), *case.iter("error")]
