@@ -9,15 +9,22 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
+import torch
+
 
 def is_fast() -> bool:
     """True under COURSE_FAST=1: the same code with small budgets, for tests."""
     return os.environ.get("COURSE_FAST") == "1"
 
 
-def budget(full: float, fast: float) -> float:
-    """`full`, or `fast` under COURSE_FAST=1: seconds, steps, sizes; an int pair gives an int."""
-    return fast if is_fast() else full
+def budget(full: float, fast: float, *, gpu: float | None = None) -> float:
+    """`full`, or `fast` under COURSE_FAST=1, or `gpu` (if given) where there is a CUDA device.
+
+    Seconds, steps, sizes; whole numbers stay whole.
+    """
+    if is_fast():
+        return fast
+    return full if gpu is None or not torch.cuda.is_available() else gpu
 
 
 class Budget:

@@ -1,5 +1,6 @@
 """The four decoders, their losses, extraction, evaluation and baselines."""
 
+import json
 import math
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_lib import cameras, meshes, shapes
+from course_lib import cameras, meshes, shapes, voxels
 from course_lib.data.shape_records import FOCAL, camera_at
 from course_lib.data.single_view import SingleView
 from course_lib.reconstruction import (
@@ -30,6 +31,7 @@ from course_lib.reconstruction import (
     vertex_image_features,
 )
 from course_lib.reconstruction.evaluate import Sampled
+from course_lib.reconstruction.score import LIMITS
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,24 @@ def camera() -> torch.Tensor:
     return camera_at(torch.tensor([0.3, 2.0]), torch.tensor([0.3, 0.6]))
 
 
+class Always(torch.nn.Module):
+    """A voxel decoder that gives the same grid for every picture."""
+
+    def __init__(self, sdf):
+        super().__init__()
+        self.grid = -60 * sdf(voxels.voxel_centers(16))
+
+    def forward(self, features):
+        return self.grid.expand(len(features.code), -1, -1, -1)
+
+
+def from_a_ball(sdf=None) -> FromImage:
+    """A mesh network whose template is the surface of a ball, or of another shape."""
+    network = FromImage(MeshDecoder())
+    network.decoder.voxels = Always(sdf or shapes.sphere(0.5))
+    return network
+
+
 # --------------------------------------------------------------------------- the four networks
 
 
@@ -50,8 +70,8 @@ def test_every_decoder_gives_its_representation(images, camera):
     assert FromImage(VoxelDecoder())(images).shape == (2, 32, 32, 32)
     points = FromImage(PointDecoder())(images)
     assert points.shape == (2, 1024, 3) and points.abs().max() <= 1
-    stages = FromImage(MeshDecoder())(images, camera)
-    assert [stage.shape[1] for stage in stages] == [42, 162, 642]
+    for meshes_of_one in FromImage(MeshDecoder()).eval()(images, camera):
+        assert [len(mesh.faces) for mesh in meshes_of_one] == 3 * [len(meshes_of_one[0].faces)]
     assert FromImage(ImplicitDecoder())(images, queries).shape == (2, 5)
 
 
@@ -72,7 +92,7 @@ def test_every_decoder_learns_one_batch(kind):
     data = SingleView.generate("train", 2, views=2)
     batch = data.batch(torch.arange(4))
     torch.manual_seed(0)
-    network = FromImage(train.DECODERS[kind]())
+    network = from_a_ball() if kind == "mesh" else FromImage(train.DECODERS[kind]())
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
@@ -163,30 +183,47 @@ def test_modulation_is_per_picture_and_channel():
     assert torch.equal(modulate(x, 0 * scale, 0 * shift), x)
 
 
-def test_neighbour_means_are_those_of_a_loop():
-    mesh = meshes.icosphere(1)
-    x = torch.randn(2, len(mesh.vertices), 3)
-    got = mesh_decoder.average(mesh_decoder.neighbor_mean(mesh), x)
-    around = [b for a, b in mesh.edges.tolist() if a == 5] + [
-        a for a, b in mesh.edges.tolist() if b == 5
-    ]
-    assert torch.allclose(got[:, 5], x[:, around].mean(dim=1), atol=1e-6)
+def test_before_training_the_mesh_is_the_surface_of_the_voxels(images, camera):
+    template, *moved = from_a_ball().eval()(images, camera)[1]
+    assert float(template.volume()) == pytest.approx(4 / 3 * math.pi * 0.5**3, rel=0.15)
+    for mesh in moved:
+        assert torch.equal(mesh.vertices, template.vertices)
 
 
-def test_batched_samples_lie_on_the_faces_and_are_uniform_by_area():
-    box = meshes.box((1.0, 1.0, 2.0))
-    generator = torch.Generator().manual_seed(4)
-    points = mesh_decoder.sample_faces(box.vertices[None], box.faces, 5000, generator)[0]
-    assert (shapes.box((1.0, 1.0, 2.0))(points)).abs().max() < 1e-5
-    ends = (points[:, 2].abs() > 1 - 1e-4).float().mean()
-    assert float(ends) == pytest.approx(2 / 10, abs=0.03)
+def test_a_sphere_deforms_into_spheres_and_its_encoder_learns(images, camera):
+    network = FromImage(MeshDecoder(template=meshes.icosphere(2, 0.6)))
+    batch = {"image": images, "camera": camera, "points": torch.rand(2, 50, 3)}
+    torch.nn.init.normal_(network.decoder.steps[0].move.weight, std=0.01)
+    train.mesh_step(network, batch).backward()
+    assert all(p.grad is not None for p in network.parameters())
+    mesh = network(images, camera)[1][-1]
+    assert mesh.euler_characteristic == 2 and len(mesh.vertices) == 162
+
+
+def test_the_mesh_has_the_topology_of_its_voxels(images, camera):
+    network = from_a_ball(shapes.torus(0.5, 0.2)).eval()
+    torch.nn.init.normal_(network.decoder.steps[1].move.weight, std=0.01)
+    mesh = network(images, camera)[0][-1]
+    assert mesh.euler_characteristic == 0 and meshes.is_watertight(mesh)
+
+
+def test_refining_keeps_what_the_voxel_network_knows(images, camera):
+    first = FromImage(VoxelDecoder()).eval()
+    network = mesh_decoder.refine(first).eval()
+    assert torch.equal(network.decoder.voxels(network.encoder(images)), first(images))
+    loss = train.mesh_step(
+        network, {"image": images, "camera": camera, "points": torch.rand(2, 50, 3)}
+    )
+    loss.backward()
+    trained = {name.split(".")[1] for name, p in network.named_parameters() if p.grad is not None}
+    assert trained == {"steps"}
 
 
 def test_the_mesh_loss_is_smallest_at_the_truth():
     sphere = meshes.icosphere(3, 0.5)
-    points = meshes.icosphere(4, 0.5).vertices[None]
+    points = meshes.icosphere(4, 0.5).vertices
     at = [
-        float(mesh_training_loss(scale * sphere.vertices[None], sphere, points))
+        float(mesh_training_loss(meshes.Mesh(scale * sphere.vertices, sphere.faces), points))
         for scale in (0.7, 1.0, 1.3)
     ]
     assert at[1] < at[0] and at[1] < at[2]
@@ -223,8 +260,7 @@ def test_an_implicit_network_is_marched_at_any_resolution():
 def test_points_on_a_sphere_become_a_filled_ball():
     points = meshes.icosphere(3, 0.7).vertices
     mesh = extract.points_to_mesh(points)
-    expected = 4 / 3 * math.pi * 0.72**3
-    assert float(mesh.volume()) == pytest.approx(expected, rel=0.15)
+    assert float(mesh.volume()) == pytest.approx(4 / 3 * math.pi * 0.7**3, rel=0.1)
 
 
 def test_a_shape_compared_with_itself_is_perfect():
@@ -308,3 +344,22 @@ def test_the_schedule_rises_and_falls():
     rates = [train.warm_then_cosine(step, 100, 1.0) for step in range(101)]
     assert max(rates) <= 1 and rates[0] < 0.1 and rates[100] < 1e-6 and max(rates) > 0.9
     assert F.relu(torch.tensor(rates)).min() >= 0
+
+
+def test_the_command_that_makes_the_checkpoints_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "SHAPES", 6)
+    monkeypatch.setattr(train, "TEST", 4)
+    monkeypatch.setattr(train, "SEEDS", (0,))
+    monkeypatch.setattr(train, "RECIPES", dict.fromkeys(train.DECODERS, (1e-3, 2, 1)))
+    monkeypatch.setattr(train, "LIMITS", {"limit": LIMITS["truth as 1,024 points"]})
+    cache, folder = tmp_path / "cache", tmp_path / "assets"
+    folder.mkdir()
+    train.make_reconstruction(folder, cache=cache)
+    stored = json.loads((folder / "scores.json").read_text())["scores"]
+    assert [len(stored[kind]) for kind in (*train.DECODERS, "retrieval")] == [1, 1, 1, 1, 1]
+    assert 0 <= stored["voxels"][0]["iou"] <= 1
+    before = (cache / "voxels-0.pt").stat().st_mtime_ns
+    (cache / "points-0.pt").unlink()
+    train.train_kind("points", 0, SingleView.generate("train", 6, views=2, cache=cache), cache)
+    assert (cache / "points-0.pt").exists()
+    assert (cache / "voxels-0.pt").stat().st_mtime_ns == before

@@ -67,6 +67,17 @@ def test_fast_mode_chooses_the_small_budget(monkeypatch):
     assert not is_fast() and budget(60, 2) == 60
 
 
+def test_a_gpu_gets_the_large_budget_but_not_in_fast_mode(monkeypatch):
+    monkeypatch.delenv("COURSE_FAST", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert budget(60, 2, gpu=300) == 300 and budget(60, 2) == 60
+    monkeypatch.setenv("COURSE_FAST", "1")
+    assert budget(60, 2, gpu=300) == 2
+    monkeypatch.delenv("COURSE_FAST")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert budget(60, 2, gpu=300) == 60
+
+
 def test_a_missing_asset_says_how_to_make_it():
     with pytest.raises(FileNotFoundError, match="course_lib assets nothing"):
         asset("nothing/at/all")

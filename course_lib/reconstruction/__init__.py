@@ -6,6 +6,7 @@ from course_lib.reconstruction.implicit_decoder import ImplicitDecoder, modulate
 from course_lib.reconstruction.mesh_decoder import (
     MeshDecoder,
     mesh_training_loss,
+    refine,
     vertex_image_features,
 )
 from course_lib.reconstruction.point_decoder import PointDecoder, two_branches
@@ -26,6 +27,7 @@ __all__ = [
     "mesh_training_loss",
     "modulate",
     "occupancy_loss",
+    "refine",
     "sample_mesh",
     "two_branches",
     "vertex_image_features",

@@ -19,6 +19,11 @@ class Features(NamedTuple):
     code: Float[Tensor, "b code"]
     maps: tuple[Float[Tensor, "b c h w"], ...]
 
+    def of(self, index: int) -> "Features":
+        """The features of one picture of the batch, as a batch of one."""
+        one = slice(index, index + 1)
+        return Features(self.code[one], tuple(m[one] for m in self.maps))
+
 
 class ImageEncoder(nn.Module):
     """Four convolutions that halve the picture, 64 → 32 → 16 → 8 → 4, then one linear layer.

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
-from course_lib.neighbors import nearest_neighbors
 from course_lib.reconstruction.evaluate import Sampled, sample_mesh, solid
 from course_lib.reconstruction.mesh_decoder import MeshDecoder
 from course_lib.reconstruction.point_decoder import PointDecoder
+from course_lib.reconstruction.surfaces import both_signs, points_to_mesh, voxels_to_mesh
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder
 from course_lib.voxels import voxel_centers
 
@@ -35,8 +35,7 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
         mesh = points_to_mesh(points)
         return mesh, Sampled(points, None, solid(mesh))
     if isinstance(decoder, MeshDecoder):
-        vertices = network(image[None], item["camera"][None])[-1][0]
-        mesh = Mesh(vertices, decoder.templates[-1].faces)
+        mesh = network(image[None], item["camera"][None])[0][-1]
         return mesh, sample_mesh(mesh, generator=_seeded())
     logits = query(network, image, voxel_centers(32).to(image).reshape(-1, 3)).reshape((32,) * 3)
     mesh = voxels_to_mesh(logits)  # on the voxels' centres: one set of queries serves both
@@ -47,18 +46,12 @@ def _seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def voxels_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:
-    """The surface where the logit is zero; a layer of empty voxels around closes it."""
-    padded = nn.functional.pad(logits.detach().float(), (1,) * 6, value=-5.0)
-    return grid_to_mesh(_both_signs(-padded), bound=1 + 1 / len(logits))
-
-
 def implicit_to_mesh(network: nn.Module, image: Tensor, resolution: int = 48) -> Mesh:
     """Marching cubes of the logits of one picture (3, h, w) on a lattice; any resolution will do."""
     corners = lattice(resolution).to(image)
     logits = query(network, image, corners.reshape(-1, 3)).reshape(corners.shape[:3])
     logits[:, :, [0, -1]] = logits[:, [0, -1]] = logits[[0, -1]] = -5.0  # close it at the sides
-    return grid_to_mesh(_both_signs(-logits))
+    return grid_to_mesh(both_signs(-logits))
 
 
 @torch.no_grad()
@@ -72,27 +65,3 @@ def query(
     features = network.encoder(image[None])
     logits = [network.decoder(features, chunk[None])[0] for chunk in points.split(CHUNK)]
     return torch.cat(logits)
-
-
-def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.12) -> Mesh:
-    """Balls around the points close the gaps, the hollows that they enclose are filled, and what
-    the balls added is taken away again, but for 0.02.
-    """
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt
-
-    resolution, bound = 48, 1.15
-    corners = lattice(resolution, bound).to(points)
-    squared, _ = nearest_neighbors(corners.reshape(1, -1, 3), points.detach()[None])
-    balls = (squared[0].sqrt() < radius).reshape(corners.shape[:3])
-    filled = binary_fill_holes(balls.cpu().numpy())
-    depth = torch.from_numpy(distance_transform_edt(filled)).to(points) * (2 * bound / resolution)
-    return grid_to_mesh(_both_signs(radius - 0.02 - depth), bound=bound)
-
-
-def _both_signs(values: Tensor) -> Tensor:
-    """A lattice without a surface gets a speck at its lowest value, so that there is a mesh."""
-    if bool((values < 0).any()):
-        return values
-    values = values.clone()
-    values.view(-1)[values.argmin()] = -1e-3
-    return values

@@ -1,4 +1,4 @@
-"""Decoder 3: a mesh. A sphere is deformed in three steps, and refined in between.
+"""Decoder 3: a mesh. The vertices of a template, a sphere or the surface of voxels, are moved.
 
 After Wang et al. 2018, "Pixel2Mesh", and Gkioxari et al. 2019, "Mesh R-CNN": every vertex looks up
 what the picture shows at its own projection, and graph convolutions pass it on along the edges.
@@ -12,65 +12,93 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss
-from course_lib.meshes import Mesh, icosphere
-from course_lib.reconstruction.encoder import CHANNELS, CODE, Features
+from course_lib.meshes import Mesh, graph_convolution, sample_surface, vertex_normals
+from course_lib.reconstruction.encoder import CHANNELS, CODE, Features, FromImage
+from course_lib.reconstruction.surfaces import voxels_to_mesh
+from course_lib.reconstruction.voxel_decoder import VoxelDecoder
 
 FOCAL = 1.3  # focal length in image heights, as in the data set
-LEVELS = (1, 2, 3)  # subdivisions of the icosahedron: 42, 162, 642 vertices
-WIDTH, LAYERS = 64, 3
+STEPS, LAYERS, WIDTH = 2, 3, 64
 
 
 class MeshDecoder(nn.Module):
-    """Camera (b, 4, 4) → the vertices after every step, (b, 42, 3), (b, 162, 3), (b, 642, 3).
+    """Camera (b, 4, 4) → for every picture three meshes: its template, and it after either step.
 
-    `look` is `vertex_image_features`, or a function that does the same.
+    With a `template` (Pixel2Mesh: a sphere) that is where every picture starts; without one (Mesh
+    R-CNN) it is the surface of the voxels that the decoder predicts first. `look` is
+    `vertex_image_features`, or a function that does the same.
     """
 
-    def __init__(self, look: Callable | None = None):
+    def __init__(self, look: Callable | None = None, template: Mesh | None = None):
         super().__init__()
-        look = look or vertex_image_features
-        self.templates = [icosphere(level, 0.6) for level in LEVELS]
-        self.steps = nn.ModuleList(DeformationStep(template, look) for template in self.templates)
+        self.template, self.voxels = template, None if template else VoxelDecoder()
+        self.steps = nn.ModuleList(
+            DeformationStep(look or vertex_image_features) for _ in range(STEPS)
+        )
 
-    def forward(
-        self, features: Features, camera: Float[Tensor, "b 4 4"]
-    ) -> list[Float[Tensor, "b v 3"]]:
-        vertices = self.templates[0].vertices.to(camera).expand(len(camera), -1, -1)
-        stages = [self.steps[0](vertices, features, camera)]
-        for step, coarse in zip(self.steps[1:], self.templates, strict=False):
-            middles = stages[-1][:, coarse.edges].mean(dim=2)  # (b, e, 3), as in meshes.subdivide
-            stages.append(step(torch.cat([stages[-1], middles], dim=1), features, camera))
-        return stages
+    def forward(self, features: Features, camera: Float[Tensor, "b 4 4"]) -> list[list[Mesh]]:
+        answers = []
+        for i, template in enumerate(self.templates(features)):  # each has its own vertices
+            meshes = [template]
+            for step in self.steps:
+                vertices = step(meshes[-1], template.edges, features.of(i), camera[i : i + 1])
+                meshes.append(Mesh(vertices, template.faces))
+            answers.append(meshes)
+        return answers
+
+    @torch.no_grad()
+    def templates(self, features: Features) -> list[Mesh]:
+        """The mesh that each picture starts from."""
+        if self.voxels is None:
+            assert self.template is not None
+            return [self.template.to(features.code.device)] * len(features.code)
+        return [voxels_to_mesh(logits) for logits in self.voxels(features)]
 
 
 class DeformationStep(nn.Module):
     """What a vertex sees, knows and hears from its neighbours → how far it moves."""
 
-    neighbors: Tensor
-
-    def __init__(self, template: Mesh, look: Callable):
+    def __init__(self, look: Callable):
         super().__init__()
         self.look = look
-        self.see = nn.Linear(sum(CHANNELS[:3]) + 3, WIDTH)
+        self.see = nn.Linear(sum(CHANNELS[:3]) + 6, WIDTH)
         self.know = nn.Linear(CODE, WIDTH)
         self.own = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS))
-        self.hear = nn.ModuleList(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(LAYERS))
+        self.hear = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS))
         self.move = nn.Linear(WIDTH, 3)
-        nn.init.normal_(self.move.weight, std=0.01)
-        self.register_buffer("neighbors", neighbor_mean(template), persistent=False)
+        nn.init.zeros_(self.move.weight)  # at first nothing moves
+        nn.init.zeros_(self.move.bias)
 
     def forward(
         self,
-        vertices: Float[Tensor, "b v 3"],
+        mesh: Mesh,
+        edges: Int[Tensor, "e 2"],
         features: Features,
-        camera: Float[Tensor, "b 4 4"],
-    ) -> Float[Tensor, "b v 3"]:
-        seen = [self.look(m, vertices, camera, FOCAL) for m in features.maps]
-        x = self.see(torch.cat([*seen, vertices], dim=-1)) + self.know(features.code)[:, None]
-        for own, hear in zip(self.own, self.hear, strict=True):  # graph convolutions, residual
+        camera: Float[Tensor, "1 4 4"],
+    ) -> Float[Tensor, "v 3"]:
+        seen = [self.look(m, mesh.vertices[None], camera, FOCAL)[0] for m in features.maps]
+        own_place = [mesh.vertices, vertex_normals(mesh)]
+        x = self.see(torch.cat([*seen, *own_place], dim=1)) + self.know(features.code)  # (v, width)
+        for own, hear in zip(self.own, self.hear, strict=True):  # residual
             y = x.relu()
-            x = x + own(y) + average(self.neighbors, hear(y))
-        return vertices + self.move(x.relu())
+            assert isinstance(hear, nn.Linear)
+            x = x + own(y) + graph_convolution(y, edges, hear.weight.T, hear.bias)
+        return mesh.vertices + self.move(x.relu())
+
+
+def refine(network: FromImage, look: Callable | None = None) -> FromImage:
+    """A mesh network that starts from what a voxel network predicts.
+
+    It gets a copy of the network's encoder and decoder, which keep their weights from now on: only
+    the steps of deformation are left to train.
+    """
+    decoder = MeshDecoder(look)
+    assert decoder.voxels is not None
+    mesh = FromImage(decoder)
+    for copy, original in (mesh.encoder, network.encoder), (decoder.voxels, network.decoder):
+        copy.load_state_dict(original.state_dict())
+        copy.requires_grad_(False)
+    return mesh
 
 
 def vertex_image_features(
@@ -100,47 +128,14 @@ def vertex_image_features(
 
 
 def mesh_training_loss(
-    vertices: Float[Tensor, "b v 3"],
-    template: Mesh,
-    points: Float[Tensor, "b n 3"],
-    generator: torch.Generator | None = None,
+    mesh: Mesh, points: Float[Tensor, "n 3"], generator: torch.Generator | None = None
 ) -> Float[Tensor, ""]:
     """Chamfer distance of points on the mesh, and two regularisers of notebook 04.
 
-    L = Chamfer(samples, points) + 0.1 · edge loss + 0.3 · Laplacian loss, the mean over the batch.
+    L = Chamfer(samples, points) + 0.1 · edge loss + 0.3 · Laplacian loss, with as many samples as
+    points.
     """
-    samples = sample_faces(vertices, template.faces.to(points.device), points.shape[1], generator)
-    edges = template.edges.to(points.device)
-    regular = 0.1 * edge_loss(vertices, edges) + 0.3 * laplacian_loss(vertices, edges)
-    return (chamfer_distance(samples, points) + regular).mean()
-
-
-def sample_faces(
-    vertices: Float[Tensor, "b v 3"],
-    faces: Int[Tensor, "f 3"],
-    n: int,
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "b {n} 3"]:
-    """`meshes.sample_surface` for a batch of meshes with the same faces."""
-    a, b, c = (vertices[:, faces[:, i]] for i in range(3))  # (b, f, 3)
-    areas = torch.linalg.cross(b - a, c - a).norm(dim=-1).detach() + 1e-9
-    chosen = torch.multinomial(areas, n, replacement=True, generator=generator)[..., None]
-    a, b, c = (corner.gather(1, chosen.expand(-1, -1, 3)) for corner in (a, b, c))
-    u, v = torch.rand(2, *chosen.shape, generator=generator).to(vertices)
-    root = u.sqrt()
-    return (1 - root) * a + root * (1 - v) * b + root * v * c
-
-
-def neighbor_mean(mesh: Mesh) -> Float[Tensor, "v v"]:
-    """The sparse matrix that replaces every vertex's features by its neighbours' mean."""
-    one, other = torch.cat([mesh.edges, mesh.edges.flip(1)]).unbind(dim=1)
-    weights = 1 / torch.bincount(one).float()[one]
-    size = (len(mesh.vertices),) * 2
-    pairs = torch.stack([one, other])
-    return torch.sparse_coo_tensor(pairs, weights, size, check_invariants=True).coalesce()
-
-
-def average(matrix: Float[Tensor, "v v"], x: Float[Tensor, "b v c"]) -> Float[Tensor, "b v c"]:
-    """The sparse matrix applied to every element of the batch."""
-    columns = x.transpose(0, 1).flatten(1)  # (v, b·c)
-    return torch.sparse.mm(matrix, columns).unflatten(1, (len(x), -1)).transpose(0, 1)
+    samples, _ = sample_surface(mesh, len(points), generator=generator)
+    regular = 0.1 * edge_loss(mesh.vertices, mesh.edges)
+    regular = regular + 0.3 * laplacian_loss(mesh.vertices, mesh.edges)
+    return chamfer_distance(samples[None], points[None])[0] + regular

@@ -1,9 +1,7 @@
 """Scores of networks, baselines and limits over many held-out shapes."""
 
-import json
 import statistics
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -60,27 +58,3 @@ LIMITS: dict[str, Predict] = {
     "template fitted to the truth": lambda i, item: sample_mesh(baselines.template_limit(item)),
 }
 """What each representation could reach at best."""
-
-
-def spread(draws: list[dict[str, float]]) -> dict[str, list[float]]:
-    """Mean and standard deviation of every measure over several draws of test shapes."""
-    table = {name: torch.tensor([draw[name] for draw in draws]) for name in MEASURES}
-    return {name: [float(values.mean()), float(values.std())] for name, values in table.items()}
-
-
-def write_scores(
-    predictors: dict[str, Predict], path: Path, *, shapes: int = 20, few: int = 5
-) -> None:
-    """Three draws of held-out shapes, and the scores' mean and spread, as JSON.
-
-    The limits are slow to compute and alike for all shapes: `few` shapes of each draw do.
-    """
-    data = SingleView.generate("test", 3 * shapes, views=1, points=4096)
-    draws = [range(start, start + shapes) for start in range(0, 3 * shapes, shapes)]
-    table = {
-        name: spread(
-            [score(predict, data, draw[: few if name in LIMITS else None]) for draw in draws]
-        )
-        for name, predict in predictors.items()
-    }
-    path.write_text(json.dumps({"shapes per draw": shapes, "scores": table}, indent=1) + "\n")

@@ -258,8 +258,10 @@ explorer = widgets.explore(
 # %%
 import time
 
+from course_lib.running import Budget, budget
+
 stored = study.load_scores()
-live = 120 if not FAST else 24  # held-out rows that are computed here
+live = budget(120, 24, gpu=len(test))  # held-out rows that are computed here
 some = labels[:live]
 zero = stored.scores["zero/0/0"]
 if llm:
@@ -348,8 +350,6 @@ viz.table(
 # after 90 s.*
 
 # %%
-from course_lib.running import Budget, budget
-
 shots = budget(16, 4)
 chosen = study.nested_sample(pool_labels, seed=42)[shots]
 y = pool_labels[chosen]

@@ -160,13 +160,13 @@ viz.gallery(
 # %% [exercise] max_pool_points
 
 # %% [markdown]
-# The whole network is now a few lines. The data: clouds of 256 points on chairs, tables, lamps,
+# The whole network is now a few lines. The data: clouds of 256 points (1,024 on a GPU) on chairs, tables, lamps,
 # mugs, aeroplanes and bottles; the objects of the test were never seen in training.
 
 # %%
 from course_lib.data.clouds import family_clouds
 
-seeds, points_each = budget(40, 12), budget(256, 128)
+seeds, points_each = budget(40, 12), budget(256, 128, gpu=1024)
 train_x, train_y = (t.to(DEVICE) for t in family_clouds(FAMILIES, range(seeds), points_each))
 test_x, test_y = (
     t.to(DEVICE) for t in family_clouds(FAMILIES, range(1000, 1000 + budget(25, 6)), points_each)
@@ -518,6 +518,7 @@ print(f"{len(train_shapes)} shapes, {places.shape[1]} points each")
 torch.manual_seed(0)
 model = LatentSdf(len(train_shapes), latent=16).to(DEVICE)
 steps = Budget(budget(1400, 40), seconds=75, label="latent shapes")
+items, samples = budget(16, 16, gpu=64), budget(256, 256, gpu=1024)  # of a step
 weights = [p for name, p in model.named_parameters() if name != "latents"]
 optimizer = torch.optim.Adam(
     [{"params": [model.latents], "lr": 5e-3}, {"params": weights, "lr": 2e-3}]
@@ -526,8 +527,8 @@ for step in steps:
     if step == int(0.75 * steps.steps):  # smaller steps at the end
         for group in optimizer.param_groups:
             group["lr"] *= 0.2
-    which = torch.randint(0, len(train_shapes), (16, 1), generator=chance).to(DEVICE)
-    where = torch.randint(0, places.shape[1], (16, 256), generator=chance).to(DEVICE)
+    which = torch.randint(0, len(train_shapes), (items, 1), generator=chance).to(DEVICE)
+    where = torch.randint(0, places.shape[1], (items, samples), generator=chance).to(DEVICE)
     z = model.latents[which[:, 0]]
     error = model(z, places[which, where]).clamp(-0.2, 0.2) - distances[which, where]
     loss = error.abs().mean() + 1e-4 * z.square().sum(dim=1).mean()

@@ -6,8 +6,8 @@
 # one picture cannot tell.
 #
 # *About 90 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
-# convolutional networks; notebook 3 helps. Runs in 7 minutes on two CPU cores, in about 2 on a GPU;
-# nothing is downloaded.*
+# convolutional networks; notebook 3 helps. Runs in 7 minutes on two CPU cores, on a Colab T4
+# in about 5 (an estimate, not measured); nothing is downloaded.*
 
 # %% [setup]
 
@@ -116,6 +116,10 @@ viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a 
 # All four networks are trained by the **same loop**, written out here once. `Budget` stops it after
 # the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
 # and then the network draws three test shapes, so that you can watch it learn.
+#
+# *Time: 65 s per network on two CPU cores, 45 s for each mesh. On a Colab T4 a step takes four times
+# as many pictures, and 1,500 steps, the most that are made, about half a minute (an estimate, not
+# measured).*
 
 # %%
 from IPython.display import display
@@ -124,15 +128,15 @@ from course_lib.reconstruction.extract import reconstruct
 from course_lib.reconstruction.train import warm_then_cosine
 from course_lib.viz.figure import collecting
 
-SECONDS = budget(65, 1.5)  # per network, on a CPU; a GPU does the same steps in about 15
+SECONDS = budget(65, 1.5)
 
 
 # %%
-def fit(network, loss_of, draw, label, peak=3e-3, count=24):
+def fit(network, loss_of, draw, label, peak=3e-3, count=24, seconds=SECONDS):
     """The training loop of this notebook: returns the loss of every step."""
     optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
     random, losses, screen = torch.Generator().manual_seed(0), [], None
-    bar = Budget(budget(1500, 5), seconds=SECONDS, label=label)
+    bar = Budget(budget(1500, 5), seconds=seconds, label=label)
     for step in bar:
         done = max(step / bar.steps, bar.elapsed / bar.seconds)
         optimizer.param_groups[0]["lr"] = warm_then_cosine(done, 1.0, peak)
@@ -278,15 +282,16 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 # network hesitates.
 
 # %% [markdown]
-# ## 5.5 A mesh: deform a sphere
-# *Idea* (Pixel2Mesh, Wang et al. 2018; Mesh R-CNN, Gkioxari et al. 2019): start from a sphere and
-# move its vertices in three steps, 42 → 162 → 642 vertices. Before each step every vertex looks at
-# the picture *where it is projected to*, and graph convolutions (notebook 3) let neighbours talk.
+# ## 5.5 A mesh: move the vertices of a template
+# *Idea* (Pixel2Mesh, Wang et al. 2018): a mesh has too many ways to connect its vertices to learn
+# them. So take a **template** that is connected already, a sphere, and learn only where its vertices
+# go. Before each of two steps every vertex looks at the picture *where it is projected to*, and graph
+# convolutions (notebook 3) let neighbours talk.
 #
 # ```
-# sphere ─► [look, 3 graph convolutions, move] ─► refine ─► [… move] ─► refine ─► [… move] ─► mesh
-#              ▲                                             ▲                       ▲
-#              └── maps of the encoder at the projected vertices, and the code ──────┘
+# template ─► [look, 3 graph convolutions, move] ─► [look, 3 graph convolutions, move] ─► mesh
+#               ▲                                     ▲
+#               └── maps of the encoder at the projected vertices, and the code
 # ```
 #
 # A vertex $p$ is projected with the camera's rotation $R$ and position $t$ (columns of
@@ -305,21 +310,59 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %% [markdown]
 # The loss is the Chamfer distance of points drawn from the mesh, with an edge loss and a Laplacian
-# loss as regularisers (notebook 4 shows what each prevents), after each of the three steps.
+# loss as regularisers (notebook 4 shows what each prevents), after both steps.
+#
+# The encoder starts from the one that section 5.3 trained, so that the minute goes to the decoder.
+#
+# *Predict:* what will become of a chair's legs, and of a mug's handle?
 
 # %%
+from course_lib.meshes import icosphere
 from course_lib.reconstruction.train import mesh_step
 
 torch.manual_seed(0)
-networks["mesh"] = rec.FromImage(rec.MeshDecoder(vertex_image_features))
-curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh", peak=2e-3, count=12)
+sphere = rec.MeshDecoder(vertex_image_features, template=icosphere(3, 0.6))
+networks["mesh from a sphere"] = rec.FromImage(sphere)
+networks["mesh from a sphere"].encoder.load_state_dict(networks["voxels"].encoder.state_dict())
+curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, draw_mesh,
+                                   "sphere", peak=2e-3, count=12, seconds=budget(45, 1.5))  # fmt: skip
 
 # %% [markdown]
 # *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
-# must be pulled out of one skin, and the handle of a mug stays a lump. The topology of the template
-# is the topology of every answer.
+# must be pulled out of one skin, and the handle of a mug stays a lump. **The topology of the template
+# is the topology of every answer.** And that is not for want of training. Here a sphere is fitted to
+# two *true* shapes, without any network or picture, by descent on the same loss:
+
+# %%
+pictures = []
+for index in (0, 3):
+    item = test[index * test.views]
+    fitted = baselines.template_limit(item, steps=budget(120, 20))
+    pictures += [viz.render_mesh(m, **LOOK) for m in (baselines.voxel_limit(item), fitted)]
+viz.gallery(pictures, ["truth at 32³", "a sphere, fitted to it"] * 2, height=150,
+            alt="A chair and a mug, each beside the sphere that was fitted to it")  # fmt: skip
+
+# %% [markdown]
+# *Idea* (Mesh R-CNN, Gkioxari et al. 2019): let another network find the topology. Predict voxels
+# first; their surface is the template, and its vertices are moved as before. We have a network that
+# predicts voxels: `refine` copies the one of section 5.3, freezes it and adds the two steps.
 #
-# > **Slide check.** The slides show the three networks as equals that take a picture and nothing
+# ```
+# picture ─► encoder, voxels (5.3, frozen) ─► marching cubes ─► template ─► [… move] ─► [… move] ─► mesh
+# ```
+
+# %%
+torch.manual_seed(0)
+networks["mesh"] = rec.refine(networks["voxels"], vertex_image_features)
+curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
+                     peak=1e-3, count=8, seconds=budget(45, 1.5))  # fmt: skip
+
+# %% [markdown]
+# *What to see:* holes and handles are there from the start, because the voxels have them, and so are
+# the voxels' mistakes: a leg that is missing in the template cannot be moved into place. What the two
+# steps still gain shows in the table of section 5.8.
+#
+# > **Slide check.** The slides show the networks as equals that take a picture and nothing
 # > else. The mesh network takes more: to look at the picture it must know the *camera*. Pixel2Mesh
 # > and Mesh R-CNN are given its focal length, too.
 
@@ -362,7 +405,8 @@ curves["implicit"] = fit(networks["implicit"], implicit_step, draw_mesh, "implic
 
 # %%
 series = {}
-for kind, losses in curves.items():
+for kind in ("voxels", "points", "mesh from a sphere", "implicit"):
+    losses = curves[kind]
     width = min(15, len(losses))
     mean = np.convolve(losses, np.ones(width) / width, mode="valid")  # of 15 steps each
     series[kind] = (np.arange(len(mean)) + 1, mean / mean[0])
@@ -372,7 +416,7 @@ viz.line_chart(series,
 
 # %% [markdown]
 # *What to see:* all four fall, but the losses have different units and cannot be compared. For that
-# we need one measure for all.
+# we need one measure for all. (The mesh from voxels is left out: it begins where the voxels end.)
 
 # %% [markdown]
 # ## 5.7 What must a network beat, and what can it reach?
@@ -383,7 +427,7 @@ viz.line_chart(series,
 #   yet Tatarchenko et al. (2019, "What do single-view 3D reconstruction networks learn?") found that
 #   it rivalled the networks of its time;
 # - **limits**: the truth itself, squeezed into each representation: at 32³ voxels, at 1,024 points,
-#   or the sphere fitted to the true surface. No network with that output can be much better.
+#   or the sphere of section 5.5 fitted to it. No network with that output can be much better.
 #
 # **Exercise 5.7.** Write `retrieve`: for each query picture the index of the nearest picture of the
 # gallery, by the sum of squared differences over all channels and pixels.
@@ -413,12 +457,13 @@ for kind, network in networks.items():
 # %%
 from course_lib.reconstruction.train import load_network
 
-shipped = {kind: load_network(kind, asset(f"reconstruction/{kind}.pt")) for kind in networks}
+KINDS = ("voxels", "points", "mesh", "implicit")
+shipped = {kind: load_network(kind, asset(f"reconstruction/{kind}.pt")) for kind in KINDS}
 for kind, network in shipped.items():
     table[f"{kind}, checkpoint"] = score(by_network(network), test, indices)
 rows = []
 for name, s in table.items():
-    network = shipped.get(name.split(",")[0])
+    network = networks.get(name.split(",")[0])
     count = sum(p.numel() for p in network.parameters()) / 1e6 if network else None
     numbers = [s["iou"], 1000 * s["chamfer"], s["f_score"], s["normals"]]
     numbers = [f"{number:.3f}" if number == number else "–" for number in numbers]
@@ -431,24 +476,35 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # normal consistency from 0 to 1. Points have no inside and no normals of their own: their IoU is that
 # of balls around them.
 #
-# *What to see:* every network beats the mean shape, and the limits are far above all of them: what
-# stops the networks is not the representation but what they know. Retrieval is a strong rival here: the
-# families are simple and the training set is dense, so a network that was trained briefly loses to it. The mesh's limit is the
-# lowest in IoU (a sphere is not a chair). Measures disagree about the order: the points do well on
-# Chamfer, which they were trained on; voxels and the implicit function on IoU.
+# *What to see:*
+# - Every network beats the mean shape. Retrieval is a strong rival, as the families are simple and the
+#   training set is dense: after a minute of training not every network is ahead of it. The checkpoints
+#   are, by far.
+# - The sphere is behind retrieval, and so is its *limit*: training cannot help it. The other limits
+#   are far above all networks: what stops those is not the representation but what they know.
+# - The mesh has a better Chamfer distance, F-score and normals than the voxels that it refines, by
+#   little. It was not trained on IoU, and gains none.
+# - Measures disagree about the order. Points come last in all of them: 1,024 are few, and between them
+#   is nothing.
 #
-# How far can such a mean be trusted? These are the checkpoints on three separate draws of test
-# shapes, with the spread between the draws (retrieval here searches 6,400 training pictures):
+# How far can such a mean be trusted? The checkpoints were trained three times from other random
+# numbers, on 6,400 shapes of two views, and all of them scored on more test shapes (retrieval
+# searches the same 12,800 training pictures; the limits use a quarter of the test shapes):
 
 # %%
 import json
 
 stored = json.loads(asset("reconstruction/scores.json").read_text())
-rows = [[name, *(f"{s[m][0] * k:.3g} ± {s[m][1] * k:.1g}" if s[m][0] == s[m][0] else "–"
-                 for m, k in (("iou", 1), ("chamfer", 1000), ("f_score", 1), ("normals", 1)))]
-        for name, s in stored["scores"].items()]  # fmt: skip
+rows = []
+for name, seeds in stored["scores"].items():
+    row = [name]
+    for measure, scale in (("iou", 1), ("chamfer", 1000), ("f_score", 1), ("normals", 1)):
+        values = scale * torch.tensor([scores[measure] for scores in seeds])
+        spread = f" ± {values.std():.3f}" if len(seeds) > 1 else ""
+        row.append(f"{values.mean():.3f}{spread}" if values.isfinite().all() else "–")
+    rows.append(row)
 viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals"],
-          f"Checkpoints: mean ± spread over 3 draws of {stored['shapes per draw']} test shapes")  # fmt: skip
+          f"Mean over {stored['test shapes']} test shapes, ± spread of three trainings")  # fmt: skip
 
 # %% [markdown]
 # ### The published table
@@ -496,8 +552,9 @@ viz.gallery(pictures, titles, height=130, columns=6,
             alt="The worst prediction of each network, beside the picture and the true shape")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the failures are thin (legs, handles, wings), or the picture shows them from a bad
-# side. Ask of each: does the picture show what is missing?
+# *What to see:* what is thin goes first (arm rests, legs), and all four find the same chair hard, which
+# is seen from a bad side: straight from the front an arm rest hides behind its own end. Ask of
+# each: does the picture show what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed
@@ -614,7 +671,6 @@ except ValueError as error:
 # %%
 if DEVICE == "cuda" and not FAST:
     train = SingleView.generate("train", 6000, cache=Path(".cache"))
-    SECONDS = 300
     torch.manual_seed(0)
     big = rec.FromImage(rec.VoxelDecoder(grow))
     fit(
@@ -623,6 +679,7 @@ if DEVICE == "cuda" and not FAST:
         draw_mesh,
         "full size",
         count=128,
+        seconds=300,
     )
     print({m: round(v, 3) for m, v in score(by_network(big.cpu().eval()), test, indices).items()})
 else:

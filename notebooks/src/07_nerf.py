@@ -302,9 +302,10 @@ network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
 optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
 pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
 steps, errors = Budget(10**6, seconds=budget(25, 1), label="your NeRF"), []
+count = budget(1024, 1024, gpu=8192)  # rays of a step
 for _ in steps:
-    rays, rgba = pixels.batch(1024, generator)
-    background = torch.rand(1024, 3, device=DEVICE)
+    rays, rgba = pixels.batch(count, generator)
+    background = torch.rand(count, 3, device=DEVICE)
     target = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * background
     loss = ((render(network, *rays, background).color - target) ** 2).mean()
     optimizer.zero_grad()
@@ -347,8 +348,8 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 
 # %%
 few = test.select(range(0, 20, budget(7, 10)))
-mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12, batch=768, learning_rate=5e-3,
-                    position_frequencies=6)  # fmt: skip
+mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12,
+                    batch=budget(768, 768, gpu=8192), learning_rate=5e-3, position_frequencies=6)  # fmt: skip
 mlp_curve = nerf.Curve(mlp, few, every=budget(6, 0.5))
 _ = nerf.train(mlp, photos, seconds=budget(60, 1.5), least=5, on_step=mlp_curve,
                clock=mlp_curve.clock, label="network")  # fmt: skip
@@ -454,8 +455,8 @@ variants = {
     "no fine samples": {"fine": 0},
     "fixed samples, no jitter": {"stratified": False},
 }
-common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "batch": 512, "learning_rate": 5e-3,
-          "position_frequencies": 6}  # fmt: skip
+common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "learning_rate": 5e-3,
+          "batch": budget(512, 512, gpu=4096), "position_frequencies": 6}  # fmt: skip
 results = {}
 for name, change in variants.items():
     ablated = nerf.MLPField(small, **(common | change))
