@@ -117,9 +117,9 @@ viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a 
 # the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
 # and then the network draws three test shapes, so that you can watch it learn.
 #
-# *Time: 65 s per network on two CPU cores, 45 s for each mesh. On a Colab T4 a step takes four times
-# as many pictures, and 1,500 steps, the most that are made, about half a minute (an estimate, not
-# measured).*
+# *Time: 65 s per network on two CPU cores, 45 s for each mesh. No more than 1,500 steps are made, for
+# which a Colab T4 needs about half a minute (an estimate, not measured); section 5.13 lets a GPU do
+# more.*
 
 # %%
 from IPython.display import display
