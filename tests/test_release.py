@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from course_lib.__main__ import main
+from course_lib.authoring import prove
 from course_lib.authoring.notebook import ROOT
 from course_lib.exercises import catalogue
 
@@ -87,3 +89,21 @@ def test_a_folder_that_is_not_empty_is_refused(withheld, capsys):
 def test_an_address_that_is_no_repository_is_refused(address, tmp_path, capsys):
     assert main(["release", "--repository", address, "--out", str(tmp_path / "x")]) == 1
     assert "OWNER/NAME" in capsys.readouterr().out
+
+
+def test_the_proof_leaves_nothing_in_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / "00.ipynb").touch()
+    ran = []
+
+    def run(notebooks, **options):
+        ran.extend(path.name for path in notebooks)
+        (notebooks[0].parent / "trace").touch()
+        return subprocess.CompletedProcess([], 0, stdout="")
+
+    monkeypatch.setattr(prove, "make_environment", lambda folder: "python")
+    monkeypatch.setattr(prove, "install", lambda _, arguments: Path(arguments[0], "build").mkdir())
+    monkeypatch.setattr(prove, "run_nbval", run)
+    assert prove.prove(package) == "" and ran == ["00.ipynb"]
+    assert sorted(path.name for path in package.rglob("*")) == ["00.ipynb", "notebooks"]

@@ -1,5 +1,6 @@
 """Proof of a release: its notebooks run, from a clean virtual environment that holds only it."""
 
+import shutil
 import subprocess
 import tempfile
 import venv
@@ -11,14 +12,15 @@ from course_lib.authoring.nbval import run_nbval
 def prove(package: Path) -> str:
     """Install a released package in a fresh environment and run its notebooks there by nbval.
 
+    All of it on a copy: installing and running leave files behind that students need not see.
     Returns an empty text if all of them run, else the end of what pytest said. Raises
     CalledProcessError if the package cannot be installed.
     """
     with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(package, Path(folder) / "package"))
         python = make_environment(Path(folder) / "venv")
-        pins = package / ".ci" / "tested.txt"
-        install(python, [str(package), "-c", str(pins)])
-        notebooks = sorted((package / "notebooks").glob("*.ipynb"))
+        install(python, [str(copy), "-c", str(copy / ".ci" / "tested.txt")])
+        notebooks = sorted((copy / "notebooks").glob("*.ipynb"))
         result = run_nbval(notebooks, python=python, processes=2)
         return "" if result.returncode == 0 else result.stdout[-4000:]
 
