@@ -189,7 +189,7 @@ def test_a_legend_stands_above_the_plot():
 
 
 def test_lines_stand_out_from_the_paper():
-    for color in charts.LINES:
+    for color in map(charts.line_color, range(len(viz.PALETTE))):
         red, green, blue = (
             c / 12.92 if c < 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in viz.rgb(color)
         )

@@ -102,16 +102,13 @@ def warm_then_cosine(step: float, steps: float, peak: float) -> float:
     return peak * min(1.0, done / 0.03 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done)))
 
 
-def train_checkpoint(
-    kind: str, network: nn.Module, data: SingleView, log: Path, *, steps: int | None = None
-) -> None:
+def train_checkpoint(kind: str, network: nn.Module, data: SingleView, log: Path) -> None:
     """Train one network by its recipe; every hundred steps a line of the log.
 
     In bfloat16 where torch holds it safe, but for the mesh, whose vertices are numbers that need more
     digits. On a processor without bfloat16 arithmetic this is the slower way.
     """
-    peak, count, planned = RECIPES[kind]
-    steps = steps or planned
+    peak, count, steps = RECIPES[kind]
     optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=1e-2)
     begun, losses = time.process_time(), []
     for step in range(steps):

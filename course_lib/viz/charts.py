@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.viz.colors import MARKERS, PALETTE
+from course_lib.viz.colors import MARKERS, cycle
 from course_lib.viz.figure import Figure, described, in_colab, in_notebook, show
 
 Series = Mapping[str, Any]  # {label: (x values, y values)}
@@ -16,8 +16,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 _PYPLOT_DASHES = ("-", "--", ":", "-.")
 _PYPLOT_MARKERS = ("o", "s", "D", "^", "x", "+", "*", "v")
 INK, PAPER, GRID = "#222222", "#ffffff", "#dddddd"
-# Lines need contrast with the paper: an olive in the place of the palette's yellow.
-LINES = tuple("#9A8D00" if color == "#F0E442" else color for color in PALETTE)
+YELLOW, OLIVE = "#F0E442", "#9A8D00"
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _plotly(kind: str, series: dict, axes: Axes) -> dict[str, Any]:
     traces = []
     for index, (label, (xs, ys)) in enumerate(series.items()):
         trace: dict[str, Any] = {"name": label, "x": xs, "y": ys, "showlegend": len(series) > 1}
-        color = LINES[index % len(LINES)]
+        color = line_color(index)
         if kind == "bar":
             trace |= {"type": "bar", "marker": {"color": color}}
         else:
@@ -218,7 +217,7 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
                 place - 0.4 + width * (index + 0.5),
                 ys,
                 width,
-                color=LINES[index % len(LINES)],
+                color=line_color(index),
                 label=label,
             )
             plot.set_xticks(range(len(names)), [wrapped(str(n), len(names)) for n in names])
@@ -235,13 +234,17 @@ def _draw_series(plot: Any, kind: str, index: int, label: str, xs: list, ys: Seq
     xs = [np.nan if value is None else value for value in xs]
     marker = _PYPLOT_MARKERS[index % len(_PYPLOT_MARKERS)]
     if kind == "scatter":
-        plot.plot(xs, ys, marker, color=LINES[index % len(LINES)], markersize=5, label=label)
+        plot.plot(xs, ys, marker, color=line_color(index), markersize=5, label=label)
         return
     dash = _PYPLOT_DASHES[index % len(_PYPLOT_DASHES)]
     shown = marker if len(xs) <= 40 else None
-    plot.plot(
-        xs, ys, dash, color=LINES[index % len(LINES)], marker=shown, markersize=4, label=label
-    )
+    plot.plot(xs, ys, dash, color=line_color(index), marker=shown, markersize=4, label=label)
+
+
+def line_color(index: int) -> str:
+    """The palette's colour number `index`, with an olive for its yellow: lines need contrast."""
+    color = cycle(index)
+    return OLIVE if color == YELLOW else color
 
 
 def _legend_grid(labels: Sequence[str], characters: int = 96) -> tuple[int, int]:
