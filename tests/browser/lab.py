@@ -17,8 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
 TOKEN = "browser-tests"
-# All cells in the page at once; no news and no build pop-ups.
-SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"}}
+# No news and no build pop-ups.
 PAGE = {
     "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
     "buildCheck": False,
@@ -34,8 +33,12 @@ class Lab:
 
     def kernels_off(self) -> None:
         """End all sessions, so that the next notebook finds a quiet machine."""
-        for session in self._ask("GET", "/api/sessions"):
+        for session in self.sessions():
             self._ask("DELETE", f"/api/sessions/{session['id']}")
+
+    def sessions(self) -> list[dict]:
+        """The notebooks that have a kernel."""
+        return self._ask("GET", "/api/sessions") or []
 
     def _ask(self, method: str, path: str) -> list | None:
         headers = {"Authorization": f"token {TOKEN}"}
@@ -57,6 +60,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
     options = [f"--port={port}", f"--IdentityProvider.token={TOKEN}", f"--notebook-dir={served}"]
+    options.append("--LabApp.expose_app_in_browser=True")  # as `jupyterapp`, for commands
     with (folder / "lab.log").open("w") as log:
         server = subprocess.Popen(
             [*command, *options], env=_environment(folder), stdout=log, stderr=log, cwd=folder
@@ -75,10 +79,6 @@ def running_lab(folder: Path) -> Iterator[Lab]:
 def _configure(folder: Path) -> None:
     (folder / "config" / "labconfig").mkdir(parents=True)
     (folder / "config" / "labconfig" / "page_config.json").write_text(json.dumps(PAGE))
-    for name, setting in SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(setting))
 
 
 def _environment(folder: Path) -> dict[str, str]:

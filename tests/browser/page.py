@@ -1,18 +1,16 @@
 """Driving a notebook in JupyterLab with a real browser: open, run, look, press keys."""
 
 import contextlib
-import io
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from nbformat import NotebookNode
-from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import ElementHandle, Page, sync_playwright
 
 from browser.lab import TOKEN, Lab
+from browser.pictures import Camera
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -41,9 +39,16 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return context;
 };
 """
-STATUS = """() => [...document.querySelectorAll('#jp-main-statusbar .jp-StatusBar-TextItem')]
-  .map(e => e.textContent).some(t => t.includes('| Idle') && !t.includes('No Kernel'))"""
-CONTROLS = ".widget-inline-hbox"  # sliders, menus and buttons with their labels and numbers
+# One page stays open for all notebooks: loading JupyterLab takes longer than opening a notebook.
+OPEN = """async ([path, shouldStart]) => {
+  await jupyterapp.restored;
+  const options = {path, kernelPreference: {shouldStart}};
+  await jupyterapp.commands.execute('docmanager:open', options);
+}"""
+CLOSE = "() => { jupyterapp.shell.currentWidget?.dispose(); webglCanvases.clear(); }"
+RUN_ALL = "() => { jupyterapp.commands.execute('notebook:run-all-cells'); }"
+SAVE = "() => jupyterapp.commands.execute('docmanager:save')"
+IDLE = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 PROMPTS = f"""() => [...document.querySelectorAll('{PANEL} .jp-CodeCell .jp-InputPrompt')]
   .map(e => e.textContent.trim())"""
@@ -52,13 +57,20 @@ PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widg
 # How many charts and widgets are drawn.
 DRAWN = f"""() => ['{CHART}', '.jp-OutputArea-output > .jupyter-widgets']
   .map(kind => document.querySelectorAll('{PANEL} ' + kind).length)"""
-# The browser's own remarks that say nothing about a notebook.
+# Asked in every frame: without frames a headless JupyterLab attaches one cell a second.
+PICTURES_SHOWN = f"""number =>
+  [...document.querySelectorAll('{PANEL} .jp-OutputArea img')]
+    .filter(e => e.naturalWidth && e.getBoundingClientRect().width).length >= number"""
+# Sliders, menus and buttons with their labels and numbers are left out of pictures.
+HIDE_CONTROLS = ".widget-inline-hbox:not(.widget-html) { opacity: 0; }"
+# Remarks of the browser and of JupyterLab that say nothing about a notebook.
 HARMLESS = (
     "favicon",
     "ResizeObserver loop",
     "Source map",
     "GL Driver Message",
     "GroupMarkerNotSet",
+    "Cannot read properties of null (reading 'kernel')",  # ipywidgets, where no kernel is started
 )
 # Said of each view that was stored without its model: it shows its picture until its cell is run.
 STORED_VIEW = "widget model not found"
@@ -68,44 +80,53 @@ class Notebook:
     """An open notebook, and all that the browser complained about since it was opened."""
 
     def __init__(self, page: Page, lab: Lab):
-        self.page, self.lab = page, lab
+        self.page, self.lab, self.camera = page, lab, Camera(page)
         self.complaints: list[str] = []
         self.outside: list[str] = []
         self._listeners = {
-            "console": self._on_console,
-            "pageerror": lambda error: self.complaints.append(str(error)[:300]),
+            "console": lambda said: self._hear(said.text) if said.type == "error" else None,
+            "pageerror": lambda error: self._hear(str(error)),
             "request": self._on_request,
         }
         for event, listener in self._listeners.items():
             page.on(event, listener)
 
-    def close(self) -> None:
-        """Listen no more."""
-        for event, listener in self._listeners.items():
-            self.page.remove_listener(event, listener)
-
     def _on_request(self, request) -> None:
         if not request.url.startswith(INSIDE):
             self.outside.append(request.url)
 
-    def _on_console(self, message) -> None:
-        if message.type == "error" and not any(word in message.text for word in HARMLESS):
-            self.complaints.append(message.text[:300])
+    def _hear(self, text: str) -> None:
+        if not any(word in text for word in HARMLESS):
+            self.complaints.append(text[:300])
 
     def open(self, name: str, *, kernel: bool = True) -> None:
         """Open a notebook of the lab and wait until it is drawn and, if wanted, its kernel is idle."""
-        self.page.goto(
-            f"{self.lab.url}/lab/tree/{name}?token={TOKEN}&reset", wait_until="domcontentloaded"
-        )
+        if not self.page.url.startswith(self.lab.url):
+            self.page.goto(f"{self.lab.url}/lab?token={TOKEN}&reset")
+            self.page.wait_for_function("() => window.jupyterapp", timeout=120_000)
+        self.page.evaluate(OPEN, [name, kernel])
         self.page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
         if kernel:
-            self.page.wait_for_function(STATUS, timeout=120_000, polling=100)
+            self.page.wait_for_function(IDLE, timeout=120_000, polling=100)
+
+    def shut(self) -> None:
+        """Close the notebook as it was saved last, and end its kernel."""
+        self.page.evaluate(CLOSE)
+        self.lab.kernels_off()
+
+    def stop_listening(self) -> None:
+        """Hear no more of what the browser says."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def save(self) -> None:
+        """Save the notebook as it stands."""
+        self.page.evaluate(SAVE)
 
     def run_all(self, seconds: float) -> None:
         """Run All Cells, and wait until every code cell has its number."""
         self.complaints = [said for said in self.complaints if STORED_VIEW not in said]
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.evaluate(RUN_ALL)
         time.sleep(1.0)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -127,21 +148,17 @@ class Notebook:
                 )
             time.sleep(0.3)
 
-    def save(self) -> None:
-        """Save the notebook as it stands."""
-        self.page.keyboard.press("Escape")
-        self.page.keyboard.press("Control+s")
-        time.sleep(1.5)
+    def wait_for_pictures(self, number: int, seconds: float = 60.0) -> None:
+        """Wait until the outputs show at least so many pictures."""
+        self.page.wait_for_function(PICTURES_SHOWN, arg=number, timeout=1000 * seconds)
 
-    def all(self, selector: str) -> list[Locator]:
+    def all(self, selector: str) -> list[ElementHandle]:
         """All places of the notebook that match a CSS selector."""
-        return self.page.locator(f"{PANEL} {selector}").all()
+        return self.page.query_selector_all(f"{PANEL} {selector}")
 
     def live_contexts(self) -> int:
         """How many WebGL canvases are in the page."""
-        return self.page.evaluate(
-            "() => [...window.webglCanvases].filter(c => c.isConnected).length"
-        )
+        return self.page.evaluate("() => [...webglCanvases].filter(c => c.isConnected).length")
 
 
 @contextlib.contextmanager
@@ -157,41 +174,3 @@ def browser(profile: Path) -> Iterator[Page]:
         context.add_init_script(COUNT_CONTEXTS)
         yield context.new_page()
         context.close()
-
-
-def picture(place: Locator) -> np.ndarray:
-    """A screenshot of a place without its controls."""
-    shot = place.screenshot(mask=[place.locator(CONTROLS)])
-    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
-
-
-def steady_picture(place: Locator, seconds: float = 20.0) -> np.ndarray:
-    """A picture of a place when two in a row are the same, or after so many seconds."""
-    place.evaluate("e => e.scrollIntoView({block: 'center'})")
-    before, end = None, time.monotonic() + seconds
-    while True:
-        now = picture(place)
-        if before is not None and np.array_equal(now, before):
-            return now
-        if time.monotonic() > end:
-            return now
-        before = now
-        time.sleep(0.1)
-
-
-def stays_empty(place: Locator, seconds: float = 20.0) -> bool:
-    """True if a place is not drawn within so many seconds."""
-    place.evaluate("e => e.scrollIntoView({block: 'center'})")
-    end = time.monotonic() + seconds
-    while is_empty(picture(place)):
-        if time.monotonic() > end:
-            return True
-        time.sleep(0.3)
-    return False
-
-
-def is_empty(image: np.ndarray) -> bool:
-    """True if nearly all pixels have one colour."""
-    pixels = image.reshape(-1, 3)
-    background = np.median(pixels, axis=0)
-    return bool((np.abs(pixels - background).max(axis=1) > 12).mean() < 0.002)
