@@ -19,6 +19,9 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # You should see a torus that turns when you drag it. If you see only a still picture, widgets do
 # not work here: run `python -m course_lib doctor` in a terminal, which says what is missing. The
 # course works without them, every view has its picture.
+#
+# The mouse is not needed: the left and right arrows move the slider that you are on, and in a menu the
+# space bar opens it, the arrows choose, and Enter takes.
 
 # %% [markdown]
 # ## 0.2 How do exercises work?

@@ -86,6 +86,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "COURSE_FAST": "1",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(HERE.parent / "closed_network"),
+        "XDG_CACHE_HOME": str(folder / "cache"),  # nothing downloaded earlier is found
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
