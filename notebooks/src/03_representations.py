@@ -1006,8 +1006,8 @@ for n in counts:
     hulls.append(visual_hull(seen.mask, seen.cameras, 32))
 scores = [float(metrics.iou(h[None], exact[None])) for h in hulls]
 viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
-            [f"{n} views: IoU {s:.2f}" for n, s in zip(counts, scores, strict=True)],
-            alt="The visual hull of a chair from 1 to 32 views.", columns=6)  # fmt: skip
+            [f"from {n}: IoU {s:.2f}" for n, s in zip(counts, scores, strict=True)],
+            alt="The visual hull of a chair from 1, 2, 4, 8, 16 and 32 views.", columns=6)  # fmt: skip
 
 # %% [markdown]
 # *What to see:* the hull shrinks towards the shape and stays outside of it. (Only at bars as thin as a
@@ -1065,7 +1065,7 @@ curves = {}
 for planes in (1, 4, 16, 64):
     baseline = (0.05, 0.1, 0.2, 0.4)
     scores = [psnr(novel(x, planes), view_from(x)[0].color[0]) for x in baseline]
-    curves[f"{planes} planes"] = (baseline, scores)
+    curves[f"{planes = }"] = (baseline, scores)
 viz.line_chart(curves, x="camera moved by", y="PSNR, dB", log_x=True,
                alt="More planes help; a wider baseline hurts.")  # fmt: skip
 alpha = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 1, 1)
