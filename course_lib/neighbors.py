@@ -12,6 +12,9 @@ from torch import Tensor
 
 TREE_PAIRS = 2**17  # below so many pairs comparing all of them is quicker than building a tree
 TREE_DIMENSIONS = 8  # above, a k-d tree visits most of its leaves
+TREE_LEAF = (
+    48  # points: large leaves are read in one sweep, which is quicker than going down further
+)
 BLOCK_PAIRS = {"cpu": 2**22, "cuda": 2**26}  # distances held at a time: 16 or 256 MB of float32
 
 
@@ -100,8 +103,10 @@ def _block_search(p: Tensor, q: Tensor) -> Tensor:
     rows = max(1, BLOCK_PAIRS.get(p.device.type, 2**22) // (q.shape[0] * q.shape[1]))
     # Products of matrices would be faster, but they cancel digits and then pick wrong neighbours.
     mode = "donot_use_mm_for_euclid_dist"
-    blocks = [torch.cdist(block, q, compute_mode=mode).argmin(dim=2) for block in p.split(rows, 1)]
-    return torch.cat(blocks, dim=1)
+    found = torch.empty(p.shape[:2], dtype=torch.int64, device=p.device)
+    for block, result in zip(p.split(rows, 1), found.split(rows, 1), strict=True):
+        torch.argmin(torch.cdist(block, q, compute_mode=mode), dim=2, out=result)
+    return found
 
 
 def _tree_search(p: Tensor, q: Tensor) -> Tensor:
@@ -126,7 +131,7 @@ def _arrays(cloud: Tensor) -> np.ndarray:
 def _tree(points: np.ndarray):
     from scipy.spatial import cKDTree
 
-    return cKDTree(points, balanced_tree=False)
+    return cKDTree(points, leafsize=TREE_LEAF, balanced_tree=False)
 
 
 def _query(tree, points: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
