@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 
+from course_lib.__main__ import main
 from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, names_used, notebook, without_markers
@@ -344,10 +345,11 @@ def test_unsandboxed_grading_gives_the_same_marks_when_it_is_asked_for(tmp_path)
 
 
 @pytest.mark.parametrize("options", [["--exercises", "no_such"], ["--jobs", "0"]])
-def test_wrong_usage_is_said_in_one_line(tmp_path, options):
+def test_wrong_usage_is_said_in_one_line(tmp_path, capsys, options):
     write(tmp_path / "submissions", {"a.ipynb": centroid(RIGHT)})
-    done = grade(tmp_path, *options)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    arguments = ["grade", str(tmp_path / "submissions"), "--out", str(tmp_path / "out"), *options]
+    assert main(arguments) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_every_exercise_has_a_plan_whose_cases_cannot_be_guessed():

@@ -219,8 +219,8 @@ def train(network, steps, label):
 
 
 torch.manual_seed(0)
-pointnet = train(MyPointNet(len(FAMILIES)).to(DEVICE), budget(160, 30), "PointNet")
-flatnet = train(FlatNet(len(FAMILIES), points_each).to(DEVICE), budget(160, 30), "FlatNet")
+pointnet = train(MyPointNet(len(FAMILIES)).to(DEVICE), budget(160, 10), "PointNet")
+flatnet = train(FlatNet(len(FAMILIES), points_each).to(DEVICE), budget(160, 10), "FlatNet")
 
 # %% [markdown]
 # *Predict:* which accuracy will the two reach on new objects, and what happens to each when the
@@ -517,7 +517,7 @@ print(f"{len(train_shapes)} shapes, {places.shape[1]} points each")
 # %%
 torch.manual_seed(0)
 model = LatentSdf(len(train_shapes), latent=16).to(DEVICE)
-steps = Budget(budget(1400, 40), seconds=75, label="latent shapes")
+steps = Budget(budget(1400, 15), seconds=75, label="latent shapes")
 items, samples = budget(16, 16, gpu=64), budget(256, 256, gpu=1024)  # of a step
 weights = [p for name, p in model.named_parameters() if name != "latents"]
 optimizer = torch.optim.Adam(

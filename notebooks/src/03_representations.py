@@ -129,7 +129,7 @@ def fit_network(width, seconds):
     model = implicit.NeuralSdf(width, width // 2)
     x, target = implicit.sdf_samples(chair.sdf, truth, 1 << 15, generator=seeded)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
-    for _ in Budget(int(budget(700, 20)), seconds=seconds, label=f"width {width}"):
+    for _ in Budget(int(budget(700, 10)), seconds=seconds, label=f"width {width}"):
         some = torch.randint(len(x), (1024,), generator=seeded)
         loss = (model(x[some]) - target[some]).abs().mean()
         optimizer.zero_grad()
@@ -265,7 +265,7 @@ torch.manual_seed(0)
 layers = [torch.nn.Conv3d(1, 8, 5, padding=2), torch.nn.ReLU(), torch.nn.Conv3d(8, 1, 3, padding=1)]
 net = torch.nn.Sequential(*layers)
 optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
-for step in Budget(int(budget(240, 30)), seconds=budget(12, 6), label="deblurring"):
+for step in Budget(int(budget(240, 10)), seconds=budget(12, 6), label="deblurring"):
     x, y = pairs[step % len(pairs)]
     score = net(x)[0, 0]
     loss = torch.nn.functional.soft_margin_loss(score, 2.0 * y - 1, reduction="none")
@@ -689,7 +689,7 @@ for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
     layers = layers_of()
     weights = [w.requires_grad_() for layer in layers for w in layer]
     optimizer = torch.optim.Adam(weights, lr=0.01)
-    for step in Budget(int(budget(250, 40)), seconds=budget(12, 3), label=name):
+    for step in Budget(int(budget(250, 10)), seconds=budget(12, 3), label=name):
         mesh, normals, labels = data[step % len(data)]
         scores = predict(layers, normals, mesh.edges if linked else nobody)
         share = torch.bincount(labels, minlength=2).float()
@@ -971,7 +971,7 @@ def classify(images):
 
 
 optimizer = torch.optim.Adam([*trunk.parameters(), *head.parameters()], lr=3e-3)
-for step in Budget(int(budget(120, 40)), seconds=budget(15, 4), label="MVCNN"):
+for step in Budget(int(budget(120, 10)), seconds=budget(15, 4), label="MVCNN"):
     some = torch.randperm(8, generator=seeded)[: 1 + step % 8]
     loss = torch.nn.functional.cross_entropy(classify(train[:, some]), train_labels)
     optimizer.zero_grad()

@@ -136,7 +136,7 @@ def fit(network, loss_of, draw, label, peak=3e-3, count=24, seconds=SECONDS):
     """The training loop of this notebook: returns the loss of every step."""
     optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
     random, losses, screen = torch.Generator().manual_seed(0), [], None
-    bar = Budget(budget(1500, 5), seconds=seconds, label=label)
+    bar = Budget(budget(1500, 2), seconds=seconds, label=label)
     for step in bar:
         done = max(step / bar.steps, bar.elapsed / bar.seconds)
         optimizer.param_groups[0]["lr"] = warm_then_cosine(done, 1.0, peak)
@@ -337,7 +337,7 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
 pictures = []
 for index in (0, 3):
     item = test[index * test.views]
-    fitted = baselines.template_limit(item, steps=budget(120, 20))
+    fitted = baselines.template_limit(item, steps=budget(120, 5))
     pictures += [viz.render_mesh(m, **LOOK) for m in (baselines.voxel_limit(item), fitted)]
 viz.gallery(pictures, ["truth at 32³", "a sphere, fitted to it"] * 2, height=150,
             alt="A chair and a mug, each beside the sphere that was fitted to it")  # fmt: skip

@@ -363,7 +363,7 @@ def error(draw, shift):
 
 
 # %%
-shifts = torch.linspace(2, 3, budget(201, 41)).tolist()
+shifts = torch.linspace(2, 3, budget(201, 11)).tolist()
 viz.line_chart(
     {
         name: (shifts, [error(draw, s).item() for s in shifts])
@@ -482,7 +482,7 @@ wanted = photographed(coarse, look_at(true_eye))
 # %%
 eye = torch.tensor([-0.3, 1.8, 2.0], device=DEVICE, requires_grad=True)
 optimizer = torch.optim.Adam([eye], lr=0.05)
-steps = budget(120, 10)
+steps = budget(120, 5)
 guesses, off = [], []
 for step in Budget(steps, seconds=budget(60, 8), label="find the camera"):
     sigma = 10 ** (-2 - 1.7 * step / steps)
@@ -543,7 +543,7 @@ def disagreement(vertices):
 # %%
 shape = ball.vertices.clone().requires_grad_()
 optimizer = torch.optim.Adam([shape], lr=0.01)
-for _ in Budget(budget(250, 12), seconds=budget(60, 8), label="fit the shape"):
+for _ in Budget(budget(250, 5), seconds=budget(60, 8), label="fit the shape"):
     smooth = laplacian_loss(shape, ball.edges) + 0.1 * edge_loss(shape, ball.edges)
     loss = disagreement(shape) + smooth + 3e-5 * smooth_loss(shape, ball.faces)
     optimizer.zero_grad()

@@ -301,7 +301,7 @@ torch.manual_seed(0)
 network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
 optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
 pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
-steps, errors = Budget(10**6, seconds=budget(25, 1), label="your NeRF"), []
+steps, errors = Budget(10**6, seconds=budget(25, 0.3), label="your NeRF"), []
 count = budget(1024, 1024, gpu=8192)  # rays of a step
 for _ in steps:
     rays, rgba = pixels.batch(count, generator)
@@ -351,7 +351,7 @@ few = test.select(range(0, 20, budget(7, 10)))
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12,
                     batch=budget(768, 768, gpu=8192), learning_rate=5e-3, position_frequencies=6)  # fmt: skip
 mlp_curve = nerf.Curve(mlp, few, every=budget(6, 0.5))
-_ = nerf.train(mlp, photos, seconds=budget(60, 1.5), least=5, on_step=mlp_curve,
+_ = nerf.train(mlp, photos, seconds=budget(60, 0.5), least=5, on_step=mlp_curve,
                clock=mlp_curve.clock, label="network")  # fmt: skip
 
 # %%
@@ -460,7 +460,7 @@ common = {"width": 64, "depth": 4, "coarse": 10, "fine": 10, "learning_rate": 5e
 results = {}
 for name, change in variants.items():
     ablated = nerf.MLPField(small, **(common | change))
-    _ = nerf.train(ablated, small, seconds=budget(18, 0.5), least=3, label=name)
+    _ = nerf.train(ablated, small, seconds=budget(18, 0.1), least=3, label=name)
     results[name] = nerf.evaluate(ablated, small_test.select(range(0, 20, 4)))["psnr"]
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
