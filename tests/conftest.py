@@ -13,6 +13,8 @@ from jaxtyping import install_import_hook
 # Shapes and types in course_lib's signatures are enforced while the tests run.
 install_import_hook("course_lib", "typecheck.checker")
 
+import course_lib.grading  # noqa: E402, F401  (before nbformat, whose slow part it leaves out)
+
 ROOT = Path(__file__).parent.parent
 LONG = ("test_in_the_browser", "test_notebooks", "test_grading_attacks")
 
