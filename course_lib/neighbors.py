@@ -12,9 +12,7 @@ from torch import Tensor
 
 TREE_PAIRS = 2**17  # below so many pairs comparing all of them is quicker than building a tree
 TREE_DIMENSIONS = 8  # above, a k-d tree visits most of its leaves
-TREE_LEAF = (
-    48  # points: large leaves are read in one sweep, which is quicker than going down further
-)
+TREE_LEAF = 48  # points: to read a large leaf in one sweep is quicker than to go down further
 BLOCK_PAIRS = {"cpu": 2**22, "cuda": 2**26}  # distances held at a time: 16 or 256 MB of float32
 
 
