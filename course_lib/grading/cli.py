@@ -10,8 +10,8 @@ notebook, or each folder with notebooks, is a student's. In the output folder ap
   .grading/        what is needed to go on after an interruption: run the same command again
 
 A status is one of: correct, partly correct, incorrect, not attempted, missing (no such cell),
-unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, crashed, and
-needs review (points as given, but look at it: the flags say why).
+unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, crashed,
+needs review (points as given, but look at it: the flags say why), and not graded (the grader failed).
 
 Hidden cases are drawn from the seed, which is secret unless you give it. Add cases or points of your
 own with --cases FILE, a TOML file:
@@ -97,8 +97,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
     from course_lib.grading.instructor import read_cases
+    from course_lib.grading.marks import NOT_GRADED
     from course_lib.grading.report import summary, write_reports
-    from course_lib.grading.run import UNUSABLE, Run, grade
+    from course_lib.grading.run import Run, grade
 
     settings = Run(
         out,
@@ -113,10 +114,12 @@ def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
     students, plans = grade(settings, submissions)
     write_reports(out, students, plans)
     print(summary(students, plans, out))
-    broken = [p.exercise for p in plans if UNUSABLE in students[0].marks[p.exercise].feedback]
-    if broken:
-        print(f"grade: not graded: {', '.join(broken)}: {UNUSABLE}", file=sys.stderr)
-    return 1 if broken else 0
+    left = [(s.name, m) for s in students for m in s.marks.values() if m.status == NOT_GRADED]
+    for name, mark in left[:10]:
+        print(f"grade: not graded: {name}, {mark.exercise}: {mark.feedback[0]}", file=sys.stderr)
+    if len(left) > 10:
+        print(f"grade: and {len(left) - 10} more", file=sys.stderr)
+    return 1 if left else 0
 
 
 def exercise_names(given: list[str]) -> tuple[str, ...]:

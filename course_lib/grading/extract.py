@@ -21,12 +21,16 @@ class Unreadable(ValueError):
 
 @dataclass
 class Cell:
-    """An exercise cell: its source, the imports it needs from other cells, and doubts about it."""
+    """An exercise cell: its source, the imports it needs from other cells, and doubts about it.
+
+    `own` is False where the text came from another cell than the exercise's.
+    """
 
     source: str
     imports: str = ""
     doubt: str = ""
     problem: str = ""
+    own: bool = True
 
     @property
     def is_stub(self) -> bool:
@@ -130,7 +134,8 @@ def _choose(
         return Cell(worked[-1], doubt=doubt)
     elsewhere = [source for source, tree in others if _defines(tree, name)]
     if elsewhere:
-        return Cell(elsewhere[-1], doubt="taken from another cell than the exercise's own")
+        doubt = "taken from another cell than the exercise's own"
+        return Cell(elsewhere[-1], doubt=doubt, own=False)
     return Cell(texts[-1]) if texts else None
 
 

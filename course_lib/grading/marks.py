@@ -17,6 +17,7 @@ from course_lib.grading.extract import Cell
 from course_lib.grading.plugin import compare, decode
 
 FEW_NUMBERS, LONG_TEXT = 16, 24
+NOT_GRADED = "not graded"
 SENTENCES = {
     "shape": "the result has the wrong shape",
     "type": "the result is of the wrong type",

@@ -44,10 +44,12 @@ class GradingKernel(RunningKernel):
     """nbval's kernel in the sandbox, with a byte budget and a liveness check."""
 
     def __init__(self, library: str, limits: dict):
-        context = zmq.Context()
-        context.setsockopt(zmq.MAXMSGSIZE, BYTES_PER_CELL)
+        self._context = zmq.Context()
+        self._context.setsockopt(zmq.MAXMSGSIZE, BYTES_PER_CELL)
         self.km = KernelManager(
-            kernel_name="grading", kernel_spec_manager=_Specs(library, limits), context=context
+            kernel_name="grading",
+            kernel_spec_manager=_Specs(library, limits),
+            context=self._context,
         )
         self._waiting: list[dict] = []
         self._received = 0
@@ -70,6 +72,13 @@ class GradingKernel(RunningKernel):
         """Kill the kernel and raise KernelLost."""
         self.km.shutdown_kernel(now=True)
         raise KernelLost(reason)
+
+    def stop(self) -> None:
+        """End the kernel, and the threads of its messages: a whole course has a hundred kernels."""
+        try:
+            super().stop()
+        finally:
+            self._context.destroy(linger=0)
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
         """Start a cell, with a fresh budget."""

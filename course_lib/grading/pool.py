@@ -15,7 +15,6 @@ from typing import Any
 from course_lib.grading import confine
 
 _fork = multiprocessing.get_context("fork")
-EXTRA_MEGABYTES = 2048
 
 
 class TaskLost(RuntimeError):
@@ -37,11 +36,13 @@ def run_all(
     jobs: int,
     seconds: float,
     once_more: bool = True,
+    megabytes: int | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """Yield (key, result) as tasks (key, argument) end; a result is TaskLost if there is none.
 
-    Each task is a fork of this process with a limit on its memory; after `seconds` it is killed. A
-    task that was lost is tried once more. `work` returns what JSON can hold.
+    Each task is a fork of this process; after `seconds` it is killed. With `megabytes` it can use so
+    much memory beyond this process's: for tasks that read what students sent. A task that was lost
+    is tried once more. `work` returns what JSON can hold.
     """
     waiting = [(key, argument, once_more) for key, argument in tasks][::-1]
     running: dict[Any, tuple[_Running, tuple]] = {}
@@ -49,7 +50,7 @@ def run_all(
         while waiting or running:
             while waiting and len(running) < jobs:
                 task = waiting.pop()
-                started = _start(work, task, seconds)
+                started = _start(work, task, seconds, megabytes)
                 running[started.pipe] = (started, task)
             for pipe in _finished(running):
                 entry, (key, argument, again) = running.pop(pipe)
@@ -63,21 +64,23 @@ def run_all(
             entry.process.kill()
 
 
-def _start(work: Callable, task: tuple, seconds: float) -> _Running:
+def _start(work: Callable, task: tuple, seconds: float, megabytes: int | None) -> _Running:
     ours, theirs = _fork.Pipe(duplex=False)
-    process = _fork.Process(target=_child, args=(work, task[1], theirs), daemon=True)
+    arguments = (work, task[1], theirs, megabytes)
+    process = _fork.Process(target=_child, args=arguments, daemon=True)
     process.start()
     theirs.close()
     return _Running(task[0], process, ours, time.monotonic() + seconds)
 
 
-def _child(work: Callable, argument: Any, pipe: Any) -> None:
+def _child(work: Callable, argument: Any, pipe: Any, megabytes: int | None) -> None:
     gc.freeze()  # what was there before the fork is no garbage: collecting it would take long
     if sys.platform == "linux":
         confine.die_with_parent()
-        with open("/proc/self/statm") as file:
-            now = int(file.read().split()[0]) * resource.getpagesize()
-        confine.limit({"AS": now + (EXTRA_MEGABYTES << 20)})
+        if megabytes is not None:
+            with open("/proc/self/statm") as file:
+                now = int(file.read().split()[0]) * resource.getpagesize()
+            confine.limit({"AS": now + (megabytes << 20)})
     pipe.send_bytes(json.dumps(work(argument)).encode())
 
 

@@ -20,14 +20,14 @@ from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell, Extract, extract
 from course_lib.grading.library import PACKAGE, WHOLE, catalogue_module
-from course_lib.grading.marks import Key, Mark, without_grading
+from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.session import grade_cells, record_references
 from course_lib.grading.submissions import Submission
 from course_lib.grading.workspace import GradingError
 
-EXTRACT_SECONDS = 60
+EXTRACT_SECONDS, EXTRACT_MEGABYTES = 60, 2048
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
 
@@ -119,7 +119,8 @@ def read(submissions: list[Submission], jobs: int) -> list[Student]:
 
     students = {s.student: Student(s.student, {}, s.problem) for s in submissions}
     tasks = [(s.student, s) for s in submissions if s.notebooks]
-    for name, result in run_all(work, tasks, jobs=jobs, seconds=EXTRACT_SECONDS, once_more=False):
+    limits: dict[str, Any] = {"seconds": EXTRACT_SECONDS, "megabytes": EXTRACT_MEGABYTES}
+    for name, result in run_all(work, tasks, jobs=jobs, once_more=False, **limits):
         if isinstance(result, TaskLost):
             students[name].problem = f"it could not be read ({result})"
         else:
@@ -133,14 +134,17 @@ def _as_extract(data: dict) -> Extract:
 
 
 def _merge(student: Student, extracts: list[Extract]) -> None:
-    """Several notebooks of one student: an exercise in two of them is for a human to look at."""
+    """Several notebooks of one student: an exercise in two of them is for a human to look at.
+
+    The exercise's own cell in one of them counts before any other cell of the others.
+    """
     for found in extracts:
         student.problem = student.problem or found.problem
         for name, cell in found.cells.items():
             before = student.cells.get(name)
-            if before is None or before.is_stub:
+            if before is None or before.is_stub or (cell.own and not before.own):
                 student.cells[name] = cell
-            elif not cell.is_stub and cell.source != before.source:
+            elif cell.own >= before.own and not cell.is_stub and cell.source != before.source:
                 before.doubt = "it stands in several of the notebooks"
     if student.cells:
         student.problem = ""
@@ -256,7 +260,7 @@ def _grade_all(
             student = by_name[name]
             for mark in _marks(result, tasks[name][1]):
                 student.marks[mark.exercise] = mark
-                if not isinstance(result, TaskLost):
+                if mark.status != NOT_GRADED:
                     plan = next(p for p in plans if p.exercise == mark.exercise)
                     journal.add(_key(student, plan, keys), mark.to_json())
             bar.update()
@@ -292,15 +296,15 @@ def _engine(run: Run, tasks: dict, keys: dict[str, Key]) -> Iterator[tuple[str, 
 
 def _marks(result: Any, todo: list[Plan]) -> list[Mark]:
     if isinstance(result, TaskLost):
-        sentence = f"it could not be graded ({result})"
-        return [without_grading(plan, "crashed", sentence) for plan in todo]
+        sentence = f"the grader failed on it, not the student ({result}): run the command again"
+        return [without_grading(plan, NOT_GRADED, sentence) for plan in todo]
     return [Mark(**data) for data in result]
 
 
 def _early_mark(student: Student, plan: Plan, keys: dict[str, Key]) -> Mark | None:
     """The mark where there is nothing to run."""
     if plan.exercise not in keys:
-        return without_grading(plan, "crashed", UNUSABLE)
+        return without_grading(plan, NOT_GRADED, UNUSABLE)
     cell = student.cells.get(plan.exercise)
     if student.problem:
         return without_grading(plan, "unreadable", student.problem)

@@ -12,7 +12,9 @@ from course_lib.exercises import find
 from course_lib.grading import plugin
 from course_lib.grading.assemble import Plan, notebook, references_notebook
 from course_lib.grading.extract import Cell
-from course_lib.grading.marks import Key, Mark, mark
+from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
+
+NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
 
 
 class _Listener:
@@ -51,12 +53,31 @@ def grade_cells(
         text = notebook(plan, cell.source, cell.imports, keys[plan.exercise].expected)
         files.append(folder / f"{plan.exercise}.ipynb")
         files[-1].write_text(text, encoding="utf-8")
-    records = run_notebooks(files, seconds)
+    records = _started(files, seconds, run_notebooks(files, seconds))
     marks = []
     for plan in plans:
         own = [record for record in records if record["exercise"] == plan.exercise]
-        marks.append(mark(plan, keys[plan.exercise], cells[plan.exercise], own))
+        if _started_exercises(own):
+            marks.append(mark(plan, keys[plan.exercise], cells[plan.exercise], own))
+        else:
+            marks.append(without_grading(plan, NOT_GRADED, NO_KERNEL))
     return marks
+
+
+def _started_exercises(records: list[dict]) -> set[str]:
+    """The exercises whose kernel came up: their set-up cell, which is the grader's, passed."""
+    return {r["exercise"] for r in records if r["role"] == "set-up" and r["passed"]}
+
+
+def _started(files: list[Path], seconds: float, records: list[dict]) -> list[dict]:
+    """The records, with those of kernels that did not come up made anew, once.
+
+    Nothing of the student's has run before the set-up cell has: that it fails is the grader's fault.
+    """
+    good = _started_exercises(records)
+    again = [file for file in files if file.stem not in good]
+    kept = [record for record in records if record["exercise"] in good]
+    return kept + (run_notebooks(again, seconds) if again else [])
 
 
 def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[str, list]:
