@@ -63,7 +63,7 @@ def test_the_library_for_an_exercise_lacks_its_solution_and_the_answers(tmp_path
     texts = {path.name: path.read_text() for path in root.rglob("*.py")}
     assert "not here while the exercise is graded" in texts["losses.py"]
     whole = "\n".join(texts.values())
-    assert "Misconception(" not in whole.replace("class Misconception", "")
+    assert "mistakes({" not in whole and "_MISTAKES" not in whole
     assert "hints=" not in whole and "explanation=" not in whole
     assert "nb00_start.py" not in texts and "sources.py" not in texts
 

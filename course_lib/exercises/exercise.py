@@ -35,6 +35,11 @@ class Misconception:
     message: str
 
 
+def mistakes(table: dict[str, tuple[Any, str]]) -> tuple[Misconception, ...]:
+    """Misconceptions from a table: name -> (what such a student writes, what to tell them)."""
+    return tuple(Misconception(name, wrong, text) for name, (wrong, text) in table.items())
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """Numbers agree if |got - expected| <= absolute + relative * |expected|."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 
 
 def centroid(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b 3"]:
@@ -15,6 +15,19 @@ def centroid(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b 3"]:
     """
     return points.mean(dim=1)
 
+
+# fmt: off
+CENTROID_MISTAKES = mistakes({
+    "sum": (lambda points: points.sum(dim=1),
+        "You added the points up: a mean is the sum divided by their number n."),
+    "over the batch": (lambda points: points.mean(dim=0),
+        "You averaged over the clouds of the batch (axis 0). A cloud's points lie along axis 1."),
+    "over the coordinates": (lambda points: points.mean(dim=2),
+        "You averaged x, y and z of each point (axis 2). Average over the points, axis 1."),
+    "over everything": (lambda points: points.mean(),
+        "You averaged all numbers into one. Say along which axis: `points.mean(dim=...)`."),
+})
+# fmt: on
 
 CENTROID = Exercise(
     number="0.1",
@@ -29,28 +42,7 @@ CENTROID = Exercise(
         Case("one cloud", lambda g: (torch.randn(1, 5, 3, generator=g),)),
         Case("a batch of clouds", lambda g: (torch.randn(4, 7, 3, generator=g),)),
     ),
-    misconceptions=(
-        Misconception(
-            "sum",
-            lambda points: points.sum(dim=1),
-            "You added the points up: a mean is the sum divided by their number n.",
-        ),
-        Misconception(
-            "over the batch",
-            lambda points: points.mean(dim=0),
-            "You averaged over the clouds of the batch (axis 0). A cloud's points lie along axis 1.",
-        ),
-        Misconception(
-            "over the coordinates",
-            lambda points: points.mean(dim=2),
-            "You averaged x, y and z of each point (axis 2). Average over the points, axis 1.",
-        ),
-        Misconception(
-            "over everything",
-            lambda points: points.mean(),
-            "You averaged all numbers into one. Say along which axis: `points.mean(dim=...)`.",
-        ),
-    ),
+    misconceptions=CENTROID_MISTAKES,
     hints=(
         "The axes of `points` are: cloud, point, coordinate. Which of them should disappear?",
         "`points.mean(dim=1)` averages along the axis of the points.",
@@ -58,15 +50,19 @@ CENTROID = Exercise(
     gradients=True,
 )
 
+# fmt: off
+UP_MISTAKES = mistakes({
+    "z": ("C", "z is up in CAD and robotics; here z points towards the viewer."),
+    "x": ("A", "x points to the right."),
+})
+# fmt: on
+
 UP = Exercise(
     number="0.2",
     name="axis_that_points_up",
     reference="B",
     choices={"A": "x", "B": "y", "C": "z"},
-    misconceptions=(
-        Misconception("z", "C", "z is up in CAD and robotics; here z points towards the viewer."),
-        Misconception("x", "A", "x points to the right."),
-    ),
+    misconceptions=UP_MISTAKES,
     hints=("Look at the picture of the axes above.",),
     explanation="y is up, x is right, and z points at you: a right-handed frame.",
 )

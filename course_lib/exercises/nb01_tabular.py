@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from course_lib import tabular
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.tabular import one_hot, standardise
 
 if TYPE_CHECKING:
@@ -60,6 +60,34 @@ def _encode(frame, fitted, scale=standardise, hot=one_hot, source=None):
     return torch.cat(blocks, 1)
 
 
+# fmt: off
+ENCODE_MISTAKES = mistakes({
+    "fitted to the test rows": (lambda frame, fitted: _encode(frame, fitted, source=frame),
+        "You took means and categories from `frame` itself. Take them from `fitted`: what the "
+        "test rows would tell is not known at training time."),
+    "numbers as they are": (
+        lambda frame, fitted: _encode(frame, fitted, scale=lambda x, f: x.nan_to_num(0.0)),
+        "Your numbers are not standardised: subtract the mean of `fitted`, divide by its "
+        "deviation."),
+    "only centred": (
+        lambda frame, fitted: _encode(
+            frame, fitted, scale=lambda x, f: (x - f.nanmean()).nan_to_num(0.0)
+        ),
+        "You subtracted the mean but did not divide by the standard deviation."),
+    "deviation with n - 1": (lambda frame, fitted: _encode(frame, fitted, scale=_sample_deviation),
+        "You divided by the deviation with n − 1, torch's default. Here it is the one with n: "
+        "`std(correction=0)`, which `standardise` uses."),
+    "ordinal numbers": (
+        lambda frame, fitted: _encode(
+            frame,
+            fitted,
+            hot=lambda v, c: one_hot(v, c) @ torch.arange(len(c)).float()[:, None],
+        ),
+        "You numbered the categories. That says that a vet is three times a cook: use one "
+        "column of zeros and ones per category."),
+})
+# fmt: on
+
 ENCODE = Exercise(
     number="1.1",
     name="encode_frame",
@@ -75,42 +103,7 @@ ENCODE = Exercise(
         Case("jobs that the training rows lack", frames(8, 6, jobs=2)),
         Case("missing values", lambda g: _with_gaps(frames(5, 7)(g))),
     ),
-    misconceptions=(
-        Misconception(
-            "fitted to the test rows",
-            lambda frame, fitted: _encode(frame, fitted, source=frame),
-            "You took means and categories from `frame` itself. Take them from `fitted`: what the test "
-            "rows would tell is not known at training time.",
-        ),
-        Misconception(
-            "numbers as they are",
-            lambda frame, fitted: _encode(frame, fitted, scale=lambda x, f: x.nan_to_num(0.0)),
-            "Your numbers are not standardised: subtract the mean of `fitted`, divide by its deviation.",
-        ),
-        Misconception(
-            "only centred",
-            lambda frame, fitted: _encode(
-                frame, fitted, scale=lambda x, f: (x - f.nanmean()).nan_to_num(0.0)
-            ),
-            "You subtracted the mean but did not divide by the standard deviation.",
-        ),
-        Misconception(
-            "deviation with n - 1",
-            lambda frame, fitted: _encode(frame, fitted, scale=_sample_deviation),
-            "You divided by the deviation with n − 1, torch's default. Here it is the one with n: "
-            "`std(correction=0)`, which `standardise` uses.",
-        ),
-        Misconception(
-            "ordinal numbers",
-            lambda frame, fitted: _encode(
-                frame,
-                fitted,
-                hot=lambda v, c: one_hot(v, c) @ torch.arange(len(c)).float()[:, None],
-            ),
-            "You numbered the categories. That says that a vet is three times a cook: use one column of "
-            "zeros and ones per category.",
-        ),
-    ),
+    misconceptions=ENCODE_MISTAKES,
     hints=(
         "Go through `frame.columns` and make one block of columns for each; join them at the end.",
         "`pd.api.types.is_numeric_dtype(fitted[name])` tells numbers from categories. `standardise` and "
@@ -163,81 +156,68 @@ def _known(row: dict) -> list[tuple]:
     return [(name, value) for name, value in row.items() if value is not None]
 
 
+# fmt: off
+LIST_MISTAKES = mistakes({
+    "missing values written": (
+        lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items()),
+        'You wrote "None" for a missing value. Leave its line out: the model takes it for a fact.'),
+    "missing values left empty": (
+        lambda row: "\n".join(
+            f"- {name}: {'' if value is None else value}" for name, value in row.items()
+        ),
+        "You left the value empty but kept its line, as TabLLM's code does. Leave the line out."),
+    "line break at the end": (
+        lambda row: "".join(f"- {name}: {value}\n" for name, value in _known(row)),
+        "There is a line break after the last line. Breaks stand *between* lines: "
+            '`"\\n".join(lines)`.'),
+    "no dashes": (lambda row: "\n".join(f"{name}: {value}" for name, value in _known(row)),
+        'Each line begins with "- ": a dash and a space.'),
+    "no space after the colon": (
+        lambda row: "\n".join(f"- {name}:{value}" for name, value in _known(row)),
+        "A space is missing after the colon. Tokens such as ` White` contain their leading space."),
+})
+# fmt: on
+
 LIST = Exercise(
     number="1.2",
     name="list_template",
     reference=tabular.list_template,
     cases=ROW_CASES,
-    misconceptions=(
-        Misconception(
-            "missing values written",
-            lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items()),
-            'You wrote "None" for a missing value. Leave its line out: the model takes it for a fact.',
-        ),
-        Misconception(
-            "missing values left empty",
-            lambda row: "\n".join(
-                f"- {name}: {'' if value is None else value}" for name, value in row.items()
-            ),
-            "You left the value empty but kept its line, as TabLLM's code does. Leave the line out.",
-        ),
-        Misconception(
-            "line break at the end",
-            lambda row: "".join(f"- {name}: {value}\n" for name, value in _known(row)),
-            "There is a line break after the last line. Breaks stand *between* lines: "
-            '`"\\n".join(lines)`.',
-        ),
-        Misconception(
-            "no dashes",
-            lambda row: "\n".join(f"{name}: {value}" for name, value in _known(row)),
-            'Each line begins with "- ": a dash and a space.',
-        ),
-        Misconception(
-            "no space after the colon",
-            lambda row: "\n".join(f"- {name}:{value}" for name, value in _known(row)),
-            "A space is missing after the colon. Tokens such as ` White` contain their leading space.",
-        ),
-    ),
+    misconceptions=LIST_MISTAKES,
     hints=(
         "`row.items()` gives pairs of name and value. Which pairs do you want to keep?",
         '`f"- {name}: {value}"` is a line; `"\\n".join(lines)` puts line breaks between lines.',
     ),
 )
 
+# fmt: off
+TEXT_MISTAKES = mistakes({
+    "missing values written": (
+        lambda row: " ".join(f"The {name} is {value}." for name, value in row.items()),
+        'You wrote "is None." for a missing value. Leave the sentence out.'),
+    "missing values left empty": (
+        lambda row: " ".join(
+            f"The {name} is {'' if value is None else value}." for name, value in row.items()
+        ),
+        'You wrote "The … is ." for a missing value, as TabLLM\'s code does. Leave it out.'),
+    "space at the end": (
+        lambda row: "".join(f"The {name} is {value}. " for name, value in _known(row)),
+        "There is a space after the last sentence. Spaces stand *between* sentences."),
+    "one sentence per line": (
+        lambda row: "\n".join(f"The {name} is {value}." for name, value in _known(row)),
+        "You put each sentence on its own line; they are joined by a space."),
+    "lower-case names": (
+        lambda row: " ".join(f"The {name.lower()} is {value}." for name, value in _known(row)),
+        "You changed the column names to lower case. They are used as they are."),
+})
+# fmt: on
+
 TEXT = Exercise(
     number="1.3",
     name="text_template",
     reference=tabular.text_template,
     cases=ROW_CASES,
-    misconceptions=(
-        Misconception(
-            "missing values written",
-            lambda row: " ".join(f"The {name} is {value}." for name, value in row.items()),
-            'You wrote "is None." for a missing value. Leave the sentence out.',
-        ),
-        Misconception(
-            "missing values left empty",
-            lambda row: " ".join(
-                f"The {name} is {'' if value is None else value}." for name, value in row.items()
-            ),
-            'You wrote "The … is ." for a missing value, as TabLLM\'s code does. Leave it out.',
-        ),
-        Misconception(
-            "space at the end",
-            lambda row: "".join(f"The {name} is {value}. " for name, value in _known(row)),
-            "There is a space after the last sentence. Spaces stand *between* sentences.",
-        ),
-        Misconception(
-            "one sentence per line",
-            lambda row: "\n".join(f"The {name} is {value}." for name, value in _known(row)),
-            "You put each sentence on its own line; they are joined by a space.",
-        ),
-        Misconception(
-            "lower-case names",
-            lambda row: " ".join(f"The {name.lower()} is {value}." for name, value in _known(row)),
-            "You changed the column names to lower case. They are used as they are.",
-        ),
-    ),
+    misconceptions=TEXT_MISTAKES,
     hints=(
         "The same pairs as in the list template, in sentences.",
         '`" ".join(f"The {name} is {value}." for name, value in ...)`',
@@ -258,6 +238,25 @@ def texts(gap: str):
     return make
 
 
+# fmt: off
+PROMPT_MISTAKES = mistakes({
+    "space at the end": (
+        lambda text, question, gap: f"{text}\n\n{question} Yes or no?{gap}Answer: ",
+        'Your prompt ends in a space. It belongs to the answer\'s token, " Yes"; with yours '
+            "the model expects a word without one, and p(Yes) changes."),
+    "no empty line": (lambda text, question, gap: f"{text}\n{question} Yes or no?{gap}Answer:",
+        "Between description and question stands an *empty* line: two line breaks."),
+    "one line": (lambda text, question, gap: f"{text} {question} Yes or no?{gap}Answer:",
+        "Description and question stand in one line; put an empty line between them."),
+    "without the answers": (lambda text, question, gap: f"{text}\n\n{question}{gap}Answer:",
+        'You left out "Yes or no?", which tells the model what words to answer with.'),
+    "gap ignored": (lambda text, question, gap: f"{text}\n\n{question} Yes or no? Answer:",
+        'You always put a space before "Answer:". Put `gap` there.'),
+    "question first": (lambda text, question, gap: f"{question} Yes or no?\n\n{text}{gap}Answer:",
+        "The description comes first, then the question, so that the answer follows the question."),
+})
+# fmt: on
+
 PROMPT = Exercise(
     number="1.4",
     name="build_prompt",
@@ -270,39 +269,7 @@ PROMPT = Exercise(
         Case("a line break before Answer:", texts("\n")),
     ),
     call=lambda candidate, text, question, gap: candidate(text, question, gap=gap),
-    misconceptions=(
-        Misconception(
-            "space at the end",
-            lambda text, question, gap: f"{text}\n\n{question} Yes or no?{gap}Answer: ",
-            'Your prompt ends in a space. It belongs to the answer\'s token, " Yes"; with yours '
-            "the model expects a word without one, and p(Yes) changes.",
-        ),
-        Misconception(
-            "no empty line",
-            lambda text, question, gap: f"{text}\n{question} Yes or no?{gap}Answer:",
-            "Between description and question stands an *empty* line: two line breaks.",
-        ),
-        Misconception(
-            "one line",
-            lambda text, question, gap: f"{text} {question} Yes or no?{gap}Answer:",
-            "Description and question stand in one line; put an empty line between them.",
-        ),
-        Misconception(
-            "without the answers",
-            lambda text, question, gap: f"{text}\n\n{question}{gap}Answer:",
-            'You left out "Yes or no?", which tells the model what words to answer with.',
-        ),
-        Misconception(
-            "gap ignored",
-            lambda text, question, gap: f"{text}\n\n{question} Yes or no? Answer:",
-            'You always put a space before "Answer:". Put `gap` there.',
-        ),
-        Misconception(
-            "question first",
-            lambda text, question, gap: f"{question} Yes or no?\n\n{text}{gap}Answer:",
-            "The description comes first, then the question, so that the answer follows the question.",
-        ),
-    ),
+    misconceptions=PROMPT_MISTAKES,
     hints=(
         "One f-string is enough. `\\n` is a line break.",
         '`f"{text}\\n\\n{question} Yes or no?{gap}Answer:"`',

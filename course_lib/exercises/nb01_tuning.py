@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import tabular
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 
 # Scores
 
@@ -18,6 +18,23 @@ def logits(b: int, v: int, scale: float = 2.0):
     return make
 
 
+# fmt: off
+P_YES_MISTAKES = mistakes({
+    "over the whole vocabulary": (lambda l, yes, no: l.softmax(1)[:, yes],
+        "You took the probability of Yes among *all* tokens. Only Yes and No may be answered: "
+        "normalise over these two."),
+    "p(No)": (lambda l, yes, no: torch.sigmoid(l[:, no] - l[:, yes]),
+        "This is p(No). Yes belongs in the numerator."),
+    "without No": (lambda l, yes, no: torch.sigmoid(l[:, yes]),
+        "You never look at the logit of No. A logit alone says nothing: only differences count."),
+    "overflow": (lambda l, yes, no: l[:, yes].exp() / (l[:, yes].exp() + l[:, no].exp()),
+        "Right for small logits, but exp overflows beyond 88 and gives NaN. Use `torch.sigmoid` "
+        "of the difference, or `softmax`, which guard against it."),
+    "difference": (lambda l, yes, no: l[:, yes] - l[:, no],
+        "This difference is the *logit* of p(Yes); a sigmoid makes a probability of it."),
+})
+# fmt: on
+
 P_YES = Exercise(
     number="1.5",
     name="choice_probability",
@@ -28,35 +45,7 @@ P_YES = Exercise(
         Case("a larger vocabulary", logits(4, 200)),
         Case("logits beyond 100", logits(5, 7, scale=150.0)),
     ),
-    misconceptions=(
-        Misconception(
-            "over the whole vocabulary",
-            lambda l, yes, no: l.softmax(1)[:, yes],
-            "You took the probability of Yes among *all* tokens. Only Yes and No may be answered: "
-            "normalise over these two.",
-        ),
-        Misconception(
-            "p(No)",
-            lambda l, yes, no: torch.sigmoid(l[:, no] - l[:, yes]),
-            "This is p(No). Yes belongs in the numerator.",
-        ),
-        Misconception(
-            "without No",
-            lambda l, yes, no: torch.sigmoid(l[:, yes]),
-            "You never look at the logit of No. A logit alone says nothing: only differences count.",
-        ),
-        Misconception(
-            "overflow",
-            lambda l, yes, no: l[:, yes].exp() / (l[:, yes].exp() + l[:, no].exp()),
-            "Right for small logits, but exp overflows beyond 88 and gives NaN. Use `torch.sigmoid` of "
-            "the difference, or `softmax`, which guard against it.",
-        ),
-        Misconception(
-            "difference",
-            lambda l, yes, no: l[:, yes] - l[:, no],
-            "This difference is the *logit* of p(Yes); a sigmoid makes a probability of it.",
-        ),
-    ),
+    misconceptions=P_YES_MISTAKES,
     hints=(
         "A softmax over two numbers: exp(a) / (exp(a) + exp(b)). Divide by exp(a).",
         "`logits[:, yes]` are the logits of Yes, shape (b,).",
@@ -82,6 +71,24 @@ def _pairs(scores, labels, tie):
     return ((p > n).float() + tie * (p == n)).mean()
 
 
+# fmt: off
+AUC_MISTAKES = mistakes({
+    "ties count nothing": (lambda s, y: _pairs(s, y, 0.0),
+        "Pairs with equal scores must count one half; yours count nothing."),
+    "ties count fully": (lambda s, y: _pairs(s, y, 1.0),
+        "Pairs with equal scores must count one half; yours count as right. A constant score "
+        "would then have AUC 1."),
+    "reversed": (lambda s, y: _pairs(-s, y, 0.5),
+        "This is 1 − AUC: count the pairs in which the *positive* has the higher score."),
+    "accuracy": (lambda s, y: ((s > 0.5).long() == y).float().mean(),
+        "This is the accuracy at the threshold 0.5. The AUC needs no threshold: it compares "
+        "pairs."),
+    "divided by all pairs": (
+        lambda s, y: _pairs(s, y, 0.5) * (y == 1).sum() * (y == 0).sum() / len(y) ** 2,
+        "You divided by n²: there are P · N pairs of a positive and a negative."),
+})
+# fmt: on
+
 AUC = Exercise(
     number="1.6",
     name="roc_auc",
@@ -97,34 +104,7 @@ AUC = Exercise(
         Case("many ties", scored(40, levels=1)),
         Case("a longer list", scored(150, levels=2)),
     ),
-    misconceptions=(
-        Misconception(
-            "ties count nothing",
-            lambda s, y: _pairs(s, y, 0.0),
-            "Pairs with equal scores must count one half; yours count nothing.",
-        ),
-        Misconception(
-            "ties count fully",
-            lambda s, y: _pairs(s, y, 1.0),
-            "Pairs with equal scores must count one half; yours count as right. A constant score would "
-            "then have AUC 1.",
-        ),
-        Misconception(
-            "reversed",
-            lambda s, y: _pairs(-s, y, 0.5),
-            "This is 1 − AUC: count the pairs in which the *positive* has the higher score.",
-        ),
-        Misconception(
-            "accuracy",
-            lambda s, y: ((s > 0.5).long() == y).float().mean(),
-            "This is the accuracy at the threshold 0.5. The AUC needs no threshold: it compares pairs.",
-        ),
-        Misconception(
-            "divided by all pairs",
-            lambda s, y: _pairs(s, y, 0.5) * (y == 1).sum() * (y == 0).sum() / len(y) ** 2,
-            "You divided by n²: there are P · N pairs of a positive and a negative.",
-        ),
-    ),
+    misconceptions=AUC_MISTAKES,
     hints=(
         "Compare every positive with every negative: `scores[labels == 1][:, None]` against "
         "`scores[labels == 0][None]` gives a table (P, N) of pairs.",
@@ -180,6 +160,34 @@ def _with_replacement(rows_, k, generator):
     return rows_[torch.randint(0, max(1, len(rows_) // 2), (k,), generator=generator)]
 
 
+# fmt: off
+SAMPLE_MISTAKES = mistakes({
+    "with replacement": (
+        lambda labels, shots, generator: _mixed(
+            _draw_each(labels, shots, generator, _with_replacement), generator
+        ),
+        "Some rows appear twice: you drew with replacement, a trap that TabLLM's code fell "
+        "into. Shuffle the rows of a class and take the first ones."),
+    "not balanced": (
+        lambda labels, shots, generator: _without(torch.arange(len(labels)), shots, generator),
+        "You drew from all rows alike, so positives are rare. Draw half of them from each class."),
+    "always the first": (
+        lambda labels, shots, generator: _draw_each(
+            labels, shots, generator, lambda rows_, k, g: rows_[:k]
+        ),
+        "You take the first rows of each class whatever the generator says: draw at random."),
+    "classes one after the other": (
+        lambda labels, shots, generator: _draw_each(labels, shots, generator, _without),
+        "All negatives come before all positives: a batch of the first rows holds one class "
+        "only. Shuffle at the end."),
+    "so many of each class": (
+        lambda labels, shots, generator: _mixed(
+            _draw_each(labels, 2 * shots, generator, _without), generator
+        ),
+        "`shots` counts the whole set: take `shots // 2` of each class."),
+})
+# fmt: on
+
 SAMPLE = Exercise(
     number="1.8",
     name="balanced_sample",
@@ -191,41 +199,7 @@ SAMPLE = Exercise(
         Case("every positive is needed", labelled(60, 15, 30)),
         Case("a large table", labelled(500, 120, 64)),
     ),
-    misconceptions=(
-        Misconception(
-            "with replacement",
-            lambda labels, shots, generator: _mixed(
-                _draw_each(labels, shots, generator, _with_replacement), generator
-            ),
-            "Some rows appear twice: you drew with replacement, a trap that TabLLM's code fell into. "
-            "Shuffle the rows of a class and take the first ones.",
-        ),
-        Misconception(
-            "not balanced",
-            lambda labels, shots, generator: _without(torch.arange(len(labels)), shots, generator),
-            "You drew from all rows alike, so positives are rare. Draw half of them from each class.",
-        ),
-        Misconception(
-            "always the first",
-            lambda labels, shots, generator: _draw_each(
-                labels, shots, generator, lambda rows_, k, g: rows_[:k]
-            ),
-            "You take the first rows of each class whatever the generator says: draw at random.",
-        ),
-        Misconception(
-            "classes one after the other",
-            lambda labels, shots, generator: _draw_each(labels, shots, generator, _without),
-            "All negatives come before all positives: a batch of the first rows holds one class only. "
-            "Shuffle at the end.",
-        ),
-        Misconception(
-            "so many of each class",
-            lambda labels, shots, generator: _mixed(
-                _draw_each(labels, 2 * shots, generator, _without), generator
-            ),
-            "`shots` counts the whole set: take `shots // 2` of each class.",
-        ),
-    ),
+    misconceptions=SAMPLE_MISTAKES,
     hints=(
         "`(labels == 1).nonzero()[:, 0]` are the indices of the positives.",
         "`torch.randperm(len(rows), generator=generator)[: shots // 2]` picks different ones.",
@@ -288,6 +262,21 @@ def _wrong(**parts):
     return type("LoRALinear", (_Wrong,), parts)
 
 
+# fmt: off
+LORA_MISTAKES = mistakes({
+    "not frozen": (_wrong(freeze=False),
+        "The linear layer is still trained: `linear.requires_grad_(False)` freezes it."),
+    "not zero at the start": (_wrong(zero=False),
+        "A fresh layer must compute what the frozen one does: start B at zero."),
+    "not scaled": (_wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),
+        "The factor alpha / r is missing: with it, another rank needs no other learning rate."),
+    "scaled by alpha": (_wrong(scale_of=staticmethod(lambda alpha, rank: alpha)),
+        "You scaled by alpha and forgot to divide by the rank."),
+    "frozen layer left out": (_wrong(base=False),
+        "Your output is B A x alone: add the frozen layer's W x + c."),
+})
+# fmt: on
+
 LORA = Exercise(
     number="1.9",
     name="LoRALinear",
@@ -299,33 +288,7 @@ LORA = Exercise(
         Case("a batch", linear_and_input(5, 8, 6, 2)),
         Case("a larger rank", linear_and_input(4, 10, 12, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "not frozen",
-            _wrong(freeze=False),
-            "The linear layer is still trained: `linear.requires_grad_(False)` freezes it.",
-        ),
-        Misconception(
-            "not zero at the start",
-            _wrong(zero=False),
-            "A fresh layer must compute what the frozen one does: start B at zero.",
-        ),
-        Misconception(
-            "not scaled",
-            _wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),
-            "The factor alpha / r is missing: with it, another rank needs no other learning rate.",
-        ),
-        Misconception(
-            "scaled by alpha",
-            _wrong(scale_of=staticmethod(lambda alpha, rank: alpha)),
-            "You scaled by alpha and forgot to divide by the rank.",
-        ),
-        Misconception(
-            "frozen layer left out",
-            _wrong(base=False),
-            "Your output is B A x alone: add the frozen layer's W x + c.",
-        ),
-    ),
+    misconceptions=LORA_MISTAKES,
     hints=(
         "Three things to keep: the frozen layer, A (rank, in) random, B (out, rank) zero.",
         "`self.a = torch.nn.Parameter(...)`; x has its features last, so A x is `x @ self.a.T`.",
@@ -350,21 +313,35 @@ class LoRALinear(torch.nn.Module):
 
 # Questions
 
+# fmt: off
+LORA_SIZE_MISTAKES = mistakes({
+    "the full matrices": (1327104, "This is 4 · 576 · 576: the frozen matrices."),
+    "one matrix": (9216, "This is one adapter; there are four such matrices."),
+    "only A": (18432, "You counted A or B alone; both are trained."),
+})
+# fmt: on
+
 LORA_SIZE = Exercise(
     number="1.10",
     name="lora_parameters",
     reference=36864,
-    misconceptions=(
-        Misconception("the full matrices", 1327104, "This is 4 · 576 · 576: the frozen matrices."),
-        Misconception("one matrix", 9216, "This is one adapter; there are four such matrices."),
-        Misconception("only A", 18432, "You counted A or B alone; both are trained."),
-    ),
+    misconceptions=LORA_SIZE_MISTAKES,
     hints=(
         "An adapter has r · in numbers in A and out · r in B.",
         "8 · 576 + 576 · 8 for one matrix; there are four.",
     ),
     explanation="4 · 8 · (576 + 576) = 36,864 numbers instead of 4 · 576 · 576 = 1,327,104: 2.8 %.",
 )
+
+# fmt: off
+MEASURE_MISTAKES = mistakes({
+    "accuracy": ("A",
+        "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures "
+        "its bias, not what it knows."),
+    "mean": ("B",
+        "A model that gives every row the base rate has the right mean and knows nothing."),
+})
+# fmt: on
 
 MEASURE = Exercise(
     number="1.7",
@@ -375,19 +352,7 @@ MEASURE = Exercise(
         "B": "the mean of p(Yes): it should equal the share of positives",
         "C": "AUC: it judges the order of the rows, whatever the threshold",
     },
-    misconceptions=(
-        Misconception(
-            "accuracy",
-            "A",
-            "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures its "
-            "bias, not what it knows.",
-        ),
-        Misconception(
-            "mean",
-            "B",
-            "A model that gives every row the base rate has the right mean and knows nothing.",
-        ),
-    ),
+    misconceptions=MEASURE_MISTAKES,
     hints=("Look at the share of Yes above. What would its accuracy be?",),
     explanation="The order of the rows is informative although the level of p(Yes) is far off.",
 )

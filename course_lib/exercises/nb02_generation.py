@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.generation import coverage, decode_path, minimum_matching_distance
 from course_lib.skinning import forward_kinematics, linear_blend_skinning, rotation
 
@@ -34,6 +34,19 @@ def _blended_values(decoder, start, end, points, steps):
     return (1 - t) * decoder(start, points) + t * decoder(end, points)
 
 
+# fmt: off
+DECODE_PATH_MISTAKES = mistakes({
+    "values blended": (_blended_values,
+        "You blended the two shapes' values. Blend the latent vectors, and decode what comes out."),
+    "end left out": (_path_of(lambda i, steps: i / steps),
+        "The last row is not the end: t = i/(steps − 1) reaches 1, i/steps does not."),
+    "both ends left out": (_path_of(lambda i, steps: (i + 1) / (steps + 1)),
+        "Your path leaves out both ends: the first row belongs to t = 0 and the last to t = 1."),
+    "backwards": (_path_of(lambda i, steps: 1 - i / (steps - 1)),
+        "Your path runs from the end to the start."),
+})
+# fmt: on
+
 DECODE_PATH = Exercise(
     number="2.6",
     name="decode_path",
@@ -55,29 +68,7 @@ DECODE_PATH = Exercise(
         Case("two steps", lambda g: _path(g, 2)),
         Case("eight steps", lambda g: _path(g, 8)),
     ),
-    misconceptions=(
-        Misconception(
-            "values blended",
-            _blended_values,
-            "You blended the two shapes' values. Blend the latent vectors, and decode what "
-            "comes out.",
-        ),
-        Misconception(
-            "end left out",
-            _path_of(lambda i, steps: i / steps),
-            "The last row is not the end: t = i/(steps − 1) reaches 1, i/steps does not.",
-        ),
-        Misconception(
-            "both ends left out",
-            _path_of(lambda i, steps: (i + 1) / (steps + 1)),
-            "Your path leaves out both ends: the first row belongs to t = 0 and the last to t = 1.",
-        ),
-        Misconception(
-            "backwards",
-            _path_of(lambda i, steps: 1 - i / (steps - 1)),
-            "Your path runs from the end to the start.",
-        ),
-    ),
+    misconceptions=DECODE_PATH_MISTAKES,
     hints=(
         "Which t belongs to row i, if the first is 0 and the last 1?",
         "`torch.linspace(0, 1, steps)` gives them; decode `(1 - t) * start + t * end` for each.",
@@ -101,35 +92,27 @@ DISTANCE_CASES = (
     Case("many", lambda g: _distances(g, 20, 23)),
 )
 
+# fmt: off
+COVERAGE_MISTAKES = mistakes({
+    "axes exchanged": (lambda d: d.new_tensor(d.argmin(dim=0).unique().numel() / d.shape[0]),
+        "You counted the generated shapes that some reference is nearest to. It is the other "
+        "way round: each generated shape (row) names its nearest reference (column)."),
+    "share of the generated": (
+        lambda d: d.new_tensor(d.argmin(dim=1).unique().numel() / d.shape[0]),
+        "You divided by the number of generated shapes. Coverage is a share of the references."),
+    "counted repeatedly": (lambda d: d.new_tensor(d.argmin(dim=1).numel() / d.shape[1]),
+        "A reference that is named twice counts twice with you. Count each once."),
+    "a count": (lambda d: d.new_tensor(float(d.argmin(dim=1).unique().numel())),
+        "That is the number of references found; coverage is their share."),
+})
+# fmt: on
+
 COVERAGE = Exercise(
     number="2.7",
     name="coverage",
     reference=coverage,
     cases=DISTANCE_CASES,
-    misconceptions=(
-        Misconception(
-            "axes exchanged",
-            lambda d: d.new_tensor(d.argmin(dim=0).unique().numel() / d.shape[0]),
-            "You counted the generated shapes that some reference is nearest to. It is the "
-            "other way round: "
-            "each generated shape (row) names its nearest reference (column).",
-        ),
-        Misconception(
-            "share of the generated",
-            lambda d: d.new_tensor(d.argmin(dim=1).unique().numel() / d.shape[0]),
-            "You divided by the number of generated shapes. Coverage is a share of the references.",
-        ),
-        Misconception(
-            "counted repeatedly",
-            lambda d: d.new_tensor(d.argmin(dim=1).numel() / d.shape[1]),
-            "A reference that is named twice counts twice with you. Count each once.",
-        ),
-        Misconception(
-            "a count",
-            lambda d: d.new_tensor(float(d.argmin(dim=1).unique().numel())),
-            "That is the number of references found; coverage is their share.",
-        ),
-    ),
+    misconceptions=COVERAGE_MISTAKES,
     hints=(
         "Which reference is nearest to generated shape i? Look along row i.",
         "`distances.argmin(dim=1)` names one reference per generated shape; how many "
@@ -138,31 +121,25 @@ COVERAGE = Exercise(
     ),
 )
 
+# fmt: off
+MATCHING_MISTAKES = mistakes({
+    "over the generated": (lambda d: d.amin(dim=1).mean(),
+        "You looked for the nearest reference of each generated shape. Every reference (column) "
+        "looks for its nearest generated shape."),
+    "smallest of all": (lambda d: d.min(),
+        "That is the smallest distance of all: one good shape would be enough."),
+    "mean of all": (lambda d: d.mean(), "That is the mean over all pairs."),
+    "largest": (lambda d: d.amin(dim=0).max(),
+        "You took the worst reference; take the mean over the references."),
+})
+# fmt: on
+
 MATCHING = Exercise(
     number="2.8",
     name="minimum_matching_distance",
     reference=minimum_matching_distance,
     cases=DISTANCE_CASES,
-    misconceptions=(
-        Misconception(
-            "over the generated",
-            lambda d: d.amin(dim=1).mean(),
-            "You looked for the nearest reference of each generated shape. Every reference "
-            "(column) "
-            "looks for its nearest generated shape.",
-        ),
-        Misconception(
-            "smallest of all",
-            lambda d: d.min(),
-            "That is the smallest distance of all: one good shape would be enough.",
-        ),
-        Misconception("mean of all", lambda d: d.mean(), "That is the mean over all pairs."),
-        Misconception(
-            "largest",
-            lambda d: d.amin(dim=0).max(),
-            "You took the worst reference; take the mean over the references.",
-        ),
-    ),
+    misconceptions=MATCHING_MISTAKES,
     hints=(
         "For each reference (column): how near does a generated shape come?",
         "`distances.amin(dim=0)`, and the mean of that.",
@@ -199,6 +176,21 @@ def _fk_chain(parents, local):
     return forward_kinematics(range(-1, len(parents) - 1), local)
 
 
+# fmt: off
+KINEMATICS_MISTAKES = mistakes({
+    "other order": (_fk_wrong_order,
+        "The factors stand in the other order: the joint's own transform comes first, at the "
+        "right of its parent's, G_parent @ L."),
+    "no parents": (lambda parents, local: local.clone(),
+        "You returned the local transforms: every joint has to follow its parent."),
+    "one parent only": (_fk_one_step,
+        "You used the parent's local transform. Use its world transform, which holds all "
+        "ancestors."),
+    "always the previous joint": (_fk_chain,
+        "You took the joint before as the parent. Look it up in `parents`: the tree has forks."),
+})
+# fmt: on
+
 KINEMATICS = Exercise(
     number="2.9",
     name="forward_kinematics",
@@ -209,31 +201,7 @@ KINEMATICS = Exercise(
         Case("a fork", lambda g: ([-1, 0, 1, 0], _local(g, 4))),
         Case("a tree of eight", lambda g: _tree(g, 8)),
     ),
-    misconceptions=(
-        Misconception(
-            "other order",
-            _fk_wrong_order,
-            "The factors stand in the other order: the joint's own transform comes first, at "
-            "the right of "
-            "its parent's, G_parent @ L.",
-        ),
-        Misconception(
-            "no parents",
-            lambda parents, local: local.clone(),
-            "You returned the local transforms: every joint has to follow its parent.",
-        ),
-        Misconception(
-            "one parent only",
-            _fk_one_step,
-            "You used the parent's local transform. Use its world transform, which holds all "
-            "ancestors.",
-        ),
-        Misconception(
-            "always the previous joint",
-            _fk_chain,
-            "You took the joint before as the parent. Look it up in `parents`: the tree has forks.",
-        ),
-    ),
+    misconceptions=KINEMATICS_MISTAKES,
     hints=(
         "A joint's world transform takes its coordinates to its parent's, then the parent's "
         "to the world.",
@@ -271,6 +239,19 @@ def _quarter_turn(g: torch.Generator) -> tuple:
     return torch.tensor([[math.sqrt(2.0), 0.0, 0.0]]), torch.tensor([[0.25, 0.75]]), motions
 
 
+# fmt: off
+SKINNING_MISTAKES = mistakes({
+    "no translation": (_skin_without_translation,
+        "The translations are missing: use points (x, y, z, 1), or add the fourth column."),
+    "strongest bone only": (_skin_strongest,
+        "Each vertex follows one bone only, the strongest, and the skin tears. Blend all by "
+        "their weights."),
+    "all bones alike": (_skin_equally, "You gave all bones the same weight: use `weights`."),
+    "transposed": (_skin_transposed,
+        "You multiplied by the transposed rotations. Points are columns: M @ p."),
+})
+# fmt: on
+
 SKINNING = Exercise(
     number="2.10",
     name="linear_blend_skinning",
@@ -281,29 +262,7 @@ SKINNING = Exercise(
         Case("two bones", lambda g: _skin(g, 7, 2)),
         Case("five bones", lambda g: _skin(g, 12, 5)),
     ),
-    misconceptions=(
-        Misconception(
-            "no translation",
-            _skin_without_translation,
-            "The translations are missing: use points (x, y, z, 1), or add the fourth column.",
-        ),
-        Misconception(
-            "strongest bone only",
-            _skin_strongest,
-            "Each vertex follows one bone only, the strongest, and the skin tears. Blend all "
-            "by their weights.",
-        ),
-        Misconception(
-            "all bones alike",
-            _skin_equally,
-            "You gave all bones the same weight: use `weights`.",
-        ),
-        Misconception(
-            "transposed",
-            _skin_transposed,
-            "You multiplied by the transposed rotations. Points are columns: M @ p.",
-        ),
-    ),
+    misconceptions=SKINNING_MISTAKES,
     hints=(
         "Every bone moves the vertex to some place M_j p; the answer is the weighted mean of "
         "the places.",

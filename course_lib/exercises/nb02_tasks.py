@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 
 from course_lib.clustering import adjusted_rand_index, kmeans_step
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.pointnet import max_pool_points, shared_mlp
 
 
@@ -39,6 +39,22 @@ def _mlp_bias_after_relu(points, weights, biases):
     return points
 
 
+# fmt: off
+SHARED_MLP_MISTAKES = mistakes({
+    "no relu": (_mlp_without_relu,
+        "There is no max(·, 0) in it: without a nonlinearity all layers together are one linear "
+        "map."),
+    "linear at the end": (_mlp_linear_at_the_end,
+        "The last layer lacks its max(·, 0). Here every layer has one, the last too."),
+    "no bias": (_mlp_without_bias, "You left out the biases: x W + b."),
+    "bias after relu": (_mlp_bias_after_relu,
+        "You added the bias after the max(·, 0). It belongs inside: max(x W + b, 0)."),
+    "pooled already": (
+        lambda points, weights, biases: shared_mlp(points, weights, biases).amax(dim=1),
+        "You took the maximum over the points already. Return one row per point: (b, n, k)."),
+})
+# fmt: on
+
 SHARED_MLP = Exercise(
     number="2.1",
     name="shared_mlp",
@@ -59,30 +75,7 @@ SHARED_MLP = Exercise(
             "three layers", lambda g: (torch.randn(3, 7, 3, generator=g), *_layers(g, 3, 8, 6, 5))
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "no relu",
-            _mlp_without_relu,
-            "There is no max(·, 0) in it: without a nonlinearity all layers together are one "
-            "linear map.",
-        ),
-        Misconception(
-            "linear at the end",
-            _mlp_linear_at_the_end,
-            "The last layer lacks its max(·, 0). Here every layer has one, the last too.",
-        ),
-        Misconception("no bias", _mlp_without_bias, "You left out the biases: x W + b."),
-        Misconception(
-            "bias after relu",
-            _mlp_bias_after_relu,
-            "You added the bias after the max(·, 0). It belongs inside: max(x W + b, 0).",
-        ),
-        Misconception(
-            "pooled already",
-            lambda points, weights, biases: shared_mlp(points, weights, biases).amax(dim=1),
-            "You took the maximum over the points already. Return one row per point: (b, n, k).",
-        ),
-    ),
+    misconceptions=SHARED_MLP_MISTAKES,
     hints=(
         "`points @ weight` multiplies the last axis, whatever stands before it: (b, n, c) @ "
         "(c, k) is (b, n, k).",
@@ -105,6 +98,22 @@ def _with_large_padding(g: torch.Generator, shift: float) -> tuple:
     return torch.where(present[:, :, None], features, 9.0), present
 
 
+# fmt: off
+MAX_POOL_MISTAKES = mistakes({
+    "padding counts": (lambda features, present: features.amax(dim=1),
+        "Padding took part in the maximum: use `present`."),
+    "zero for padding": (lambda features, present: (features * present[:, :, None]).amax(dim=1),
+        "You set the padding to 0, which wins where all features are negative. Set it to −∞."),
+    "mean": (
+        lambda features, present: (
+            (features * present[:, :, None]).sum(1) / present.sum(1, keepdim=True)
+        ),
+        "That is the mean over the points; asked for is the maximum."),
+    "over the features": (lambda features, present: features.amax(dim=2),
+        "You took the maximum over the features (axis 2). The points lie along axis 1."),
+})
+# fmt: on
+
 MAX_POOL = Exercise(
     number="2.2",
     name="max_pool_points",
@@ -121,35 +130,20 @@ MAX_POOL = Exercise(
         Case("features below zero", lambda g: _with_large_padding(g, -6.0)),
         Case("features around zero", lambda g: _with_large_padding(g, 0.0)),
     ),
-    misconceptions=(
-        Misconception(
-            "padding counts",
-            lambda features, present: features.amax(dim=1),
-            "Padding took part in the maximum: use `present`.",
-        ),
-        Misconception(
-            "zero for padding",
-            lambda features, present: (features * present[:, :, None]).amax(dim=1),
-            "You set the padding to 0, which wins where all features are negative. Set it to −∞.",
-        ),
-        Misconception(
-            "mean",
-            lambda features, present: (
-                (features * present[:, :, None]).sum(1) / present.sum(1, keepdim=True)
-            ),
-            "That is the mean over the points; asked for is the maximum.",
-        ),
-        Misconception(
-            "over the features",
-            lambda features, present: features.amax(dim=2),
-            "You took the maximum over the features (axis 2). The points lie along axis 1.",
-        ),
-    ),
+    misconceptions=MAX_POOL_MISTAKES,
     hints=(
         "Which value never wins a maximum? Give it to the padding.",
         "`features.masked_fill(~present[:, :, None], -torch.inf)`, then the maximum over axis 1.",
     ),
 )
+
+# fmt: off
+NOT_SYMMETRIC_MISTAKES = mistakes({
+    "max": ("A", "The maximum of numbers does not depend on their order."),
+    "sum": ("B", "A sum does not depend on the order of its terms."),
+    "sorting": ("C", "Sorting forgets the order: every permutation is sorted to the same."),
+})
+# fmt: on
 
 NOT_SYMMETRIC = Exercise(
     number="2.3",
@@ -161,13 +155,7 @@ NOT_SYMMETRIC = Exercise(
         "C": "the features of the points, each column sorted, then joined to one vector",
         "D": "the features of the points, as they stand, joined to one vector",
     },
-    misconceptions=(
-        Misconception("max", "A", "The maximum of numbers does not depend on their order."),
-        Misconception("sum", "B", "A sum does not depend on the order of its terms."),
-        Misconception(
-            "sorting", "C", "Sorting forgets the order: every permutation is sorted to the same."
-        ),
-    ),
+    misconceptions=NOT_SYMMETRIC_MISTAKES,
     hints=("Swap two points in your mind. What changes?",),
     explanation="Joined as they stand, the features of the first point meet the first "
     "weights: order counts.",
@@ -208,6 +196,22 @@ def _kmeans_nearest_point(points, centers):
     return labels, points[torch.cdist(points, centers).argmin(dim=0)]
 
 
+# fmt: off
+KMEANS_MISTAKES = mistakes({
+    "NaN for an empty centre": (_kmeans_empty(lambda points: torch.full_like(points[0], torch.nan)),
+        "A centre without points became NaN (the mean of nothing). It should stay where it was."),
+    "zero for an empty centre": (_kmeans_empty(lambda points: torch.zeros_like(points[0])),
+        "A centre without points went to the origin. It should stay where it was."),
+    "labels after moving": (_kmeans_labels_too_late,
+        "Your labels belong to the moved centres: return those found before the centres moved."),
+    "halfway": (_kmeans_halfway,
+        "Your centres go only half the way: a centre moves to the mean of its points."),
+    "nearest point": (_kmeans_nearest_point,
+        "You moved each centre to its nearest point. It moves to the mean of all points with "
+        "its label."),
+})
+# fmt: on
+
 KMEANS = Exercise(
     number="2.4",
     name="kmeans_step",
@@ -223,35 +227,7 @@ KMEANS = Exercise(
         Case("space", lambda g: _blobs(g, 40, 5, 3)),
         Case("a centre without points", _with_empty_center),
     ),
-    misconceptions=(
-        Misconception(
-            "NaN for an empty centre",
-            _kmeans_empty(lambda points: torch.full_like(points[0], torch.nan)),
-            "A centre without points became NaN (the mean of nothing). It should stay where "
-            "it was.",
-        ),
-        Misconception(
-            "zero for an empty centre",
-            _kmeans_empty(lambda points: torch.zeros_like(points[0])),
-            "A centre without points went to the origin. It should stay where it was.",
-        ),
-        Misconception(
-            "labels after moving",
-            _kmeans_labels_too_late,
-            "Your labels belong to the moved centres: return those found before the centres moved.",
-        ),
-        Misconception(
-            "halfway",
-            _kmeans_halfway,
-            "Your centres go only half the way: a centre moves to the mean of its points.",
-        ),
-        Misconception(
-            "nearest point",
-            _kmeans_nearest_point,
-            "You moved each centre to its nearest point. It moves to the mean of all points "
-            "with its label.",
-        ),
-    ),
+    misconceptions=KMEANS_MISTAKES,
     hints=(
         "Two steps: first every point finds its nearest centre, then every centre finds its "
         "points.",
@@ -291,6 +267,21 @@ def _rand_without_expectation(a, b):
     return together / ((in_a + in_b) / 2)
 
 
+# fmt: off
+RAND_INDEX_MISTAKES = mistakes({
+    "accuracy": (lambda a, b: (a == b).float().mean(),
+        "You compared the names of the groups. Names mean nothing here: count pairs that are "
+        "together in both."),
+    "unadjusted": (_rand_unadjusted,
+        "That is the plain Rand index, which is high even by chance. Subtract the expected "
+        "value E."),
+    "no expectation": (_rand_without_expectation,
+        "You left out the expected value E: subtract it above and below the fraction bar."),
+    "purity": (lambda a, b: _table(a, b).amax(dim=1).sum() / len(a),
+        "That is purity, the share of the largest overlap. The Rand index counts pairs."),
+})
+# fmt: on
+
 RAND_INDEX = Exercise(
     number="2.5",
     name="adjusted_rand_index",
@@ -306,30 +297,7 @@ RAND_INDEX = Exercise(
         Case("some items astray", lambda g: _groups(g, 30, 4, 8)),
         Case("more items astray", lambda g: _groups(g, 25, 3, 12)),
     ),
-    misconceptions=(
-        Misconception(
-            "accuracy",
-            lambda a, b: (a == b).float().mean(),
-            "You compared the names of the groups. Names mean nothing here: count pairs that "
-            "are together in both.",
-        ),
-        Misconception(
-            "unadjusted",
-            _rand_unadjusted,
-            "That is the plain Rand index, which is high even by chance. Subtract the "
-            "expected value E.",
-        ),
-        Misconception(
-            "no expectation",
-            _rand_without_expectation,
-            "You left out the expected value E: subtract it above and below the fraction bar.",
-        ),
-        Misconception(
-            "purity",
-            lambda a, b: _table(a, b).amax(dim=1).sum() / len(a),
-            "That is purity, the share of the largest overlap. The Rand index counts pairs.",
-        ),
-    ),
+    misconceptions=RAND_INDEX_MISTAKES,
     hints=(
         "First the table: how many items are in group i of a and in group j of b?",
         "x items make x (x − 1)/2 pairs. S sums that over the table, A over its row sums, B "

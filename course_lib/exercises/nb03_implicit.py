@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import implicit, shapes
-from course_lib.exercises.exercise import Case, Exercise, Misconception, Tolerance
+from course_lib.exercises.exercise import Case, Exercise, Tolerance, mistakes
 from course_lib.implicit import sdf_gradient
 
 
@@ -27,6 +27,17 @@ def _sphere_case(g):
     return _cloud(g), _vector(0.3, 0.9, 1)(g)[0], _PLACE(g)
 
 
+# fmt: off
+SPHERE_MISTAKES = mistakes({
+    "sign": (lambda r=0.8, c=(0, 0, 0): lambda p: r - (p - torch.tensor(c)).norm(dim=-1),
+        "The sign is turned round: outside is positive on the slide, inside negative."),
+    "squared": (lambda r=0.8, c=(0, 0, 0): lambda p: (p - torch.tensor(c)).square().sum(-1) - r**2,
+        "|p|² − r² has the right sign but is not a distance: take the root."),
+    "no centre": (lambda r=0.8, c=(0, 0, 0): lambda p: p.norm(dim=-1) - r,
+        "The centre is ignored: subtract it from the points."),
+})
+# fmt: on
+
 SPHERE = Exercise(
     number="3.14",
     name="sphere",
@@ -41,23 +52,7 @@ SPHERE = Exercise(
         Case("a ball", _sphere_case),
         Case("another ball", _sphere_case),
     ),
-    misconceptions=(
-        Misconception(
-            "sign",
-            lambda r=0.8, c=(0, 0, 0): lambda p: r - (p - torch.tensor(c)).norm(dim=-1),
-            "The sign is turned round: outside is positive on the slide, inside negative.",
-        ),
-        Misconception(
-            "squared",
-            lambda r=0.8, c=(0, 0, 0): lambda p: (p - torch.tensor(c)).square().sum(-1) - r**2,
-            "|p|² − r² has the right sign but is not a distance: take the root.",
-        ),
-        Misconception(
-            "no centre",
-            lambda r=0.8, c=(0, 0, 0): lambda p: p.norm(dim=-1) - r,
-            "The centre is ignored: subtract it from the points.",
-        ),
-    ),
+    misconceptions=SPHERE_MISTAKES,
     hints=("Return a *function* of points (…, 3).", "|p − c| − r, the norm along the last axis."),
 )
 
@@ -70,6 +65,23 @@ def _box_parts(p, size, center, divisor=2.0):
 def _box_case(g):
     return _cloud(g), _SIZE(g), _PLACE(g)
 
+
+# fmt: off
+BOX_MISTAKES = mistakes({
+    "outside only": (lambda s, c: lambda p: _box_parts(p, s, c)[0],
+        "Inside you return 0: add min(max(q), 0), the depth below the nearest face."),
+    "largest component": (lambda s, c: lambda p: _box_parts(p, s, c)[1],
+        "max(q) is right inside and before a face, but too small near edges and corners."),
+    "half edges": (
+        lambda s, c: (
+            lambda p: sum(
+                part.clamp(max=limit)
+                for part, limit in zip(_box_parts(p, s, c, 1.0), (1e9, 0.0), strict=True)
+            )
+        ),
+        "Your box is twice as large: `size` holds full edge lengths, so subtract half of it."),
+})
+# fmt: on
 
 BOX = Exercise(
     number="3.15",
@@ -90,28 +102,7 @@ BOX = Exercise(
         Case("a box", _box_case),
         Case("another box", _box_case),
     ),
-    misconceptions=(
-        Misconception(
-            "outside only",
-            lambda s, c: lambda p: _box_parts(p, s, c)[0],
-            "Inside you return 0: add min(max(q), 0), the depth below the nearest face.",
-        ),
-        Misconception(
-            "largest component",
-            lambda s, c: lambda p: _box_parts(p, s, c)[1],
-            "max(q) is right inside and before a face, but too small near edges and corners.",
-        ),
-        Misconception(
-            "half edges",
-            lambda s, c: (
-                lambda p: sum(
-                    part.clamp(max=limit)
-                    for part, limit in zip(_box_parts(p, s, c, 1.0), (1e9, 0.0), strict=True)
-                )
-            ),
-            "Your box is twice as large: `size` holds full edge lengths, so subtract half of it.",
-        ),
-    ),
+    misconceptions=BOX_MISTAKES,
     hints=(
         "By symmetry look at |p − c| only; q = |p − c| − size/2 is positive beyond a face.",
         "Outside: the length of max(q, 0). Inside: the largest component of q.",
@@ -130,6 +121,17 @@ def _torus_case(g):
     return _cloud(g), 0.4 + 0.3 * float(torch.rand(1, generator=g)), 0.15
 
 
+# fmt: off
+TORUS_MISTAKES = mistakes({
+    "about z": (lambda radius, tube: lambda p: _torus_at(p, radius, tube, axis=2),
+        "Your ring lies about the z axis; y is up here."),
+    "outer radius": (lambda radius, tube: lambda p: _torus_at(p, radius, tube, shift=-tube),
+        "`radius` reaches to the middle of the tube, not to its outer side."),
+    "sphere": (lambda radius, tube: lambda p: p.norm(dim=-1) - radius - tube,
+        "That is a ball. First measure the distance to the ring's centre line."),
+})
+# fmt: on
+
 TORUS = Exercise(
     number="3.16",
     name="torus",
@@ -144,23 +146,7 @@ TORUS = Exercise(
         Case("a ring", _torus_case),
         Case("another ring", _torus_case),
     ),
-    misconceptions=(
-        Misconception(
-            "about z",
-            lambda radius, tube: lambda p: _torus_at(p, radius, tube, axis=2),
-            "Your ring lies about the z axis; y is up here.",
-        ),
-        Misconception(
-            "outer radius",
-            lambda radius, tube: lambda p: _torus_at(p, radius, tube, shift=-tube),
-            "`radius` reaches to the middle of the tube, not to its outer side.",
-        ),
-        Misconception(
-            "sphere",
-            lambda radius, tube: lambda p: p.norm(dim=-1) - radius - tube,
-            "That is a ball. First measure the distance to the ring's centre line.",
-        ),
-    ),
+    misconceptions=TORUS_MISTAKES,
     hints=(
         "In the plane through the axis and the point the ring is a disc.",
         "Its coordinates there: √(x² + z²) − R and y.",
@@ -177,6 +163,19 @@ def _combine(candidate, points, radius, place):
     return candidate(shapes.sphere(radius), shapes.sphere(0.4, place))(points)
 
 
+# fmt: off
+DIFFERENCE_MISTAKES = mistakes({
+    "union": (lambda a, b: lambda p: torch.minimum(a(p), b(p)),
+        "min is the union: what is in a *or* b."),
+    "intersection": (lambda a, b: lambda p: torch.maximum(a(p), b(p)),
+        "max(a, b) is the intersection: the outside of b is −b."),
+    "subtracted": (lambda a, b: lambda p: a(p) - b(p),
+        "Sets are subtracted, not numbers: a and not b."),
+    "the other way round": (lambda a, b: lambda p: torch.maximum(b(p), -a(p)),
+        "You cut a out of b; b is to be cut out of a."),
+})
+# fmt: on
+
 DIFFERENCE = Exercise(
     number="3.17",
     name="difference",
@@ -191,28 +190,7 @@ DIFFERENCE = Exercise(
         Case("two balls", _pair_case),
         Case("two other balls", _pair_case),
     ),
-    misconceptions=(
-        Misconception(
-            "union",
-            lambda a, b: lambda p: torch.minimum(a(p), b(p)),
-            "min is the union: what is in a *or* b.",
-        ),
-        Misconception(
-            "intersection",
-            lambda a, b: lambda p: torch.maximum(a(p), b(p)),
-            "max(a, b) is the intersection: the outside of b is −b.",
-        ),
-        Misconception(
-            "subtracted",
-            lambda a, b: lambda p: a(p) - b(p),
-            "Sets are subtracted, not numbers: a and not b.",
-        ),
-        Misconception(
-            "the other way round",
-            lambda a, b: lambda p: torch.maximum(b(p), -a(p)),
-            "You cut a out of b; b is to be cut out of a.",
-        ),
-    ),
+    misconceptions=DIFFERENCE_MISTAKES,
     hints=("In a and not in b. 'And' is max.", "The complement of b has the SDF −b."),
 )
 
@@ -236,6 +214,18 @@ def _newton(points, sdf, steps, *, sign=-1.0, value=True, divide=True):
     return points
 
 
+# fmt: off
+PROJECT_MISTAKES = mistakes({
+    "uphill": (lambda p, f, n: _newton(p, f, n, sign=1.0),
+        "You walk away from the surface: the gradient points to larger distances."),
+    "unit steps": (lambda p, f, n: _newton(p, f, n, value=False),
+        "The length of a step is the distance: multiply by sdf(p)."),
+    "gradient taken as unit": (lambda p, f, n: _newton(p, f, n, divide=False),
+        "Divide by |∇f|²: here f is twice a distance, and its gradient has length 2."),
+    "one step only": (lambda p, f, n: p, "Nothing moved: repeat the step, and use the result."),
+})
+# fmt: on
+
 PROJECT = Exercise(
     number="3.18",
     name="project_to_surface",
@@ -250,28 +240,7 @@ PROJECT = Exercise(
         Case("a cloud", _project_case),
         Case("another cloud", _project_case),
     ),
-    misconceptions=(
-        Misconception(
-            "uphill",
-            lambda p, f, n: _newton(p, f, n, sign=1.0),
-            "You walk away from the surface: the gradient points to larger distances.",
-        ),
-        Misconception(
-            "unit steps",
-            lambda p, f, n: _newton(p, f, n, value=False),
-            "The length of a step is the distance: multiply by sdf(p).",
-        ),
-        Misconception(
-            "gradient taken as unit",
-            lambda p, f, n: _newton(p, f, n, divide=False),
-            "Divide by |∇f|²: here f is twice a distance, and its gradient has length 2.",
-        ),
-        Misconception(
-            "one step only",
-            lambda p, f, n: p,
-            "Nothing moved: repeat the step, and use the result.",
-        ),
-    ),
+    misconceptions=PROJECT_MISTAKES,
     hints=(
         "`sdf_gradient(points, sdf)` is ∇f at every point.",
         "Newton's step: p ← p − f(p) ∇f(p) / |∇f(p)|².",

@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import meshes
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.meshes import Mesh
 
 
@@ -30,6 +30,24 @@ def _cross(mesh):
     return torch.linalg.cross(b - a, c - a)
 
 
+# fmt: off
+AREAS_MISTAKES = mistakes({
+    "parallelogram": (lambda m: _cross(m).norm(dim=1),
+        "Exactly twice the expected value: the cross product spans a parallelogram."),
+    "squared": (lambda m: _cross(m).square().sum(1) / 2,
+        "You left out the square root of the length."),
+    "total": (lambda m: _cross(m).norm(dim=1).sum() / 2,
+        "You added the areas up: one number per face is asked for."),
+    "right angles": (
+        lambda m: (
+            (m.corners[:, 1] - m.corners[:, 0]).norm(dim=1)
+            * (m.corners[:, 2] - m.corners[:, 0]).norm(dim=1)
+            / 2
+        ),
+        "Half the product of two sides holds for right angles only: use the cross product."),
+})
+# fmt: on
+
 AREAS = Exercise(
     number="3.10",
     name="face_areas",
@@ -41,34 +59,21 @@ AREAS = Exercise(
         Case("some faces", _soup(6, 4)),
         Case("more faces", _soup(9, 12)),
     ),
-    misconceptions=(
-        Misconception(
-            "parallelogram",
-            lambda m: _cross(m).norm(dim=1),
-            "Exactly twice the expected value: the cross product spans a parallelogram.",
-        ),
-        Misconception(
-            "squared",
-            lambda m: _cross(m).square().sum(1) / 2,
-            "You left out the square root of the length.",
-        ),
-        Misconception(
-            "total",
-            lambda m: _cross(m).norm(dim=1).sum() / 2,
-            "You added the areas up: one number per face is asked for.",
-        ),
-        Misconception(
-            "right angles",
-            lambda m: (
-                (m.corners[:, 1] - m.corners[:, 0]).norm(dim=1)
-                * (m.corners[:, 2] - m.corners[:, 0]).norm(dim=1)
-                / 2
-            ),
-            "Half the product of two sides holds for right angles only: use the cross product.",
-        ),
-    ),
+    misconceptions=AREAS_MISTAKES,
     hints=("`mesh.corners` is (f, 3, 3): face, corner, axis.", "½ |(b − a) × (c − a)|."),
 )
+
+# fmt: off
+NORMALS_MISTAKES = mistakes({
+    "inwards": (lambda m: -meshes.face_normals(m),
+        "Your normals point inwards: (b − a) × (c − a), in this order."),
+    "length": (_cross, "The direction is right, but normals have length 1."),
+    "normalised over faces": (lambda m: _cross(m) / _cross(m).norm(dim=0, keepdim=True),
+        "You normalised along the faces: each *row* must have length 1 (`dim=1`)."),
+    "positions": (lambda m: torch.nn.functional.normalize(m.corners.mean(1), dim=1),
+        "That is the direction from the origin to the face; a normal comes from its edges."),
+})
+# fmt: on
 
 NORMALS = Exercise(
     number="3.11",
@@ -80,28 +85,7 @@ NORMALS = Exercise(
         Case("some faces", _soup(6, 4)),
         Case("more faces", _soup(9, 12)),
     ),
-    misconceptions=(
-        Misconception(
-            "inwards",
-            lambda m: -meshes.face_normals(m),
-            "Your normals point inwards: (b − a) × (c − a), in this order.",
-        ),
-        Misconception(
-            "length",
-            _cross,
-            "The direction is right, but normals have length 1.",
-        ),
-        Misconception(
-            "normalised over faces",
-            lambda m: _cross(m) / _cross(m).norm(dim=0, keepdim=True),
-            "You normalised along the faces: each *row* must have length 1 (`dim=1`).",
-        ),
-        Misconception(
-            "positions",
-            lambda m: torch.nn.functional.normalize(m.corners.mean(1), dim=1),
-            "That is the direction from the origin to the face; a normal comes from its edges.",
-        ),
-    ),
+    misconceptions=NORMALS_MISTAKES,
     hints=("The cross product of two edges is perpendicular to both.", "Divide by its length."),
 )
 
@@ -119,6 +103,18 @@ def _some_surface(g):
     return (faces[keep] + 7,)
 
 
+# fmt: off
+EULER_MISTAKES = mistakes({
+    "edges twice": (lambda f: _euler(f, directed=True),
+        "You counted an edge once per face: shared edges count *once*, whatever their direction."),
+    "minus faces": (lambda f: _euler(f, f_sign=-1), "χ = V − E **+** F."),
+    "highest index": (lambda f: _euler(f, vertices=int(f.max()) + 1),
+        "Vertices that no face uses do not count: the highest index says too much."),
+    "genus": (lambda f: (2 - _euler(f)) / 2,
+        "That is the genus of a closed surface, (2 − χ)/2; χ is asked for."),
+})
+# fmt: on
+
 EULER = Exercise(
     number="3.12",
     name="euler_characteristic",
@@ -128,28 +124,7 @@ EULER = Exercise(
         Case("a torus with holes", _some_surface),
         Case("another torus with holes", _some_surface),
     ),
-    misconceptions=(
-        Misconception(
-            "edges twice",
-            lambda f: _euler(f, directed=True),
-            "You counted an edge once per face: shared edges count *once*, whatever their direction.",
-        ),
-        Misconception(
-            "minus faces",
-            lambda f: _euler(f, f_sign=-1),
-            "χ = V − E **+** F.",
-        ),
-        Misconception(
-            "highest index",
-            lambda f: _euler(f, vertices=int(f.max()) + 1),
-            "Vertices that no face uses do not count: the highest index says too much.",
-        ),
-        Misconception(
-            "genus",
-            lambda f: (2 - _euler(f)) / 2,
-            "That is the genus of a closed surface, (2 − χ)/2; χ is asked for.",
-        ),
-    ),
+    misconceptions=EULER_MISTAKES,
     hints=(
         "Count three things. `torch.unique` counts different rows with `dim=0`.",
         "Edges (a, b) and (b, a) are the same: sort each pair first.",
@@ -183,6 +158,20 @@ def _convolve(h, edges, w, b, *, loops=True, scale="both", both=True):
     return a @ h @ w + b
 
 
+# fmt: off
+GRAPH_MISTAKES = mistakes({
+    "no self loop": (lambda *a: _convolve(*a, loops=False),
+        "A vertex must keep its own features: j runs over the neighbours *and* i itself."),
+    "sum": (lambda *a: _convolve(*a, scale=""),
+        "Nothing is divided by √(dᵢ dⱼ): vertices with many neighbours grow without bound."),
+    "mean": (lambda *a: _convolve(*a, scale="row"),
+        "You took the plain mean, 1/dᵢ; the formula weighs a neighbour by 1/√(dᵢ dⱼ)."),
+    "one direction": (lambda *a: _convolve(*a, both=False),
+        "Every edge is listed once but carries features both ways."),
+    "bias forgotten": (lambda h, e, w, b: _convolve(h, e, w, 0 * b), "The bias is missing."),
+})
+# fmt: on
+
 GRAPH = Exercise(
     number="3.13",
     name="graph_convolution",
@@ -203,33 +192,7 @@ GRAPH = Exercise(
         Case("a sparse graph", _graph(6, 6, 3, 2)),
         Case("a denser graph", _graph(8, 16, 2, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "no self loop",
-            lambda *a: _convolve(*a, loops=False),
-            "A vertex must keep its own features: j runs over the neighbours *and* i itself.",
-        ),
-        Misconception(
-            "sum",
-            lambda *a: _convolve(*a, scale=""),
-            "Nothing is divided by √(dᵢ dⱼ): vertices with many neighbours grow without bound.",
-        ),
-        Misconception(
-            "mean",
-            lambda *a: _convolve(*a, scale="row"),
-            "You took the plain mean, 1/dᵢ; the formula weighs a neighbour by 1/√(dᵢ dⱼ).",
-        ),
-        Misconception(
-            "one direction",
-            lambda *a: _convolve(*a, both=False),
-            "Every edge is listed once but carries features both ways.",
-        ),
-        Misconception(
-            "bias forgotten",
-            lambda h, e, w, b: _convolve(h, e, w, 0 * b),
-            "The bias is missing.",
-        ),
-    ),
+    misconceptions=GRAPH_MISTAKES,
     hints=(
         "Make two lists, receivers i and senders j: both directions of each edge, and every loop.",
         "`index_add(0, i, values)` adds a row of values to row i.",

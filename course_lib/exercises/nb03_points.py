@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import cameras, points
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.points import nearest_indices
 
 
@@ -37,6 +37,22 @@ def _unproject(depth, k, pose, *, half=0.5, y_sign=-1.0, ray=False, z_sign=-1.0,
     return local @ pose[:3, :3].T + pose[:3, 3]
 
 
+# fmt: off
+UNPROJECT_MISTAKES = mistakes({
+    "pixel corners": (lambda d, k, p: _unproject(d, k, p, half=0.0),
+        "You used the pixels' corners: their centres are at +½ (column + ½, row + ½)."),
+    "y downwards": (lambda d, k, p: _unproject(d, k, p, y_sign=1.0),
+        "Upside down: rows grow downwards, the camera's y upwards. Change the sign of y."),
+    "along the ray": (lambda d, k, p: _unproject(d, k, p, ray=True),
+        "You measured depth along the ray. It is measured along the optical axis: do not "
+        "normalise the directions."),
+    "in front is +z": (lambda d, k, p: _unproject(d, k, p, z_sign=1.0),
+        "Behind the camera: it looks along −z (OpenGL axes)."),
+    "world to camera": (lambda d, k, p: _unproject(d, k, p, inverse=True),
+        "You applied the inverse pose: `camera_to_world` takes camera points to the world."),
+})
+# fmt: on
+
 UNPROJECT = Exercise(
     number="3.6",
     name="unproject_depth",
@@ -51,34 +67,7 @@ UNPROJECT = Exercise(
         Case("a small image", _depth(4, 5)),
         Case("a taller image", _depth(6, 3)),
     ),
-    misconceptions=(
-        Misconception(
-            "pixel corners",
-            lambda d, k, p: _unproject(d, k, p, half=0.0),
-            "You used the pixels' corners: their centres are at +½ (column + ½, row + ½).",
-        ),
-        Misconception(
-            "y downwards",
-            lambda d, k, p: _unproject(d, k, p, y_sign=1.0),
-            "Upside down: rows grow downwards, the camera's y upwards. Change the sign of y.",
-        ),
-        Misconception(
-            "along the ray",
-            lambda d, k, p: _unproject(d, k, p, ray=True),
-            "You measured depth along the ray. It is measured along the optical axis: do not "
-            "normalise the directions.",
-        ),
-        Misconception(
-            "in front is +z",
-            lambda d, k, p: _unproject(d, k, p, z_sign=1.0),
-            "Behind the camera: it looks along −z (OpenGL axes).",
-        ),
-        Misconception(
-            "world to camera",
-            lambda d, k, p: _unproject(d, k, p, inverse=True),
-            "You applied the inverse pose: `camera_to_world` takes camera points to the world.",
-        ),
-    ),
+    misconceptions=UNPROJECT_MISTAKES,
     hints=(
         "Three steps: pixel centres, points in the camera's axes, points in the world.",
         "x = (u − c_x) z / f_x, y = −(v − c_y) z / f_y, and the third coordinate is −z.",
@@ -107,6 +96,19 @@ def _homogeneous(x, m):
     return moved[:, :3]
 
 
+# fmt: off
+TRANSFORM_MISTAKES = mistakes({
+    "no translation": (lambda x, m: x @ m[:3, :3].T,
+        "Nothing was shifted: the last column of the matrix is left out."),
+    "not transposed": (lambda x, m: (x @ m[:3, :3] + m[:3, 3]) / m[3, 3],
+        "The rotation is inverted: for points in rows, M x becomes `x @ M.T`."),
+    "last coordinate ignored": (_homogeneous,
+        "Divide by the last homogeneous coordinate: it is not always 1."),
+    "shift first": (lambda x, m: (x + m[:3, 3]) @ m[:3, :3].T / m[3, 3],
+        "You shifted before you rotated: the matrix rotates first."),
+})
+# fmt: on
+
 TRANSFORM = Exercise(
     number="3.7",
     name="apply_transform",
@@ -130,28 +132,7 @@ TRANSFORM = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "no translation",
-            lambda x, m: x @ m[:3, :3].T,
-            "Nothing was shifted: the last column of the matrix is left out.",
-        ),
-        Misconception(
-            "not transposed",
-            lambda x, m: (x @ m[:3, :3] + m[:3, 3]) / m[3, 3],
-            "The rotation is inverted: for points in rows, M x becomes `x @ M.T`.",
-        ),
-        Misconception(
-            "last coordinate ignored",
-            _homogeneous,
-            "Divide by the last homogeneous coordinate: it is not always 1.",
-        ),
-        Misconception(
-            "shift first",
-            lambda x, m: (x + m[:3, 3]) @ m[:3, :3].T / m[3, 3],
-            "You shifted before you rotated: the matrix rotates first.",
-        ),
-    ),
+    misconceptions=TRANSFORM_MISTAKES,
     hints=(
         "Append a 1 to every point: (n, 3) becomes (n, 4).",
         "Points are rows, so the product is `x @ matrix.T`; then divide by the last column.",
@@ -181,6 +162,19 @@ def _sample(corners, uniform, *, areas=True, root=True, fold=False):
     return (1 - u) * a[face] + u * (1 - v) * b[face] + u * v * c[face]
 
 
+# fmt: off
+SAMPLE_MISTAKES = mistakes({
+    "faces equally likely": (lambda c, u: _sample(c, u, areas=False),
+        "Every face gets equally many points: choose it by its share of the *area*."),
+    "no root": (lambda c, u: _sample(c, u, root=False),
+        "Without the square root the points crowd towards corner a."),
+    "folded": (lambda c, u: _sample(c, u, fold=True),
+        "Folding the square over is uniform too, but here the formula with √u is asked for."),
+    "midpoints": (lambda c, u: c.mean(1)[torch.zeros(len(u), dtype=torch.int64)],
+        "All points are the same: every row of numbers must give its own point."),
+})
+# fmt: on
+
 SAMPLE = Exercise(
     number="3.8",
     name="points_on_triangles",
@@ -198,28 +192,7 @@ SAMPLE = Exercise(
         Case("a few triangles", _triangles(4, 10)),
         Case("more of very different size", _triangles(9, 40)),
     ),
-    misconceptions=(
-        Misconception(
-            "faces equally likely",
-            lambda c, u: _sample(c, u, areas=False),
-            "Every face gets equally many points: choose it by its share of the *area*.",
-        ),
-        Misconception(
-            "no root",
-            lambda c, u: _sample(c, u, root=False),
-            "Without the square root the points crowd towards corner a.",
-        ),
-        Misconception(
-            "folded",
-            lambda c, u: _sample(c, u, fold=True),
-            "Folding the square over is uniform too, but here the formula with √u is asked for.",
-        ),
-        Misconception(
-            "midpoints",
-            lambda c, u: c.mean(1)[torch.zeros(len(u), dtype=torch.int64)],
-            "All points are the same: every row of numbers must give its own point.",
-        ),
-    ),
+    misconceptions=SAMPLE_MISTAKES,
     hints=(
         "Two problems: which face (first number), where on it (the other two).",
         "`torch.searchsorted(share, u, right=True)` finds the first share above u.",
@@ -253,6 +226,19 @@ def _pca(x, k, *, which=0, center=True):
     return torch.linalg.eigh(around.transpose(1, 2) @ around)[1][:, :, which]
 
 
+# fmt: off
+PCA_MISTAKES = mistakes({
+    "largest": (lambda x, k: _pca(x, k, which=2),
+        "That is the direction of *most* variation, a tangent: take the smallest eigenvalue."),
+    "middle": (lambda x, k: _pca(x, k, which=1),
+        "That is the second direction; `eigh` returns ascending eigenvalues: take column 0."),
+    "not centred": (lambda x, k: _pca(x, k, center=False),
+        "Subtract the neighbours' mean first; otherwise the place counts, not the shape."),
+    "row of the matrix": (lambda x, k: _rows_of_vectors(x, k),
+        "The eigenvectors are the *columns* of what `eigh` returns: `[:, :, 0]`."),
+})
+# fmt: on
+
 PCA = Exercise(
     number="3.9",
     name="pca_normals",
@@ -268,28 +254,7 @@ PCA = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "largest",
-            lambda x, k: _pca(x, k, which=2),
-            "That is the direction of *most* variation, a tangent: take the smallest eigenvalue.",
-        ),
-        Misconception(
-            "middle",
-            lambda x, k: _pca(x, k, which=1),
-            "That is the second direction; `eigh` returns ascending eigenvalues: take column 0.",
-        ),
-        Misconception(
-            "not centred",
-            lambda x, k: _pca(x, k, center=False),
-            "Subtract the neighbours' mean first; otherwise the place counts, not the shape.",
-        ),
-        Misconception(
-            "row of the matrix",
-            lambda x, k: _rows_of_vectors(x, k),
-            "The eigenvectors are the *columns* of what `eigh` returns: `[:, :, 0]`.",
-        ),
-    ),
+    misconceptions=PCA_MISTAKES,
     hints=(
         "For each point: its k neighbours, their covariance, its eigenvectors.",
         "`points[nearest_indices(points, points, k)]` is (n, k, 3).",

@@ -3,8 +3,20 @@
 import torch
 
 from course_lib import cameras, views
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.voxels import voxel_centers
+
+# fmt: off
+POOL_MISTAKES = mistakes({
+    "mean": (lambda f: f.mean(1),
+        "You averaged: the maximum keeps a feature that only one view shows."),
+    "over features": (lambda f: f.amax(2),
+        "You pooled over the features; pool over the views, the middle axis."),
+    "over the batch": (lambda f: f.amax(0),
+        "You pooled over the shapes of the batch; pool over the views, the middle axis."),
+    "sum": (lambda f: f.sum(1), "You added the views up: more views, more signal."),
+})
+# fmt: on
 
 POOL = Exercise(
     number="3.19",
@@ -16,26 +28,7 @@ POOL = Exercise(
         Case("a batch", lambda g: (torch.randn(3, 4, 5, generator=g),)),
         Case("many views", lambda g: (torch.randn(2, 12, 3, generator=g),)),
     ),
-    misconceptions=(
-        Misconception(
-            "mean",
-            lambda f: f.mean(1),
-            "You averaged: the maximum keeps a feature that only one view shows.",
-        ),
-        Misconception(
-            "over features",
-            lambda f: f.amax(2),
-            "You pooled over the features; pool over the views, the middle axis.",
-        ),
-        Misconception(
-            "over the batch",
-            lambda f: f.amax(0),
-            "You pooled over the shapes of the batch; pool over the views, the middle axis.",
-        ),
-        Misconception(
-            "sum", lambda f: f.sum(1), "You added the views up: more views, more signal."
-        ),
-    ),
+    misconceptions=POOL_MISTAKES,
     hints=("Which axis holds the views?", "`features.amax(dim=1)`."),
 )
 
@@ -67,6 +60,19 @@ def _hull(masks, poses, r, *, need=None, flip=False, swap=False, beyond=False):
     return (votes >= (v if need is None else need)).reshape(r, r, r)
 
 
+# fmt: off
+HULL_MISTAKES = mistakes({
+    "any view": (lambda m, c, r: _hull(m, c, r, need=1),
+        "A voxel must lie in *every* silhouette; in yours, one is enough."),
+    "upside down": (lambda m, c, r: _hull(m, c, r, flip=True),
+        "Rows are turned round: row 0 is on top, and `project` already gives y downwards."),
+    "mirrored": (lambda m, c, r: _hull(m, c, r, swap=True),
+        "Left and right are exchanged: column x of the mask is pixel x."),
+    "outside the picture kept": (lambda m, c, r: _hull(m, c, r, beyond=True),
+        "A voxel that leaves the picture is not inside the silhouette: carve it away."),
+})
+# fmt: on
+
 HULL = Exercise(
     number="3.20",
     name="visual_hull",
@@ -85,28 +91,7 @@ HULL = Exercise(
         Case("three masks", _masks(3, 6, 6, 5)),
         Case("four masks", _masks(4, 5, 5, 7)),
     ),
-    misconceptions=(
-        Misconception(
-            "any view",
-            lambda m, c, r: _hull(m, c, r, need=1),
-            "A voxel must lie in *every* silhouette; in yours, one is enough.",
-        ),
-        Misconception(
-            "upside down",
-            lambda m, c, r: _hull(m, c, r, flip=True),
-            "Rows are turned round: row 0 is on top, and `project` already gives y downwards.",
-        ),
-        Misconception(
-            "mirrored",
-            lambda m, c, r: _hull(m, c, r, swap=True),
-            "Left and right are exchanged: column x of the mask is pixel x.",
-        ),
-        Misconception(
-            "outside the picture kept",
-            lambda m, c, r: _hull(m, c, r, beyond=True),
-            "A voxel that leaves the picture is not inside the silhouette: carve it away.",
-        ),
-    ),
+    misconceptions=HULL_MISTAKES,
     hints=(
         "Begin with all voxels and take away, view by view.",
         "`project(centers, camera, focal, h, w)` gives pixels (x, y); ⌊x⌋ is the column, ⌊y⌋ the row.",
@@ -133,6 +118,20 @@ def _homography(k, move, normal, distance, *, sign=1.0, divide=True, invert=Fals
     return torch.linalg.inv(k) @ h @ k if invert else k @ h @ torch.linalg.inv(k)
 
 
+# fmt: off
+HOMOGRAPHY_MISTAKES = mistakes({
+    "minus": (lambda *a: _homography(*a, sign=-1.0),
+        "With n·x = +d the term is *plus* t nᵀ/d (books that write n·x + d = 0 have a minus)."),
+    "without distance": (lambda *a: _homography(*a, divide=False),
+        "t nᵀ is not divided by d: a far plane must move less."),
+    "n tᵀ": (lambda *a: _homography(*a, order=False), "The outer product is t nᵀ, not n tᵀ."),
+    "K exchanged": (lambda *a: _homography(*a, invert=True),
+        "K⁻¹ stands on the right: pixels become rays first."),
+    "rotation only": (lambda k, m, n, d: k @ m[:3, :3] @ torch.linalg.inv(k),
+        "The translation is missing: no parallax."),
+})
+# fmt: on
+
 HOMOGRAPHY = Exercise(
     number="3.21",
     name="plane_homography",
@@ -152,33 +151,7 @@ HOMOGRAPHY = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "minus",
-            lambda *a: _homography(*a, sign=-1.0),
-            "With n·x = +d the term is *plus* t nᵀ/d (books that write n·x + d = 0 have a minus).",
-        ),
-        Misconception(
-            "without distance",
-            lambda *a: _homography(*a, divide=False),
-            "t nᵀ is not divided by d: a far plane must move less.",
-        ),
-        Misconception(
-            "n tᵀ",
-            lambda *a: _homography(*a, order=False),
-            "The outer product is t nᵀ, not n tᵀ.",
-        ),
-        Misconception(
-            "K exchanged",
-            lambda *a: _homography(*a, invert=True),
-            "K⁻¹ stands on the right: pixels become rays first.",
-        ),
-        Misconception(
-            "rotation only",
-            lambda k, m, n, d: k @ m[:3, :3] @ torch.linalg.inv(k),
-            "The translation is missing: no parallax.",
-        ),
-    ),
+    misconceptions=HOMOGRAPHY_MISTAKES,
     hints=(
         "On the plane n·x/d = 1, so t = t (n·x)/d, and R x + t is a matrix times x.",
         "H = K (R + t nᵀ/d) K⁻¹, and `torch.outer(t, n)` is t nᵀ.",
@@ -198,6 +171,19 @@ def _over(rgba, *, back_first=False, alpha=True, passed=True):
     return (rgba[..., :3] * (a if alpha else 1.0) * light).sum(0)
 
 
+# fmt: off
+OVER_MISTAKES = mistakes({
+    "back to front": (lambda x: _over(x, back_first=True),
+        "Your order is reversed: plane 0 is the nearest."),
+    "own alpha twice": (lambda x: _over(x, passed=False),
+        "A plane shades itself: the product runs over the planes *before* it only."),
+    "premultiplied": (lambda x: _over(x, alpha=False),
+        "The colours are not premultiplied: multiply each by its own alpha."),
+    "plain sum": (lambda x: (x[..., :3] * x[..., 3:]).sum(0),
+        "Nothing hides anything: multiply by Π (1 − α) of the planes before."),
+})
+# fmt: on
+
 OVER = Exercise(
     number="3.22",
     name="over_composite",
@@ -213,28 +199,7 @@ OVER = Exercise(
         Case("three planes", _planes(3, 2, 2)),
         Case("six planes", _planes(6, 1, 3)),
     ),
-    misconceptions=(
-        Misconception(
-            "back to front",
-            lambda x: _over(x, back_first=True),
-            "Your order is reversed: plane 0 is the nearest.",
-        ),
-        Misconception(
-            "own alpha twice",
-            lambda x: _over(x, passed=False),
-            "A plane shades itself: the product runs over the planes *before* it only.",
-        ),
-        Misconception(
-            "premultiplied",
-            lambda x: _over(x, alpha=False),
-            "The colours are not premultiplied: multiply each by its own alpha.",
-        ),
-        Misconception(
-            "plain sum",
-            lambda x: (x[..., :3] * x[..., 3:]).sum(0),
-            "Nothing hides anything: multiply by Π (1 − α) of the planes before.",
-        ),
-    ),
+    misconceptions=OVER_MISTAKES,
     hints=(
         "What passes the first i planes: `torch.cumprod(1 - alpha, dim=0)`.",
         "Shift it by one: before the first plane it is 1.",

@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import shapes, voxels
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.voxels import voxel_centers
 
 
@@ -22,6 +22,21 @@ def _grid_of(sdf, line):
     return sdf(points) <= 0
 
 
+# fmt: off
+VOXELIZE_MISTAKES = mistakes({
+    "corners": (lambda sdf, r: _grid_of(sdf, torch.linspace(-1, 1, r)),
+        "You evaluated on linspace(−1, 1, r): its ends lie on the cube's sides, but the "
+        "outermost *centres* lie half a voxel inside, at ±(1 − 1/r)."),
+    "lower corners": (lambda sdf, r: _grid_of(sdf, 2 * torch.arange(r) / r - 1),
+        "You evaluated at each voxel's lower corner: the grid is shifted by half a voxel."),
+    "sign": (lambda sdf, r: ~_grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1),
+        "Inside and outside are exchanged: the SDF is *negative* inside."),
+    "axes reversed": (
+        lambda sdf, r: _grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1).permute(2, 1, 0),
+        "Your axes run z, y, x: index (i, j, k) means x, y, z (`indexing='ij'`)."),
+})
+# fmt: on
+
 VOXELIZE = Exercise(
     number="3.1",
     name="voxelize",
@@ -33,29 +48,7 @@ VOXELIZE = Exercise(
         Case("a box", lambda g: (*_random_box(g), 12)),
         Case("another box, finer", lambda g: (*_random_box(g), 21)),
     ),
-    misconceptions=(
-        Misconception(
-            "corners",
-            lambda sdf, r: _grid_of(sdf, torch.linspace(-1, 1, r)),
-            "You evaluated on linspace(−1, 1, r): its ends lie on the cube's sides, but the outermost "
-            "*centres* lie half a voxel inside, at ±(1 − 1/r).",
-        ),
-        Misconception(
-            "lower corners",
-            lambda sdf, r: _grid_of(sdf, 2 * torch.arange(r) / r - 1),
-            "You evaluated at each voxel's lower corner: the grid is shifted by half a voxel.",
-        ),
-        Misconception(
-            "sign",
-            lambda sdf, r: ~_grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1),
-            "Inside and outside are exchanged: the SDF is *negative* inside.",
-        ),
-        Misconception(
-            "axes reversed",
-            lambda sdf, r: _grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1).permute(2, 1, 0),
-            "Your axes run z, y, x: index (i, j, k) means x, y, z (`indexing='ij'`).",
-        ),
-    ),
+    misconceptions=VOXELIZE_MISTAKES,
     hints=(
         "First the centres along one axis; then all combinations; then one call of `sdf`.",
         "Voxel i has its centre at −1 + (2i + 1)/r.",
@@ -68,6 +61,18 @@ def _random_grid(share, *shape):
     return lambda g: (torch.rand(*shape, generator=g) < share,)
 
 
+# fmt: off
+FRACTION_MISTAKES = mistakes({
+    "percent": (lambda grid: 100 * grid.float().mean(),
+        "A hundred times too much: the fraction is in [0, 1], the slide shows percent."),
+    "count": (lambda grid: grid.sum().float(),
+        "That is the number of occupied voxels. Divide by the number of all voxels."),
+    "empty": (lambda grid: 1 - grid.float().mean(), "That is the share of the *empty* voxels."),
+    "per side": (lambda grid: grid.sum() / grid.shape[0],
+        "You divided by the voxels per side; the grid has that many in *each* of three axes."),
+})
+# fmt: on
+
 FRACTION = Exercise(
     number="3.2",
     name="occupied_fraction",
@@ -77,28 +82,7 @@ FRACTION = Exercise(
         Case("a sparse grid", _random_grid(0.1, 6, 6, 6)),
         Case("a brick", _random_grid(0.4, 3, 5, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "percent",
-            lambda grid: 100 * grid.float().mean(),
-            "A hundred times too much: the fraction is in [0, 1], the slide shows percent.",
-        ),
-        Misconception(
-            "count",
-            lambda grid: grid.sum().float(),
-            "That is the number of occupied voxels. Divide by the number of all voxels.",
-        ),
-        Misconception(
-            "empty",
-            lambda grid: 1 - grid.float().mean(),
-            "That is the share of the *empty* voxels.",
-        ),
-        Misconception(
-            "per side",
-            lambda grid: grid.sum() / grid.shape[0],
-            "You divided by the voxels per side; the grid has that many in *each* of three axes.",
-        ),
-    ),
+    misconceptions=FRACTION_MISTAKES,
     hints=("A mean of zeros and ones is a share.", "`grid.float().mean()`."),
 )
 
@@ -120,6 +104,19 @@ def _cost(channels, r, k, s, p, *, dims=3, bias=1, pad=2, bytes_=4):
     )
 
 
+# fmt: off
+CONV_MISTAKES = mistakes({
+    "two dimensions": (lambda *a: _cost(*a, dims=2),
+        "That is a Conv2d: in 3D the kernel has k³ weights per channel pair and the output r³ "
+        "values."),
+    "no bias": (lambda *a: _cost(*a, bias=0),
+        "The parameters lack the bias: one more per output channel."),
+    "padding once": (lambda *a: _cost(*a, pad=1), "Padding is added on *both* sides: r + 2p − k."),
+    "values, not bytes": (lambda *a: _cost(*a, bytes_=1),
+        "You counted values: a float32 takes four bytes."),
+})
+# fmt: on
+
 CONV = Exercise(
     number="3.3",
     name="conv3d_cost",
@@ -130,29 +127,7 @@ CONV = Exercise(
         Case("some other layer", _layer),
         Case("one more layer", _layer),
     ),
-    misconceptions=(
-        Misconception(
-            "two dimensions",
-            lambda *a: _cost(*a, dims=2),
-            "That is a Conv2d: in 3D the kernel has k³ weights per channel pair and the output r³ "
-            "values.",
-        ),
-        Misconception(
-            "no bias",
-            lambda *a: _cost(*a, bias=0),
-            "The parameters lack the bias: one more per output channel.",
-        ),
-        Misconception(
-            "padding once",
-            lambda *a: _cost(*a, pad=1),
-            "Padding is added on *both* sides: r + 2p − k.",
-        ),
-        Misconception(
-            "values, not bytes",
-            lambda *a: _cost(*a, bytes_=1),
-            "You counted values: a float32 takes four bytes.",
-        ),
-    ),
+    misconceptions=CONV_MISTAKES,
     hints=(
         "The rule for one axis is that of images; only the powers change from 2 to 3.",
         "Side: ⌊(r + 2p − k)/s⌋ + 1. Parameters: c_out (c_in k³ + 1).",
@@ -170,6 +145,19 @@ def _scatter(index, r):
     return grid
 
 
+# fmt: off
+POINTS_MISTAKES = mistakes({
+    "rounded": (lambda x, r: _scatter(((x + 1) * r / 2).round().long(), r),
+        "You rounded; the voxel's number is the *floor* of (x + 1) r / 2."),
+    "r − 1": (lambda x, r: _scatter(((x + 1) * (r - 1) / 2).floor().long(), r),
+        "You scaled by r − 1: then the last voxel holds only the points at exactly 1."),
+    "unit cube": (lambda x, r: _scatter((x * r).floor().long(), r),
+        "You took the points to be in [0, 1]: here they are in [−1, 1]."),
+    "z, y, x": (lambda x, r: _scatter(((x + 1) * r / 2).floor().long().flip(1), r),
+        "Your grid is indexed z, y, x. The convention is x, y, z."),
+})
+# fmt: on
+
 POINTS = Exercise(
     number="3.4",
     name="points_to_voxels",
@@ -183,28 +171,7 @@ POINTS = Exercise(
         Case("a cloud", _points(20, 5)),
         Case("a larger cloud", _points(60, 9)),
     ),
-    misconceptions=(
-        Misconception(
-            "rounded",
-            lambda x, r: _scatter(((x + 1) * r / 2).round().long(), r),
-            "You rounded; the voxel's number is the *floor* of (x + 1) r / 2.",
-        ),
-        Misconception(
-            "r − 1",
-            lambda x, r: _scatter(((x + 1) * (r - 1) / 2).floor().long(), r),
-            "You scaled by r − 1: then the last voxel holds only the points at exactly 1.",
-        ),
-        Misconception(
-            "unit cube",
-            lambda x, r: _scatter((x * r).floor().long(), r),
-            "You took the points to be in [0, 1]: here they are in [−1, 1].",
-        ),
-        Misconception(
-            "z, y, x",
-            lambda x, r: _scatter(((x + 1) * r / 2).floor().long().flip(1), r),
-            "Your grid is indexed z, y, x. The convention is x, y, z.",
-        ),
-    ),
+    misconceptions=POINTS_MISTAKES,
     hints=(
         "Map [−1, 1] onto [0, r]; the whole part is the voxel's number.",
         "x = 1 would get number r: clamp it to r − 1.",
@@ -228,6 +195,21 @@ def _covariance(grid):
     return ((2 / len(grid)) ** 3 * x.T @ x).float()
 
 
+# fmt: off
+INERTIA_MISTAKES = mistakes({
+    "about the origin": (lambda grid: _inertia(grid, about_mass=False),
+        "You took the origin; subtract the centre of mass first."),
+    "points only": (lambda grid: _inertia(grid, own=False),
+        "The voxels' own inertia, m s²/6 each, is missing: you treated them as points."),
+    "mass one": (lambda grid: _inertia(grid, mass=False),
+        "Each voxel weighs its volume, (2/r)³, not 1."),
+    "products with a plus": (lambda grid: _inertia(grid, sign=-1.0),
+        "x xᵀ is *subtracted*: I = Σ m (|x|² 1 − x xᵀ)."),
+    "covariance": (_covariance,
+        "That is Σ m x xᵀ, the spread of the mass; inertia is |x|² 1 − x xᵀ."),
+})
+# fmt: on
+
 INERTIA = Exercise(
     number="3.5",
     name="inertia_tensor",
@@ -238,33 +220,7 @@ INERTIA = Exercise(
         Case("a random body", _random_grid(0.3, 4, 4, 4)),
         Case("a larger random body", _random_grid(0.2, 7, 7, 7)),
     ),
-    misconceptions=(
-        Misconception(
-            "about the origin",
-            lambda grid: _inertia(grid, about_mass=False),
-            "You took the origin; subtract the centre of mass first.",
-        ),
-        Misconception(
-            "points only",
-            lambda grid: _inertia(grid, own=False),
-            "The voxels' own inertia, m s²/6 each, is missing: you treated them as points.",
-        ),
-        Misconception(
-            "mass one",
-            lambda grid: _inertia(grid, mass=False),
-            "Each voxel weighs its volume, (2/r)³, not 1.",
-        ),
-        Misconception(
-            "products with a plus",
-            lambda grid: _inertia(grid, sign=-1.0),
-            "x xᵀ is *subtracted*: I = Σ m (|x|² 1 − x xᵀ).",
-        ),
-        Misconception(
-            "covariance",
-            _covariance,
-            "That is Σ m x xᵀ, the spread of the mass; inertia is |x|² 1 − x xᵀ.",
-        ),
-    ),
+    misconceptions=INERTIA_MISTAKES,
     hints=(
         "Take the occupied centres (n, 3), subtract their mean, then add up over the voxels.",
         "`x.T @ x` is Σ x xᵀ, and its trace is Σ |x|².",

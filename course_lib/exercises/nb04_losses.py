@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import losses
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.losses import unit
 from course_lib.neighbors import nearest_neighbors
 
@@ -32,6 +32,28 @@ def _directed(p, q):
     return nearest_neighbors(p, q)[0]
 
 
+# fmt: off
+CHAMFER_MISTAKES = mistakes({
+    "not squared": (lambda p, q: _directed(p, q).sqrt().mean(1) + _directed(q, p).sqrt().mean(1),
+        "You averaged distances. The slide averages *squared* distances, ‖p − q‖²."),
+    "as printed on the slide": (lambda p, q: _directed(p, q).mean(1) + _directed(q, p).sum(1),
+        "Your second sum is not divided by |Q|: so it stands on the slide, where |Q|⁻¹ is "
+        "missing."),
+    "one direction": (lambda p, q: _directed(p, q).mean(1),
+        "You only look from P to Q. A point of Q that nothing in P is near to then costs nothing."),
+    "the other direction only": (lambda p, q: _directed(q, p).mean(1),
+        "You only look from Q to P. A point of P far from all of Q then costs nothing."),
+    "the same direction twice": (lambda p, q: 2 * _directed(p, q).mean(1),
+        "You added P→Q twice: the second term goes from each q to its nearest p."),
+    "halved": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)) / 2,
+        "Exactly half the expected value: the two means are added, not averaged."),
+    "sums": (lambda p, q: _directed(p, q).sum(1) + _directed(q, p).sum(1),
+        "You summed both directions without dividing by |P| and |Q|: more points, more loss."),
+    "pooled over the batch": (lambda p, q: _directed(p, q).mean() + _directed(q, p).mean(),
+        "You averaged over the batch too. Keep one number per pair of clouds: `.mean(dim=1)`."),
+})
+# fmt: on
+
 CHAMFER = Exercise(
     number="4.3",
     name="chamfer_distance",
@@ -46,48 +68,7 @@ CHAMFER = Exercise(
         Case("a batch of clouds", clouds(3, 12, 20)),
         Case("fewer points in Q than in P", clouds(2, 15, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "not squared",
-            lambda p, q: _directed(p, q).sqrt().mean(1) + _directed(q, p).sqrt().mean(1),
-            "You averaged distances. The slide averages *squared* distances, ‖p − q‖².",
-        ),
-        Misconception(
-            "as printed on the slide",
-            lambda p, q: _directed(p, q).mean(1) + _directed(q, p).sum(1),
-            "Your second sum is not divided by |Q|: so it stands on the slide, where |Q|⁻¹ is missing.",
-        ),
-        Misconception(
-            "one direction",
-            lambda p, q: _directed(p, q).mean(1),
-            "You only look from P to Q. A point of Q that nothing in P is near to then costs nothing.",
-        ),
-        Misconception(
-            "the other direction only",
-            lambda p, q: _directed(q, p).mean(1),
-            "You only look from Q to P. A point of P far from all of Q then costs nothing.",
-        ),
-        Misconception(
-            "the same direction twice",
-            lambda p, q: 2 * _directed(p, q).mean(1),
-            "You added P→Q twice: the second term goes from each q to its nearest p.",
-        ),
-        Misconception(
-            "halved",
-            lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)) / 2,
-            "Exactly half the expected value: the two means are added, not averaged.",
-        ),
-        Misconception(
-            "sums",
-            lambda p, q: _directed(p, q).sum(1) + _directed(q, p).sum(1),
-            "You summed both directions without dividing by |P| and |Q|: more points, more loss.",
-        ),
-        Misconception(
-            "pooled over the batch",
-            lambda p, q: _directed(p, q).mean() + _directed(q, p).mean(),
-            "You averaged over the batch too. Keep one number per pair of clouds: `.mean(dim=1)`.",
-        ),
-    ),
+    misconceptions=CHAMFER_MISTAKES,
     hints=(
         "Two terms of the same form. Write the one from P to Q first; then swap the names.",
         "`nearest_neighbors(p, q)` returns the squared distances (b, n) and indices (b, n).",
@@ -105,6 +86,35 @@ def _agreement(p, q, u_p, u_q):
     return (u_p * losses.gather_rows(u_q, nearest)).sum(2)
 
 
+# fmt: off
+NORMAL_MISTAKES = mistakes({
+    "signed": (lambda p, q, u, w: -_agreement(p, q, u, w).mean(1) - _agreement(q, p, w, u).mean(1),
+        "You left out the absolute value: a normal that points the other way should cost nothing."),
+    "absolute value of the mean": (
+        lambda p, q, u, w: -_agreement(p, q, u, w).mean(1).abs() - _agreement(q, p, w, u).mean(1).abs(),
+        "You took the absolute value after averaging: opposite normals cancelled out before it."),
+    "positive": (
+        lambda p, q, u, w: _agreement(p, q, u, w).abs().mean(1) + _agreement(q, p, w, u).abs().mean(1),
+        "The sign is the other way round: a loss must *fall* as normals agree, so it is negative."),
+    "one direction": (lambda p, q, u, w: -_agreement(p, q, u, w).abs().mean(1),
+        "The second term, from every q to its nearest p, is missing."),
+    "halved": (
+        lambda p, q, u, w: (
+            -(_agreement(p, q, u, w).abs().mean(1) + _agreement(q, p, w, u).abs().mean(1)) / 2
+        ),
+        "Exactly half the expected value: the two means are added, not averaged."),
+    "nearest normals": (
+        lambda p, q, u, w: -_agreement(u, w, u, w).abs().mean(1) - _agreement(w, u, w, u).abs().mean(1),
+        "You paired each normal with the nearest *normal*. Pair points by their positions."),
+    "one minus": (
+        lambda p, q, u, w: (
+            (1 - _agreement(p, q, u, w).abs()).mean(1)
+            + (1 - _agreement(q, p, w, u).abs()).mean(1)
+        ),
+        "You used 1 − |cos|, which is 2 larger: the same gradients, but not the slide's loss."),
+})
+# fmt: on
+
 NORMAL = Exercise(
     number="4.5",
     name="normal_loss",
@@ -115,54 +125,7 @@ NORMAL = Exercise(
         Case("fewer points in Q than in P", clouds_with_normals(2, 15, 4)),
         Case("as many points in Q as in P", clouds_with_normals(1, 9, 9)),
     ),
-    misconceptions=(
-        Misconception(
-            "signed",
-            lambda p, q, u, w: -_agreement(p, q, u, w).mean(1) - _agreement(q, p, w, u).mean(1),
-            "You left out the absolute value: a normal that points the other way should cost nothing.",
-        ),
-        Misconception(
-            "absolute value of the mean",
-            lambda p, q, u, w: (
-                -_agreement(p, q, u, w).mean(1).abs() - _agreement(q, p, w, u).mean(1).abs()
-            ),
-            "You took the absolute value after averaging: opposite normals cancelled out before it.",
-        ),
-        Misconception(
-            "positive",
-            lambda p, q, u, w: (
-                _agreement(p, q, u, w).abs().mean(1) + _agreement(q, p, w, u).abs().mean(1)
-            ),
-            "The sign is the other way round: a loss must *fall* as normals agree, so it is negative.",
-        ),
-        Misconception(
-            "one direction",
-            lambda p, q, u, w: -_agreement(p, q, u, w).abs().mean(1),
-            "The second term, from every q to its nearest p, is missing.",
-        ),
-        Misconception(
-            "halved",
-            lambda p, q, u, w: (
-                -(_agreement(p, q, u, w).abs().mean(1) + _agreement(q, p, w, u).abs().mean(1)) / 2
-            ),
-            "Exactly half the expected value: the two means are added, not averaged.",
-        ),
-        Misconception(
-            "nearest normals",
-            lambda p, q, u, w: (
-                -_agreement(u, w, u, w).abs().mean(1) - _agreement(w, u, w, u).abs().mean(1)
-            ),
-            "You paired each normal with the nearest *normal*. Pair points by their positions.",
-        ),
-        Misconception(
-            "one minus",
-            lambda p, q, u, w: (
-                (1 - _agreement(p, q, u, w).abs()).mean(1)
-                + (1 - _agreement(q, p, w, u).abs()).mean(1)
-            ),
-            "You used 1 − |cos|, which is 2 larger: the same gradients, but not the slide's loss.",
-        ),
-    ),
+    misconceptions=NORMAL_MISTAKES,
     hints=(
         "The pairs Λ are those of the Chamfer distance: only the positions decide them.",
         "Index i of the second result of `nearest_neighbors(p, q)` says which q belongs to p_i.",

@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import metrics
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.metrics import occupied
 from course_lib.neighbors import nearest_neighbors
 
@@ -63,6 +63,27 @@ def _pooled(a, b):
     return _or_one(intersection.sum(), union.sum())
 
 
+# fmt: off
+IOU_MISTAKES = mistakes({
+    "Dice": (lambda a, b: _or_one(2 * _overlap(a, b)[0], _overlap(a, b)[2]),
+        "That is the Dice coefficient 2|A ∩ B| / (|A| + |B|). IoU divides by the union."),
+    "the intersection counted twice below": (
+        lambda a, b: _or_one(_overlap(a, b)[0], _overlap(a, b)[2]),
+        "|A| + |B| is not |A ∪ B|: it counts the common cells twice."),
+    "accuracy": (_accuracy,
+        "You counted equal cells, empty ones too. Most of a grid is empty, so this is always "
+        "high."),
+    "nothing for two empty grids": (lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1],
+        "Two empty grids give 0/0 = NaN. They agree: return 1 there."),
+    "zero for two empty grids": (lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1].clamp_min(1),
+        "Two empty grids give 0, but they agree: return 1 there."),
+    "above one half": (_above_half, "A cell with exactly 0.5 counts as occupied: use >=, not >."),
+    "pooled over the batch": (_pooled,
+        "You pooled the whole batch into one number. Keep one IoU per grid: sum over axes 1, 2, "
+        "3."),
+})
+# fmt: on
+
 IOU = Exercise(
     number="4.1",
     name="iou",
@@ -77,43 +98,7 @@ IOU = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "Dice",
-            lambda a, b: _or_one(2 * _overlap(a, b)[0], _overlap(a, b)[2]),
-            "That is the Dice coefficient 2|A ∩ B| / (|A| + |B|). IoU divides by the union.",
-        ),
-        Misconception(
-            "the intersection counted twice below",
-            lambda a, b: _or_one(_overlap(a, b)[0], _overlap(a, b)[2]),
-            "|A| + |B| is not |A ∪ B|: it counts the common cells twice.",
-        ),
-        Misconception(
-            "accuracy",
-            _accuracy,
-            "You counted equal cells, empty ones too. Most of a grid is empty, so this is always high.",
-        ),
-        Misconception(
-            "nothing for two empty grids",
-            lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1],
-            "Two empty grids give 0/0 = NaN. They agree: return 1 there.",
-        ),
-        Misconception(
-            "zero for two empty grids",
-            lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1].clamp_min(1),
-            "Two empty grids give 0, but they agree: return 1 there.",
-        ),
-        Misconception(
-            "above one half",
-            _above_half,
-            "A cell with exactly 0.5 counts as occupied: use >=, not >.",
-        ),
-        Misconception(
-            "pooled over the batch",
-            _pooled,
-            "You pooled the whole batch into one number. Keep one IoU per grid: sum over axes 1, 2, 3.",
-        ),
-    ),
+    misconceptions=IOU_MISTAKES,
     hints=(
         "`a.flatten(1)` turns (b, r, r, r) into (b, r³), so that one `.sum(dim=1)` counts the cells.",
         "With two tensors of True and False, `a & b` is the intersection and `a | b` the union.",
@@ -129,6 +114,22 @@ def _soft_sums(a, b):
 def _cell_by_cell(a, b):
     return (a * b / (a + b - a * b)).flatten(1).mean(1)
 
+
+# fmt: off
+SOFT_IOU_MISTAKES = mistakes({
+    "hard": (lambda a, b: metrics.iou(a, b) + 0 * a.flatten(1).sum(1),
+        "You rounded to 0 and 1 first: then the gradient is 0 everywhere and nothing is learnt."),
+    "minimum and maximum": (
+        lambda a, b: torch.minimum(a, b).flatten(1).sum(1) / torch.maximum(a, b).flatten(1).sum(1),
+        "min and max are another soft IoU. Here ab is the chance that both cells are occupied."),
+    "the intersection counted twice below": (lambda a, b: _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
+        "Below you add a + b: subtract ab, or the intersection counts twice."),
+    "soft Dice": (lambda a, b: 2 * _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
+        "That is the soft Dice coefficient 2Σab / Σ(a + b). IoU divides by Σ(a + b − ab)."),
+    "mean of ratios": (_cell_by_cell,
+        "You divided cell by cell and averaged. Sum above and below first, then divide once."),
+})
+# fmt: on
 
 SOFT_IOU = Exercise(
     number="4.2",
@@ -146,35 +147,7 @@ SOFT_IOU = Exercise(
             lambda g: tuple(torch.rand(2, 2, 3, 3, 3, generator=g)),
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "hard",
-            lambda a, b: metrics.iou(a, b) + 0 * a.flatten(1).sum(1),
-            "You rounded to 0 and 1 first: then the gradient is 0 everywhere and nothing is learnt.",
-        ),
-        Misconception(
-            "minimum and maximum",
-            lambda a, b: (
-                torch.minimum(a, b).flatten(1).sum(1) / torch.maximum(a, b).flatten(1).sum(1)
-            ),
-            "min and max are another soft IoU. Here ab is the chance that both cells are occupied.",
-        ),
-        Misconception(
-            "the intersection counted twice below",
-            lambda a, b: _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
-            "Below you add a + b: subtract ab, or the intersection counts twice.",
-        ),
-        Misconception(
-            "soft Dice",
-            lambda a, b: 2 * _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
-            "That is the soft Dice coefficient 2Σab / Σ(a + b). IoU divides by Σ(a + b − ab).",
-        ),
-        Misconception(
-            "mean of ratios",
-            _cell_by_cell,
-            "You divided cell by cell and averaged. Sum above and below first, then divide once.",
-        ),
-    ),
+    misconceptions=SOFT_IOU_MISTAKES,
     hints=(
         "If a and b are the chances that a cell is occupied, ab is the chance that both are.",
         "The chance that at least one is occupied is a + b − ab.",
@@ -206,6 +179,26 @@ def _without_guard(p, q, threshold):
     return 2 * precision * recall / (precision + recall)
 
 
+# fmt: off
+F_SCORE_MISTAKES = mistakes({
+    "squared distances": (lambda p, q, threshold: metrics.f_score(p, q, threshold**0.5),
+        "You compared *squared* distances with the threshold, which is a length: take the root."),
+    "arithmetic mean": (lambda p, q, threshold: sum(_precision_recall(p, q, threshold)) / 2,
+        "You averaged precision and recall. F1 is their harmonic mean, 2PR / (P + R)."),
+    "precision": (lambda p, q, threshold: _precision_recall(p, q, threshold)[0],
+        "That is the precision alone: a single right point would score 1. Recall is missing."),
+    "recall": (lambda p, q, threshold: _precision_recall(p, q, threshold)[1],
+        "That is the recall alone: points everywhere would score 1. Precision is missing."),
+    "half of it": (lambda p, q, threshold: metrics.f_score(p, q, threshold) / 2,
+        "Exactly half the expected value: the harmonic mean has a 2 in front."),
+    "in percent": (lambda p, q, threshold: 100 * metrics.f_score(p, q, threshold),
+        "You gave percent, as Open3D and Mesh R-CNN do. Here F1 is between 0 and 1."),
+    "at most": (_at_most, "A point exactly at the threshold does not count: use <, not <=."),
+    "nothing for no match": (_without_guard,
+        "Without any match P + R = 0 and you return NaN. F1 is 0 there."),
+})
+# fmt: on
+
 F_SCORE = Exercise(
     number="4.11",
     name="f_score",
@@ -229,48 +222,7 @@ F_SCORE = Exercise(
         Case("a batch of clouds", clouds(3, 18, 11, 0.25)),
         Case("a smaller threshold", clouds(2, 20, 25, 0.2)),
     ),
-    misconceptions=(
-        Misconception(
-            "squared distances",
-            lambda p, q, threshold: metrics.f_score(p, q, threshold**0.5),
-            "You compared *squared* distances with the threshold, which is a length: take the root.",
-        ),
-        Misconception(
-            "arithmetic mean",
-            lambda p, q, threshold: sum(_precision_recall(p, q, threshold)) / 2,
-            "You averaged precision and recall. F1 is their harmonic mean, 2PR / (P + R).",
-        ),
-        Misconception(
-            "precision",
-            lambda p, q, threshold: _precision_recall(p, q, threshold)[0],
-            "That is the precision alone: a single right point would score 1. Recall is missing.",
-        ),
-        Misconception(
-            "recall",
-            lambda p, q, threshold: _precision_recall(p, q, threshold)[1],
-            "That is the recall alone: points everywhere would score 1. Precision is missing.",
-        ),
-        Misconception(
-            "half of it",
-            lambda p, q, threshold: metrics.f_score(p, q, threshold) / 2,
-            "Exactly half the expected value: the harmonic mean has a 2 in front.",
-        ),
-        Misconception(
-            "in percent",
-            lambda p, q, threshold: 100 * metrics.f_score(p, q, threshold),
-            "You gave percent, as Open3D and Mesh R-CNN do. Here F1 is between 0 and 1.",
-        ),
-        Misconception(
-            "at most",
-            _at_most,
-            "A point exactly at the threshold does not count: use <, not <=.",
-        ),
-        Misconception(
-            "nothing for no match",
-            _without_guard,
-            "Without any match P + R = 0 and you return NaN. F1 is 0 there.",
-        ),
-    ),
+    misconceptions=F_SCORE_MISTAKES,
     hints=(
         "`nearest_neighbors` gives *squared* distances; the threshold is a length.",
         "Precision: which fraction of p is near q? `(distances < threshold).float().mean(dim=1)`.",
@@ -289,6 +241,24 @@ def _means(p, q):
     return torch.maximum(*(nearest_neighbors(*pair)[0].sqrt().mean(1) for pair in ((p, q), (q, p))))
 
 
+# fmt: off
+HAUSDORFF_MISTAKES = mistakes({
+    "squared": (lambda p, q: metrics.hausdorff_distance(p, q).square(),
+        "You returned the squared distance. Hausdorff is a length: take the root."),
+    "from P only": (lambda p, q: _largest(p, q).sqrt(),
+        "You only look from P to Q. Take the larger of both directions."),
+    "from Q only": (lambda p, q: _largest(q, p).sqrt(),
+        "You only look from Q to P. Take the larger of both directions."),
+    "sum of the directions": (lambda p, q: _largest(p, q).sqrt() + _largest(q, p).sqrt(),
+        "You added the two directions. Hausdorff is the larger of them."),
+    "mean of the nearest": (_means,
+        "You averaged the distances to the nearest points. Hausdorff takes the worst of them."),
+    "farthest pair": (lambda p, q: torch.cdist(p, q).flatten(1).amax(1),
+        "That is the distance of the farthest pair. First the *nearest* neighbour, then the "
+        "worst."),
+})
+# fmt: on
+
 HAUSDORFF = Exercise(
     number="4.12",
     name="hausdorff_distance",
@@ -302,38 +272,7 @@ HAUSDORFF = Exercise(
         Case("a batch of clouds", clouds(4, 12, 20)),
         Case("fewer points in Q than in P", clouds(4, 15, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "squared",
-            lambda p, q: metrics.hausdorff_distance(p, q).square(),
-            "You returned the squared distance. Hausdorff is a length: take the root.",
-        ),
-        Misconception(
-            "from P only",
-            lambda p, q: _largest(p, q).sqrt(),
-            "You only look from P to Q. Take the larger of both directions.",
-        ),
-        Misconception(
-            "from Q only",
-            lambda p, q: _largest(q, p).sqrt(),
-            "You only look from Q to P. Take the larger of both directions.",
-        ),
-        Misconception(
-            "sum of the directions",
-            lambda p, q: _largest(p, q).sqrt() + _largest(q, p).sqrt(),
-            "You added the two directions. Hausdorff is the larger of them.",
-        ),
-        Misconception(
-            "mean of the nearest",
-            _means,
-            "You averaged the distances to the nearest points. Hausdorff takes the worst of them.",
-        ),
-        Misconception(
-            "farthest pair",
-            lambda p, q: torch.cdist(p, q).flatten(1).amax(1),
-            "That is the distance of the farthest pair. First the *nearest* neighbour, then the worst.",
-        ),
-    ),
+    misconceptions=HAUSDORFF_MISTAKES,
     hints=(
         "Both directions again. From P to Q: of all points of P, which is farthest from Q?",
         "`nearest_neighbors(p, q)[0].amax(dim=1)` is the largest squared distance from P to Q.",

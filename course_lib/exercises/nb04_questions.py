@@ -1,24 +1,35 @@
 """Notebook 04, the questions."""
 
-from course_lib.exercises.exercise import Exercise, Misconception
+from course_lib.exercises.exercise import Exercise, mistakes
+
+# fmt: off
+PRINTED_CHAMFER_MISTAKES = mistakes({
+    "paper": (0.02, "That is the paper's formula, which divides by |Q| as well."),
+    "not squared": (200.1, "You did not square: 0.1² = 0.01."),
+    "both sums": (30.0, "The first sum *is* divided by |P| on the slide."),
+    "second only": (20.0, "Do not forget the first term, |P|⁻¹ Σ = 0.01."),
+    "swapped": (10.01, "The second sum has |Q| = 2000 terms, not |P| = 1000."),
+    "one term": (0.01, "That is the first term alone; the second is a sum over Q."),
+})
+# fmt: on
 
 PRINTED_CHAMFER = Exercise(
     number="4.4",
     name="printed_chamfer",
     reference=20.01,
-    misconceptions=(
-        Misconception("paper", 0.02, "That is the paper's formula, which divides by |Q| as well."),
-        Misconception("not squared", 200.1, "You did not square: 0.1² = 0.01."),
-        Misconception("both sums", 30.0, "The first sum *is* divided by |P| on the slide."),
-        Misconception("second only", 20.0, "Do not forget the first term, |P|⁻¹ Σ = 0.01."),
-        Misconception("swapped", 10.01, "The second sum has |Q| = 2000 terms, not |P| = 1000."),
-        Misconception(
-            "one term", 0.01, "That is the first term alone; the second is a sum over Q."
-        ),
-    ),
+    misconceptions=PRINTED_CHAMFER_MISTAKES,
     hints=("The first term is a mean of 1000 equal numbers, the second a sum of 2000.",),
     explanation="0.1² = 0.01: the mean gives 0.01, the sum 2000 · 0.01 = 20.",
 )
+
+# fmt: off
+LAPLACIAN_MINIMUM_MISTAKES = mistakes({
+    "A": ("A", "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."),
+    "B": ("B", "Nothing in the loss knows the volume, so nothing keeps it."),
+    "D": ("D", "The rim of a flat disc has neighbours on one side only: δ ≠ 0 there."),
+    "E": ("E", "The loss is a convex quadratic form: small steps always lead downhill."),
+})
+# fmt: on
 
 LAPLACIAN_MINIMUM = Exercise(
     number="4.10",
@@ -31,18 +42,7 @@ LAPLACIAN_MINIMUM = Exercise(
         "D": "a flat disc, the shadow of the rabbit",
         "E": "it oscillates and never comes to rest",
     },
-    misconceptions=(
-        Misconception(
-            "A", "A", "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."
-        ),
-        Misconception("B", "B", "Nothing in the loss knows the volume, so nothing keeps it."),
-        Misconception(
-            "D", "D", "The rim of a flat disc has neighbours on one side only: δ ≠ 0 there."
-        ),
-        Misconception(
-            "E", "E", "The loss is a convex quadratic form: small steps always lead downhill."
-        ),
-    ),
+    misconceptions=LAPLACIAN_MINIMUM_MISTAKES,
     hints=(
         "The loss is 0 only if every vertex *is* the middle of its neighbours.",
         "Take the vertex that is farthest to the right. How can it be the middle of its neighbours?",
@@ -50,6 +50,15 @@ LAPLACIAN_MINIMUM = Exercise(
     explanation="The outermost vertex in any direction equals the middle of its neighbours only if "
     "they are all as far out; through a connected mesh that makes all vertices equal.",
 )
+
+# fmt: off
+OUTLIER_METRIC_MISTAKES = mistakes({
+    "A": ("A", "F1 and Chamfer are means over many points: one point weighs 1/n."),
+    "C": ("C", "It is the maximum that one point can decide, not the mean."),
+    "D": ("D", "For F1 one point in a thousand turns from near to far: it loses .0005."),
+    "E": ("E", "The maximum of the distances is decided by the worst point alone."),
+})
+# fmt: on
 
 OUTLIER_METRIC = Exercise(
     number="4.13",
@@ -62,16 +71,7 @@ OUTLIER_METRIC = Exercise(
         "D": "F1 falls to 0, the other two hardly change",
         "E": "none of them changes visibly",
     },
-    misconceptions=(
-        Misconception("A", "A", "F1 and Chamfer are means over many points: one point weighs 1/n."),
-        Misconception("C", "C", "It is the maximum that one point can decide, not the mean."),
-        Misconception(
-            "D", "D", "For F1 one point in a thousand turns from near to far: it loses .0005."
-        ),
-        Misconception(
-            "E", "E", "The maximum of the distances is decided by the worst point alone."
-        ),
-    ),
+    misconceptions=OUTLIER_METRIC_MISTAKES,
     hints=("Which of the three is a maximum, which a mean, and which a count?",),
     explanation="A maximum follows its worst point, a mean of squares feels it with weight 1/n, and a "
     "count only notices that one point has crossed the threshold.",

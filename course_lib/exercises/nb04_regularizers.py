@@ -3,7 +3,7 @@
 import torch
 
 from course_lib import losses, meshes
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.losses import hinges, unit
 
 # Inputs
@@ -42,6 +42,25 @@ ON_MESHES = (
     Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
 )
 
+# fmt: off
+EDGE_MISTAKES = mistakes({
+    "not squared": (lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(),
+        "You averaged the lengths. The loss averages their squares."),
+    "sum": (lambda vertices, edges: _squared_lengths(vertices, edges).sum(),
+        "You summed over the edges: divide by |E|, or a finer mesh costs more."),
+    "mean over the coordinates": (
+        lambda vertices, edges: _squared_lengths(vertices, edges).mean() / 3,
+        "Exactly a third: you averaged over x, y and z as well. Sum those, then average over "
+        "edges."),
+    "per vertex": (lambda vertices, edges: _squared_lengths(vertices, edges).sum() / len(vertices),
+        "You divided by the number of vertices |V| instead of the number of edges |E|."),
+    "both directions": (lambda vertices, edges: 2 * _squared_lengths(vertices, edges).mean(),
+        "Exactly twice the expected value: E lists every edge once; do not add its reverse."),
+    "root mean square": (lambda vertices, edges: _squared_lengths(vertices, edges).mean().sqrt(),
+        "You took a square root at the end: the loss is the mean square itself."),
+})
+# fmt: on
+
 EDGE = Exercise(
     number="4.6",
     name="edge_loss",
@@ -54,38 +73,7 @@ EDGE = Exercise(
         ),
         *ON_MESHES,
     ),
-    misconceptions=(
-        Misconception(
-            "not squared",
-            lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(),
-            "You averaged the lengths. The loss averages their squares.",
-        ),
-        Misconception(
-            "sum",
-            lambda vertices, edges: _squared_lengths(vertices, edges).sum(),
-            "You summed over the edges: divide by |E|, or a finer mesh costs more.",
-        ),
-        Misconception(
-            "mean over the coordinates",
-            lambda vertices, edges: _squared_lengths(vertices, edges).mean() / 3,
-            "Exactly a third: you averaged over x, y and z as well. Sum those, then average over edges.",
-        ),
-        Misconception(
-            "per vertex",
-            lambda vertices, edges: _squared_lengths(vertices, edges).sum() / len(vertices),
-            "You divided by the number of vertices |V| instead of the number of edges |E|.",
-        ),
-        Misconception(
-            "both directions",
-            lambda vertices, edges: 2 * _squared_lengths(vertices, edges).mean(),
-            "Exactly twice the expected value: E lists every edge once; do not add its reverse.",
-        ),
-        Misconception(
-            "root mean square",
-            lambda vertices, edges: _squared_lengths(vertices, edges).mean().sqrt(),
-            "You took a square root at the end: the loss is the mean square itself.",
-        ),
-    ),
+    misconceptions=EDGE_MISTAKES,
     hints=(
         "`edges[:, 0]` and `edges[:, 1]` are the indices of the two ends of every edge.",
         "`vertices[edges[:, 0]] - vertices[edges[:, 1]]` has shape (e, 3): one arrow per edge.",
@@ -115,6 +103,27 @@ def _without_units(vertices, faces):
     return ((turned[0] * turned[1]).sum(1) + 1).square().sum()
 
 
+# fmt: off
+SMOOTH_MISTAKES = mistakes({
+    "angle between the normals": (
+        lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(),
+        "You used the angle between the normals, which is π − θ: then flat costs 4 and a fold 0."),
+    "mean": (lambda vertices, faces: (_cosines(vertices, faces) + 1).square().mean(),
+        "You averaged over the edges. The slide's Σ has no 1/|E| in front of it."),
+    "every edge twice": (lambda vertices, faces: 2 * (_cosines(vertices, faces) + 1).square().sum(),
+        "Exactly twice the expected value: you met every edge from both of its faces."),
+    "not squared": (lambda vertices, faces: (_cosines(vertices, faces) + 1).sum(),
+        "You forgot the square: Σ (cos θ + 1)²."),
+    "borders count": (
+        lambda vertices, faces: (_cosines(vertices, faces) + 1).square().sum() + _border_count(faces),
+        "You counted the border: an edge with only one face has no angle and costs nothing."),
+    "lengths left in": (_without_units,
+        "You multiplied vectors that are not of length 1: their product is no cosine yet."),
+    "one sign wrong": (lambda vertices, faces: (_cosines(vertices, faces).square() + 1).sum(),
+        "You squared the cosine before adding 1: (cos θ + 1)², not cos² θ + 1."),
+})
+# fmt: on
+
 SMOOTH = Exercise(
     number="4.7",
     name="smooth_loss",
@@ -125,45 +134,7 @@ SMOOTH = Exercise(
         Case("a dented sphere", moved(meshes.icosphere(0), "faces", 0.1)),
         Case("a crumpled sheet, with a border", moved(meshes.sheet(2.0, 3), "faces", 0.1)),
     ),
-    misconceptions=(
-        Misconception(
-            "angle between the normals",
-            lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(),
-            "You used the angle between the normals, which is π − θ: then flat costs 4 and a fold 0.",
-        ),
-        Misconception(
-            "mean",
-            lambda vertices, faces: (_cosines(vertices, faces) + 1).square().mean(),
-            "You averaged over the edges. The slide's Σ has no 1/|E| in front of it.",
-        ),
-        Misconception(
-            "every edge twice",
-            lambda vertices, faces: 2 * (_cosines(vertices, faces) + 1).square().sum(),
-            "Exactly twice the expected value: you met every edge from both of its faces.",
-        ),
-        Misconception(
-            "not squared",
-            lambda vertices, faces: (_cosines(vertices, faces) + 1).sum(),
-            "You forgot the square: Σ (cos θ + 1)².",
-        ),
-        Misconception(
-            "borders count",
-            lambda vertices, faces: (
-                (_cosines(vertices, faces) + 1).square().sum() + _border_count(faces)
-            ),
-            "You counted the border: an edge with only one face has no angle and costs nothing.",
-        ),
-        Misconception(
-            "lengths left in",
-            _without_units,
-            "You multiplied vectors that are not of length 1: their product is no cosine yet.",
-        ),
-        Misconception(
-            "one sign wrong",
-            lambda vertices, faces: (_cosines(vertices, faces).square() + 1).sum(),
-            "You squared the cosine before adding 1: (cos θ + 1)², not cos² θ + 1.",
-        ),
-    ),
+    misconceptions=SMOOTH_MISTAKES,
     hints=(
         "`hinges(faces)` gives for every interior edge its two ends and the two corners beside it.",
         "Let e = end − start, a = one corner − start, b = other corner − start. What is e × a?",
@@ -200,6 +171,25 @@ def _not_divided(vertices, edges):
     return counts * vertices - sums
 
 
+# fmt: off
+LAPLACIAN_COORDINATES_MISTAKES = mistakes({
+    "the umbrella operator": (
+        lambda vertices, edges: -losses.laplacian_coordinates(vertices, edges),
+        "That is U(p), the mean of the neighbours minus p. δ_p has the opposite sign."),
+    "itself among its neighbours": (_with_itself,
+        "You counted p among its own neighbours: divide by |N(p)|, not by |N(p)| + 1."),
+    "one end of each edge": (_one_sided,
+        "You used each edge in one direction only: it makes both of its ends neighbours."),
+    "not divided": (_not_divided,
+        "Your result is |N(p)| times too long: divide by each vertex's number of neighbours."),
+    "only the mean": (
+        lambda vertices, edges: vertices - losses.laplacian_coordinates(vertices, edges),
+        "You returned the mean of the neighbours: δ_p is p minus that."),
+    "sum instead of mean": (lambda vertices, edges: vertices - _neighbour_sums(vertices, edges)[0],
+        "You subtracted the sum of the neighbours: divide it by their number |N(p)| first."),
+})
+# fmt: on
+
 LAPLACIAN_COORDINATES = Exercise(
     number="4.8",
     name="laplacian_coordinates",
@@ -213,38 +203,7 @@ LAPLACIAN_COORDINATES = Exercise(
         ),
         *ON_MESHES,
     ),
-    misconceptions=(
-        Misconception(
-            "the umbrella operator",
-            lambda vertices, edges: -losses.laplacian_coordinates(vertices, edges),
-            "That is U(p), the mean of the neighbours minus p. δ_p has the opposite sign.",
-        ),
-        Misconception(
-            "itself among its neighbours",
-            _with_itself,
-            "You counted p among its own neighbours: divide by |N(p)|, not by |N(p)| + 1.",
-        ),
-        Misconception(
-            "one end of each edge",
-            _one_sided,
-            "You used each edge in one direction only: it makes both of its ends neighbours.",
-        ),
-        Misconception(
-            "not divided",
-            _not_divided,
-            "Your result is |N(p)| times too long: divide by each vertex's number of neighbours.",
-        ),
-        Misconception(
-            "only the mean",
-            lambda vertices, edges: vertices - losses.laplacian_coordinates(vertices, edges),
-            "You returned the mean of the neighbours: δ_p is p minus that.",
-        ),
-        Misconception(
-            "sum instead of mean",
-            lambda vertices, edges: vertices - _neighbour_sums(vertices, edges)[0],
-            "You subtracted the sum of the neighbours: divide it by their number |N(p)| first.",
-        ),
-    ),
+    misconceptions=LAPLACIAN_COORDINATES_MISTAKES,
     hints=(
         "Each edge (i, j) makes j a neighbour of i, and i a neighbour of j.",
         "`torch.cat([edges, edges.flip(1)])` lists every edge in both directions.",
@@ -259,6 +218,21 @@ def _delta(vertices, edges):
     return losses.laplacian_coordinates(vertices, edges)
 
 
+# fmt: off
+LAPLACIAN_MISTAKES = mistakes({
+    "not squared": (lambda vertices, edges: _delta(vertices, edges).norm(dim=1).mean(),
+        "You averaged the lengths of δ. This loss averages their squares (pytorch3d does not)."),
+    "sum": (lambda vertices, edges: _delta(vertices, edges).square().sum(),
+        "You summed over the vertices: divide by |V|."),
+    "mean over the coordinates": (lambda vertices, edges: _delta(vertices, edges).square().mean(),
+        "Exactly a third: sum the squares over x, y and z, then average over the vertices."),
+    "per edge": (lambda vertices, edges: _delta(vertices, edges).square().sum() / len(edges),
+        "You divided by the number of edges. There is one δ per vertex: divide by |V|."),
+    "squared mean": (lambda vertices, edges: _delta(vertices, edges).mean(0).square().sum(),
+        "You averaged the vectors first: opposite ones cancel. Square each δ, then average."),
+})
+# fmt: on
+
 LAPLACIAN = Exercise(
     number="4.9",
     name="laplacian_loss",
@@ -268,33 +242,7 @@ LAPLACIAN = Exercise(
         Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
         Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
     ),
-    misconceptions=(
-        Misconception(
-            "not squared",
-            lambda vertices, edges: _delta(vertices, edges).norm(dim=1).mean(),
-            "You averaged the lengths of δ. This loss averages their squares (pytorch3d does not).",
-        ),
-        Misconception(
-            "sum",
-            lambda vertices, edges: _delta(vertices, edges).square().sum(),
-            "You summed over the vertices: divide by |V|.",
-        ),
-        Misconception(
-            "mean over the coordinates",
-            lambda vertices, edges: _delta(vertices, edges).square().mean(),
-            "Exactly a third: sum the squares over x, y and z, then average over the vertices.",
-        ),
-        Misconception(
-            "per edge",
-            lambda vertices, edges: _delta(vertices, edges).square().sum() / len(edges),
-            "You divided by the number of edges. There is one δ per vertex: divide by |V|.",
-        ),
-        Misconception(
-            "squared mean",
-            lambda vertices, edges: _delta(vertices, edges).mean(0).square().sum(),
-            "You averaged the vectors first: opposite ones cancel. Square each δ, then average.",
-        ),
-    ),
+    misconceptions=LAPLACIAN_MISTAKES,
     hints=(
         "Use `laplacian_coordinates`: it gives one δ per vertex, (v, 3).",
         "`delta.square().sum(dim=-1)` is ‖δ‖² of each vertex; the loss is the mean of those.",

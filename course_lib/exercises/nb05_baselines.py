@@ -4,13 +4,28 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import cameras
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.reconstruction import baselines
 
 
 def _pictures(b: int, n: int):
     return lambda g: (torch.rand(b, 3, 4, 4, generator=g), torch.rand(n, 3, 4, 4, generator=g))
 
+
+# fmt: off
+RETRIEVE_MISTAKES = mistakes({
+    "most different": (lambda q, g: torch.cdist(q.flatten(1), g.flatten(1)).argmax(1),
+        "You return the picture that differs most: argmin, not argmax."),
+    "largest product": (lambda q, g: (q.flatten(1) @ g.flatten(1).mT).argmax(1),
+        "The largest inner product favours bright pictures: the term ‖g‖² is missing."),
+    "the distances": (lambda q, g: torch.cdist(q.flatten(1), g.flatten(1)).min(1).values.square(),
+        "You return how far the nearest picture is, not which one it is."),
+    "nearest query": (lambda q, g: torch.cdist(g.flatten(1), q.flatten(1)).argmin(1),
+        "You found the nearest query for each training picture; it is asked the other way round."),
+    "one channel": (lambda q, g: torch.cdist(q[:, 0].flatten(1), g[:, 0].flatten(1)).argmin(1),
+        "You compare the first channel only."),
+})
+# fmt: on
 
 RETRIEVE = Exercise(
     number="5.7",
@@ -28,33 +43,7 @@ RETRIEVE = Exercise(
         Case("a few queries", _pictures(12, 20)),
         Case("more queries than pictures", _pictures(30, 8)),
     ),
-    misconceptions=(
-        Misconception(
-            "most different",
-            lambda q, g: torch.cdist(q.flatten(1), g.flatten(1)).argmax(1),
-            "You return the picture that differs most: argmin, not argmax.",
-        ),
-        Misconception(
-            "largest product",
-            lambda q, g: (q.flatten(1) @ g.flatten(1).mT).argmax(1),
-            "The largest inner product favours bright pictures: the term ‖g‖² is missing.",
-        ),
-        Misconception(
-            "the distances",
-            lambda q, g: torch.cdist(q.flatten(1), g.flatten(1)).min(1).values.square(),
-            "You return how far the nearest picture is, not which one it is.",
-        ),
-        Misconception(
-            "nearest query",
-            lambda q, g: torch.cdist(g.flatten(1), q.flatten(1)).argmin(1),
-            "You found the nearest query for each training picture; it is asked the other way round.",
-        ),
-        Misconception(
-            "one channel",
-            lambda q, g: torch.cdist(q[:, 0].flatten(1), g[:, 0].flatten(1)).argmin(1),
-            "You compare the first channel only.",
-        ),
-    ),
+    misconceptions=RETRIEVE_MISTAKES,
     hints=(
         "Flatten everything but the first axis: each picture becomes one long row.",
         "`torch.cdist` gives all distances (b, n); or use ‖q − g‖² = ‖q‖² − 2 q·g + ‖g‖².",
@@ -87,6 +76,21 @@ def _seen(points, camera, depth, focal, *, slack=0.04, swap=False, ray=False, ha
     return inside & (shown > 0) & (own <= shown + slack)
 
 
+# fmt: off
+VISIBLE_MISTAKES = mistakes({
+    "row and column exchanged": (lambda p, c, d, f: _seen(p, c, d, f, swap=True),
+        "You look the depth up at [x, y]. Pictures are indexed [row, column], that is [y, x]."),
+    "no tolerance": (lambda p, c, d, f: _seen(p, c, d, f, slack=0.0),
+        "You allow no tolerance. A pixel has one depth, the surface in it has many: allow 0.04."),
+    "distance along the ray": (lambda p, c, d, f: _seen(p, c, d, f, ray=True),
+        "You compare the distance from the camera with a depth, but depth is along the axis."),
+    "rounded": (lambda p, c, d, f: _seen(p, c, d, f, half=0.5),
+        "You rounded to the next whole number. Pixel j reaches from j to j + 1: cut the rest off."),
+    "hidden ones": (lambda p, c, d, f: ~_seen(p, c, d, f),
+        "Exactly the wrong way round: True belongs to the points that are seen."),
+})
+# fmt: on
+
 VISIBLE = Exercise(
     number="5.8",
     name="visible_points",
@@ -106,33 +110,7 @@ VISIBLE = Exercise(
         Case("random points before a rough wall", _scans(200, 9, 9)),
         Case("a wide picture", _scans(200, 8, 12)),
     ),
-    misconceptions=(
-        Misconception(
-            "row and column exchanged",
-            lambda p, c, d, f: _seen(p, c, d, f, swap=True),
-            "You look the depth up at [x, y]. Pictures are indexed [row, column], that is [y, x].",
-        ),
-        Misconception(
-            "no tolerance",
-            lambda p, c, d, f: _seen(p, c, d, f, slack=0.0),
-            "You allow no tolerance. A pixel has one depth, the surface in it has many: allow 0.04.",
-        ),
-        Misconception(
-            "distance along the ray",
-            lambda p, c, d, f: _seen(p, c, d, f, ray=True),
-            "You compare the distance from the camera with a depth, but depth is along the axis.",
-        ),
-        Misconception(
-            "rounded",
-            lambda p, c, d, f: _seen(p, c, d, f, half=0.5),
-            "You rounded to the next whole number. Pixel j reaches from j to j + 1: cut the rest off.",
-        ),
-        Misconception(
-            "hidden ones",
-            lambda p, c, d, f: ~_seen(p, c, d, f),
-            "Exactly the wrong way round: True belongs to the points that are seen.",
-        ),
-    ),
+    misconceptions=VISIBLE_MISTAKES,
     hints=(
         "`cameras.project(points, camera, focal * height, height, width)` gives pixels and depths.",
         "The pixel of a point is `pixels.long()`, x is its column and y its row. Clamp them, and "
@@ -140,6 +118,14 @@ VISIBLE = Exercise(
         "`inside & (shown > 0) & (own <= shown + 0.04)`",
     ),
 )
+
+# fmt: off
+CANNOT_TELL_MISTAKES = mistakes({
+    "front": ("A", "The front shows in the picture (a back rest, a propeller)."),
+    "colour": ("B", "The colours are in the picture, up to the colour of the light."),
+    "silhouette": ("D", "The silhouette is the border between object and background."),
+})
+# fmt: on
 
 CANNOT_TELL = Exercise(
     number="5.1",
@@ -151,15 +137,7 @@ CANNOT_TELL = Exercise(
         "C": "how large the object is, if the distance of the camera is unknown",
         "D": "where the silhouette is",
     },
-    misconceptions=(
-        Misconception("front", "A", "The front shows in the picture (a back rest, a propeller)."),
-        Misconception(
-            "colour", "B", "The colours are in the picture, up to the colour of the light."
-        ),
-        Misconception(
-            "silhouette", "D", "The silhouette is the border between object and background."
-        ),
-    ),
+    misconceptions=CANNOT_TELL_MISTAKES,
     hints=("Move the camera twice as far away and make the object twice as large.",),
     explanation="Twice the size at twice the distance gives the same picture. That is why all "
     "pictures of this data set are taken from one distance.",

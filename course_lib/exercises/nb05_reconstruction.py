@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import cameras, metrics
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.reconstruction import implicit_decoder, mesh_decoder, point_decoder
 from course_lib.reconstruction import voxel_decoder as voxels
 
@@ -23,6 +23,27 @@ def _entropy(logits, occupancy):
     return F.binary_cross_entropy_with_logits(logits, occupancy)
 
 
+# fmt: off
+OCCUPANCY_LOSS_MISTAKES = mistakes({
+    "cross-entropy only": (_entropy,
+        "This is the cross-entropy alone: 1 − IoU is missing. Empty voxels rule such a loss."),
+    "IoU added": (lambda x, o: _entropy(x, o) + metrics.soft_iou(x.sigmoid(), o).mean(),
+        "You add the IoU, which is high for good answers. A loss needs what is missing: 1 − IoU."),
+    "summed entropy": (
+        lambda x, o: (
+            F.binary_cross_entropy_with_logits(x, o, reduction="sum")
+            + 1
+            - metrics.soft_iou(x.sigmoid(), o).mean()
+        ),
+        "You summed the cross-entropy over the voxels: take its mean, or it drowns the IoU."),
+    "sigmoid twice": (
+        lambda x, o: _entropy(x.sigmoid(), o) + 1 - metrics.soft_iou(x.sigmoid(), o).mean(),
+        "You gave probabilities to a function that expects logits: the sigmoid is in it already."),
+    "hard IoU": (lambda x, o: _entropy(x, o) + 1 - metrics.iou(x.sigmoid(), o).mean() + 0 * x.sum(),
+        "You used the IoU of the rounded grid, whose gradient is zero. The soft IoU has one."),
+})
+# fmt: on
+
 OCCUPANCY_LOSS = Exercise(
     number="5.2",
     name="occupancy_loss",
@@ -38,37 +59,7 @@ OCCUPANCY_LOSS = Exercise(
         Case("a batch of small grids", _grids(3, 4, 4, 4)),
         Case("one grid", _grids(1, 3, 3, 3)),
     ),
-    misconceptions=(
-        Misconception(
-            "cross-entropy only",
-            _entropy,
-            "This is the cross-entropy alone: 1 − IoU is missing. Empty voxels rule such a loss.",
-        ),
-        Misconception(
-            "IoU added",
-            lambda x, o: _entropy(x, o) + metrics.soft_iou(x.sigmoid(), o).mean(),
-            "You add the IoU, which is high for good answers. A loss needs what is missing: 1 − IoU.",
-        ),
-        Misconception(
-            "summed entropy",
-            lambda x, o: (
-                F.binary_cross_entropy_with_logits(x, o, reduction="sum")
-                + 1
-                - metrics.soft_iou(x.sigmoid(), o).mean()
-            ),
-            "You summed the cross-entropy over the voxels: take its mean, or it drowns the IoU.",
-        ),
-        Misconception(
-            "sigmoid twice",
-            lambda x, o: _entropy(x.sigmoid(), o) + 1 - metrics.soft_iou(x.sigmoid(), o).mean(),
-            "You gave probabilities to a function that expects logits: the sigmoid is in it already.",
-        ),
-        Misconception(
-            "hard IoU",
-            lambda x, o: _entropy(x, o) + 1 - metrics.iou(x.sigmoid(), o).mean() + 0 * x.sum(),
-            "You used the IoU of the rounded grid, whose gradient is zero. The soft IoU has one.",
-        ),
-    ),
+    misconceptions=OCCUPANCY_LOSS_MISTAKES,
     hints=(
         "Two terms: the cross-entropy of notebook 01's kind, and one minus a soft IoU (notebook 04).",
         "`F.binary_cross_entropy_with_logits` takes logits, `soft_iou` takes probabilities in [0, 1].",
@@ -90,6 +81,21 @@ def _up(volume, weight, bias, padding=None, stride=2):
     return F.conv_transpose3d(volume, weight, bias, stride=stride, padding=padding)
 
 
+# fmt: off
+GROW_MISTAKES = mistakes({
+    "no ReLU": (_up, "You left out the ReLU. Without it two layers in a row are one linear layer."),
+    "ReLU last": (lambda v, w, b: _up(v, w, b).relu(),
+        "Your ReLU comes after the convolution. It belongs before: the last layer gives logits, "
+        "which must be able to be negative."),
+    "padding 1 always": (lambda v, w, b: _up(v.relu(), w, b, padding=1),
+        "Right for a kernel of 4, but a kernel of 2 gives 2r − 2 with padding 1: use k/2 − 1."),
+    "no padding": (lambda v, w, b: _up(v.relu(), w, b, padding=0),
+        "The side is 2r + 2, not 2r: the outermost layer has to be cut off by the padding."),
+    "no bias": (lambda v, w, b: _up(v.relu(), w, 0 * b),
+        "You forgot the bias: it is added to every output voxel."),
+})
+# fmt: on
+
 GROW = Exercise(
     number="5.3",
     name="grow",
@@ -104,34 +110,7 @@ GROW = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "no ReLU",
-            _up,
-            "You left out the ReLU. Without it two layers in a row are one linear layer.",
-        ),
-        Misconception(
-            "ReLU last",
-            lambda v, w, b: _up(v, w, b).relu(),
-            "Your ReLU comes after the convolution. It belongs before: the last layer gives logits, "
-            "which must be able to be negative.",
-        ),
-        Misconception(
-            "padding 1 always",
-            lambda v, w, b: _up(v.relu(), w, b, padding=1),
-            "Right for a kernel of 4, but a kernel of 2 gives 2r − 2 with padding 1: use k/2 − 1.",
-        ),
-        Misconception(
-            "no padding",
-            lambda v, w, b: _up(v.relu(), w, b, padding=0),
-            "The side is 2r + 2, not 2r: the outermost layer has to be cut off by the padding.",
-        ),
-        Misconception(
-            "no bias",
-            lambda v, w, b: _up(v.relu(), w, 0 * b),
-            "You forgot the bias: it is added to every output voxel.",
-        ),
-    ),
+    misconceptions=GROW_MISTAKES,
     hints=(
         "`F.conv_transpose3d(volume, weight, bias, stride=…, padding=…)`, after a ReLU.",
         "The side is 2(r − 1) + k − 2·padding with stride 2. Which padding makes it 2r?",
@@ -153,6 +132,23 @@ def _join(free, sheet):
     return torch.cat([free, sheet], dim=1).tanh()
 
 
+# fmt: off
+TWO_BRANCHES_MISTAKES = mistakes({
+    "all x first": (lambda f, s: _join(f.unflatten(1, (3, -1)).mT, s.flatten(2).mT),
+        "You read the free branch as all x, then all y, then all z. It lists point after point: "
+        "x, y, z, x, y, z, …"),
+    "reshaped sheet": (lambda f, s: _join(f.unflatten(1, (-1, 3)), s.reshape(len(s), -1, 3)),
+        "You reshaped the sheet (b, 3, h, w) to (b, h·w, 3): that tears the channels apart. "
+        "Flatten h and w, then swap the axes."),
+    "no tanh": (lambda f, s: torch.cat([f.unflatten(1, (-1, 3)), s.flatten(2).mT], dim=1),
+        "The tanh is missing, which keeps all coordinates in [−1, 1]."),
+    "sheet first": (lambda f, s: _join(s.flatten(2).mT, f.unflatten(1, (-1, 3))),
+        "The points are right, their order is not: free points first, then the sheet."),
+    "column by column": (lambda f, s: _join(f.unflatten(1, (-1, 3)), s.mT.flatten(2).mT),
+        "You went through the sheet column by column; go row by row."),
+})
+# fmt: on
+
 TWO_BRANCHES = Exercise(
     number="5.4",
     name="two_branches",
@@ -167,35 +163,7 @@ TWO_BRANCHES = Exercise(
         Case("a batch", _branches(3, 4, 2, 5)),
         Case("a square sheet", _branches(2, 3, 3, 3)),
     ),
-    misconceptions=(
-        Misconception(
-            "all x first",
-            lambda f, s: _join(f.unflatten(1, (3, -1)).mT, s.flatten(2).mT),
-            "You read the free branch as all x, then all y, then all z. It lists point after point: "
-            "x, y, z, x, y, z, …",
-        ),
-        Misconception(
-            "reshaped sheet",
-            lambda f, s: _join(f.unflatten(1, (-1, 3)), s.reshape(len(s), -1, 3)),
-            "You reshaped the sheet (b, 3, h, w) to (b, h·w, 3): that tears the channels apart. "
-            "Flatten h and w, then swap the axes.",
-        ),
-        Misconception(
-            "no tanh",
-            lambda f, s: torch.cat([f.unflatten(1, (-1, 3)), s.flatten(2).mT], dim=1),
-            "The tanh is missing, which keeps all coordinates in [−1, 1].",
-        ),
-        Misconception(
-            "sheet first",
-            lambda f, s: _join(s.flatten(2).mT, f.unflatten(1, (-1, 3))),
-            "The points are right, their order is not: free points first, then the sheet.",
-        ),
-        Misconception(
-            "column by column",
-            lambda f, s: _join(f.unflatten(1, (-1, 3)), s.mT.flatten(2).mT),
-            "You went through the sheet column by column; go row by row.",
-        ),
-    ),
+    misconceptions=TWO_BRANCHES_MISTAKES,
     hints=(
         "`free.unflatten(1, (-1, 3))` splits axis 1 into points of three numbers.",
         "`sheet.flatten(2)` is (b, 3, h·w); `.mT` swaps the last two axes.",
@@ -232,6 +200,23 @@ def _turned(image_map, vertices, camera, focal):
     return _sample(image_map, 2 * focal * q[..., :2] * torch.tensor([1.0, -1.0]).to(q) / depth)
 
 
+# fmt: off
+VERTEX_FEATURES_MISTAKES = mistakes({
+    "y upwards": (lambda m, v, c, f: _sample(m, _where(v, c, f, flip=1.0)),
+        "Your pictures are upside down: row 0 is on top, y points down in the picture."),
+    "aligned corners": (lambda m, v, c, f: _sample(m, _where(v, c, f), align=True),
+        "With align_corners=True −1 is the centre of the first pixel. In the course −1 is the "
+        "picture's edge, half a pixel outside of it: align_corners=False."),
+    "not divided by the depth": (lambda m, v, c, f: _sample(m, _where(v, c, f, divide=False)),
+        "You did not divide by the depth: that is a parallel projection, magnified."),
+    "nearest pixel": (lambda m, v, c, f: _sample(m, _where(v, c, f), mode="nearest"),
+        "You take the nearest pixel, which gives the vertices no gradient: interpolate "
+        "bilinearly."),
+    "turned the wrong way": (_turned,
+        "You turned with R where Rᵀ is needed: for points in rows Rᵀq is written q @ R."),
+})
+# fmt: on
+
 VERTEX_FEATURES = Exercise(
     number="5.5",
     name="vertex_image_features",
@@ -251,34 +236,7 @@ VERTEX_FEATURES = Exercise(
         Case("one picture", _looks(1, 2, 9)),
         Case("a batch of pictures", _looks(3, 4, 6)),
     ),
-    misconceptions=(
-        Misconception(
-            "y upwards",
-            lambda m, v, c, f: _sample(m, _where(v, c, f, flip=1.0)),
-            "Your pictures are upside down: row 0 is on top, y points down in the picture.",
-        ),
-        Misconception(
-            "aligned corners",
-            lambda m, v, c, f: _sample(m, _where(v, c, f), align=True),
-            "With align_corners=True −1 is the centre of the first pixel. In the course −1 is the "
-            "picture's edge, half a pixel outside of it: align_corners=False.",
-        ),
-        Misconception(
-            "not divided by the depth",
-            lambda m, v, c, f: _sample(m, _where(v, c, f, divide=False)),
-            "You did not divide by the depth: that is a parallel projection, magnified.",
-        ),
-        Misconception(
-            "nearest pixel",
-            lambda m, v, c, f: _sample(m, _where(v, c, f), mode="nearest"),
-            "You take the nearest pixel, which gives the vertices no gradient: interpolate bilinearly.",
-        ),
-        Misconception(
-            "turned the wrong way",
-            _turned,
-            "You turned with R where Rᵀ is needed: for points in rows Rᵀq is written q @ R.",
-        ),
-    ),
+    misconceptions=VERTEX_FEATURES_MISTAKES,
     hints=(
         "Three steps: world → camera, camera → picture, picture → features.",
         "Camera axes: `(vertices - position) @ rotation`, with `rotation = camera[:, :3, :3]`. The "
@@ -300,6 +258,23 @@ def _activations(b: int, n: int, c: int):
     )
 
 
+# fmt: off
+MODULATE_MISTAKES = mistakes({
+    "no one": (lambda x, scale, shift: scale[:, None] * x + shift[:, None],
+        "You multiply by γ, not by 1 + γ: a network that starts with γ ≈ 0 would then pass "
+        "nothing."),
+    "shift inside": (lambda x, scale, shift: (1 + scale[:, None]) * (x + shift[:, None]),
+        "You shift before you scale: (1 + γ)(x + β). β is added last."),
+    "exchanged": (lambda x, scale, shift: (1 + shift[:, None]) * x + scale[:, None],
+        "You exchanged scale and shift."),
+    "no shift": (lambda x, scale, shift: (1 + scale[:, None]) * x + 0 * shift[:, None],
+        "β is missing."),
+    "the first picture's for all": (
+        lambda x, scale, shift: (1 + scale[:1, None]) * x + shift[:1, None],
+        "All pictures of the batch get the γ and β of the first one."),
+})
+# fmt: on
+
 MODULATE = Exercise(
     number="5.6",
     name="modulate",
@@ -314,33 +289,7 @@ MODULATE = Exercise(
         Case("a batch", _activations(3, 5, 4)),
         Case("as many points as channels", _activations(2, 4, 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "no one",
-            lambda x, scale, shift: scale[:, None] * x + shift[:, None],
-            "You multiply by γ, not by 1 + γ: a network that starts with γ ≈ 0 would then pass nothing.",
-        ),
-        Misconception(
-            "shift inside",
-            lambda x, scale, shift: (1 + scale[:, None]) * (x + shift[:, None]),
-            "You shift before you scale: (1 + γ)(x + β). β is added last.",
-        ),
-        Misconception(
-            "exchanged",
-            lambda x, scale, shift: (1 + shift[:, None]) * x + scale[:, None],
-            "You exchanged scale and shift.",
-        ),
-        Misconception(
-            "no shift",
-            lambda x, scale, shift: (1 + scale[:, None]) * x + 0 * shift[:, None],
-            "β is missing.",
-        ),
-        Misconception(
-            "the first picture's for all",
-            lambda x, scale, shift: (1 + scale[:1, None]) * x + shift[:1, None],
-            "All pictures of the batch get the γ and β of the first one.",
-        ),
-    ),
+    misconceptions=MODULATE_MISTAKES,
     hints=(
         "γ and β are (b, c), x is (b, n, c): which axis must they get so that they broadcast?",
         "`scale[:, None]` has the shape (b, 1, c).",

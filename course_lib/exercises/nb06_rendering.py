@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.cameras import look_at, project
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 
 
 def _view(generator: torch.Generator, size: tuple[int, int] = (30, 40)) -> tuple:
@@ -54,6 +54,25 @@ def _project_rows_first(points, camera_to_world, focal, height, width):
     return pixels.flip(-1), depth
 
 
+# fmt: off
+PROJECT_MISTAKES = mistakes({
+    "y not flipped": (_project_without_flip,
+        "Your picture is upside down: camera y points up, but image rows count downwards."),
+    "no perspective": (_project_without_division,
+        "You did not divide by the depth, so far things are as large as near ones."),
+    "rotation not inverted": (_project_untransposed,
+        "You turned by R instead of its inverse Rᵀ. `camera_to_world` leads from the camera to "
+        "the world, you need the way back. For rows of points that is `(p - t) @ R`."),
+    "no image centre": (_project_without_centre,
+        "The optical axis should meet the middle of the image, at (width/2, height/2)."),
+    "distance along the ray": (_project_along_the_ray,
+        "Your depth is the distance to the camera's position. Depth is measured along the "
+        "optical axis: −z in camera axes."),
+    "row before column": (_project_rows_first,
+        "You returned (y, x). Pixels are (x to the right, y down), in this order."),
+})
+# fmt: on
+
 PROJECT = Exercise(
     number="6.1",
     name="project",
@@ -68,40 +87,7 @@ PROJECT = Exercise(
         Case("a camera that looks at the origin from anywhere", _view),
         Case("a tall image", lambda g: _view(g, (64, 16))),
     ),
-    misconceptions=(
-        Misconception(
-            "y not flipped",
-            _project_without_flip,
-            "Your picture is upside down: camera y points up, but image rows count downwards.",
-        ),
-        Misconception(
-            "no perspective",
-            _project_without_division,
-            "You did not divide by the depth, so far things are as large as near ones.",
-        ),
-        Misconception(
-            "rotation not inverted",
-            _project_untransposed,
-            "You turned by R instead of its inverse Rᵀ. `camera_to_world` leads from the camera to "
-            "the world, you need the way back. For rows of points that is `(p - t) @ R`.",
-        ),
-        Misconception(
-            "no image centre",
-            _project_without_centre,
-            "The optical axis should meet the middle of the image, at (width/2, height/2).",
-        ),
-        Misconception(
-            "distance along the ray",
-            _project_along_the_ray,
-            "Your depth is the distance to the camera's position. Depth is measured along the "
-            "optical axis: −z in camera axes.",
-        ),
-        Misconception(
-            "row before column",
-            _project_rows_first,
-            "You returned (y, x). Pixels are (x to the right, y down), in this order.",
-        ),
-    ),
+    misconceptions=PROJECT_MISTAKES,
     hints=(
         "Three steps: into camera axes, divide by the depth, into pixels.",
         "Camera axes: q = Rᵀ(p − t) with R = camera_to_world[:3, :3], t = camera_to_world[:3, 3]. "
@@ -109,6 +95,18 @@ PROJECT = Exercise(
         "x = width/2 + focal·q₁/depth and y = height/2 − focal·q₂/depth.",
     ),
 )
+
+# fmt: off
+PICTURE_UPSIDE_DOWN_MISTAKES = mistakes({
+    "focal": ("A", "That turns the image by 180° but the camera still looks the wrong way."),
+    "transpose": ("B",
+        "Transposing inverts the rotation: right if the poses were world-to-camera. But here "
+        "the positions are right, and only the cameras' own axes differ."),
+    "rows": ("D",
+        "Rows belong to the **world's** axes: that would mirror the scene and move the cameras. "
+        "The camera's axes are the columns."),
+})
+# fmt: on
 
 PICTURE_UPSIDE_DOWN = Exercise(
     number="6.2",
@@ -120,29 +118,24 @@ PICTURE_UPSIDE_DOWN = Exercise(
         "C": "negate the second and third column of every camera-to-world matrix",
         "D": "negate the second and third row of every camera-to-world matrix",
     },
-    misconceptions=(
-        Misconception(
-            "focal", "A", "That turns the image by 180° but the camera still looks the wrong way."
-        ),
-        Misconception(
-            "transpose",
-            "B",
-            "Transposing inverts the rotation: right if the poses were world-to-camera. But here the "
-            "positions are right, and only the cameras' own axes differ.",
-        ),
-        Misconception(
-            "rows",
-            "D",
-            "Rows belong to the **world's** axes: that would mirror the scene and move the cameras. "
-            "The camera's axes are the columns.",
-        ),
-    ),
+    misconceptions=PICTURE_UPSIDE_DOWN_MISTAKES,
     hints=(
         "OpenCV's camera: x right, y down, z forwards. Ours: x right, y up, z backwards.",
         "Which part of a camera-to-world matrix holds the camera's y axis in world coordinates?",
     ),
     explanation="Column 2 is the camera's y, column 3 its z; the position (column 4) stays.",
 )
+
+# fmt: off
+POSES_INSIDE_OUT_MISTAKES = mistakes({
+    "scale": ("A", "Scaling moves all cameras away alike: they stay in one place."),
+    "negate": ("C",
+        "The position is −Rᵀt, with R turned differently for each camera: negating t alone "
+        "keeps all of them in one place."),
+    "normalise": ("D",
+        "A quaternion of the wrong length scales the rotation, it does not gather the cameras."),
+})
+# fmt: on
 
 POSES_INSIDE_OUT = Exercise(
     number="6.3",
@@ -154,22 +147,7 @@ POSES_INSIDE_OUT = Exercise(
         "C": "negate the positions",
         "D": "normalise the quaternions",
     },
-    misconceptions=(
-        Misconception(
-            "scale", "A", "Scaling moves all cameras away alike: they stay in one place."
-        ),
-        Misconception(
-            "negate",
-            "C",
-            "The position is −Rᵀt, with R turned differently for each camera: negating t alone keeps "
-            "all of them in one place.",
-        ),
-        Misconception(
-            "normalise",
-            "D",
-            "A quaternion of the wrong length scales the rotation, it does not gather the cameras.",
-        ),
-    ),
+    misconceptions=POSES_INSIDE_OUT_MISTAKES,
     hints=(
         "World-to-camera is x_cam = R·x + t. Where is the world's origin seen from each camera?",
         "All cameras see the object straight ahead at the same distance: so t is the same for all.",
@@ -178,24 +156,22 @@ POSES_INSIDE_OUT = Exercise(
     "all cameras on a sphere; the position is −Rᵀt.",
 )
 
+# fmt: off
+SMALLER_IMAGE_MISTAKES = mistakes({
+    "unchanged": (1200.0,
+        "That would crop the middle out of the picture. The focal length is in pixels, and the "
+        "pixels have become larger."),
+    "inverse": (9600.0, "Larger pixels: fewer of them make up the same length."),
+    "area": (18.75,
+        "You divided by 8² = 64. The focal length is a length, so it shrinks as the width does."),
+})
+# fmt: on
+
 SMALLER_IMAGE = Exercise(
     number="6.4",
     name="focal_of_the_smaller_image",
     reference=150.0,
-    misconceptions=(
-        Misconception(
-            "unchanged",
-            1200.0,
-            "That would crop the middle out of the picture. The focal length is in pixels, and the "
-            "pixels have become larger.",
-        ),
-        Misconception("inverse", 9600.0, "Larger pixels: fewer of them make up the same length."),
-        Misconception(
-            "area",
-            18.75,
-            "You divided by 8² = 64. The focal length is a length, so it shrinks as the width does.",
-        ),
-    ),
+    misconceptions=SMALLER_IMAGE_MISTAKES,
     hints=("f/width stays the same, because the field of view does.", "1200 · 100 / 800"),
     explanation="f scales with the image: 1200 · 100/800 = 150.",
 )

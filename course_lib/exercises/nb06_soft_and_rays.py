@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.rasterize import march_rays, soft_coverage, union_coverage
 from course_lib.shapes import box, sphere, torus
 
@@ -36,6 +36,21 @@ def _coverage_gaussian(squared_distance, inside, sigma):
     return torch.where(inside, 1.0, torch.exp(-squared_distance / sigma))
 
 
+# fmt: off
+SOFT_COVERAGE_MISTAKES = mistakes({
+    "no sign": (_coverage_without_sign,
+        "Pixels outside are covered like those inside: d² needs a minus sign outside."),
+    "inside out": (_coverage_inverted, "Exactly 1 minus the expected: your sign is reversed."),
+    "distance not squared": (_coverage_unsquared,
+        "You took the root: in SoftRas the **squared** distance is divided by σ."),
+    "times sigma": (_coverage_multiplied,
+        "You multiplied by σ. Divide: a small σ must give a sharp edge."),
+    "constant inside": (_coverage_gaussian,
+        "Inside, your coverage is 1 everywhere: then nothing pulls an edge inwards, and on the "
+        "edge it should be ½."),
+})
+# fmt: on
+
 SOFT_COVERAGE = Exercise(
     number="6.9",
     name="soft_coverage",
@@ -50,32 +65,7 @@ SOFT_COVERAGE = Exercise(
         Case("nine pixels", _distances),
         Case("sharper", lambda g: (*_distances(g)[:2], 0.008)),
     ),
-    misconceptions=(
-        Misconception(
-            "no sign",
-            _coverage_without_sign,
-            "Pixels outside are covered like those inside: d² needs a minus sign outside.",
-        ),
-        Misconception(
-            "inside out", _coverage_inverted, "Exactly 1 minus the expected: your sign is reversed."
-        ),
-        Misconception(
-            "distance not squared",
-            _coverage_unsquared,
-            "You took the root: in SoftRas the **squared** distance is divided by σ.",
-        ),
-        Misconception(
-            "times sigma",
-            _coverage_multiplied,
-            "You multiplied by σ. Divide: a small σ must give a sharp edge.",
-        ),
-        Misconception(
-            "constant inside",
-            _coverage_gaussian,
-            "Inside, your coverage is 1 everywhere: then nothing pulls an edge inwards, and on the "
-            "edge it should be ½.",
-        ),
-    ),
+    misconceptions=SOFT_COVERAGE_MISTAKES,
     hints=(
         "A sigmoid of something that is positive inside and negative outside.",
         "±d²/σ, with + inside.",
@@ -88,6 +78,21 @@ def _coverages(generator: torch.Generator) -> tuple[Tensor]:
     return (0.9 * torch.rand(4, 3, 5, generator=generator),)
 
 
+# fmt: off
+UNION_MISTAKES = mistakes({
+    "sum": (lambda coverage: coverage.sum(dim=0),
+        "You added the coverages: they go beyond 1 where faces overlap."),
+    "clipped sum": (lambda coverage: coverage.sum(dim=0).clamp(max=1),
+        "A clipped sum stays within 1, but has no gradient where it is clipped."),
+    "maximum": (lambda coverage: coverage.amax(dim=0),
+        "You took the maximum: only one face per pixel gets a gradient."),
+    "product": (lambda coverage: coverage.prod(dim=0),
+        "The product says that **every** face covers the pixel; one is enough."),
+    "free instead of covered": (lambda coverage: (1 - coverage).prod(dim=0),
+        "That is how free the pixel is: 1 minus it is the coverage."),
+})
+# fmt: on
+
 UNION = Exercise(
     number="6.10",
     name="union_coverage",
@@ -98,33 +103,7 @@ UNION = Exercise(
         Case("four faces", _coverages),
         Case("four other faces", _coverages),
     ),
-    misconceptions=(
-        Misconception(
-            "sum",
-            lambda coverage: coverage.sum(dim=0),
-            "You added the coverages: they go beyond 1 where faces overlap.",
-        ),
-        Misconception(
-            "clipped sum",
-            lambda coverage: coverage.sum(dim=0).clamp(max=1),
-            "A clipped sum stays within 1, but has no gradient where it is clipped.",
-        ),
-        Misconception(
-            "maximum",
-            lambda coverage: coverage.amax(dim=0),
-            "You took the maximum: only one face per pixel gets a gradient.",
-        ),
-        Misconception(
-            "product",
-            lambda coverage: coverage.prod(dim=0),
-            "The product says that **every** face covers the pixel; one is enough.",
-        ),
-        Misconception(
-            "free instead of covered",
-            lambda coverage: (1 - coverage).prod(dim=0),
-            "That is how free the pixel is: 1 minus it is the coverage.",
-        ),
-    ),
+    misconceptions=UNION_MISTAKES,
     hints=(
         "Think of the coverages as independent probabilities. When is the pixel not covered?",
         "It is free if all faces leave it free: Π (1 − Dⱼ).",
@@ -166,6 +145,18 @@ def _march_half_steps(sdf, origins, directions, steps):
     return t
 
 
+# fmt: off
+MARCH_MISTAKES = mistakes({
+    "forgets the way so far": (_march_restarting,
+        "Each of your steps replaces t. Add the new distance to the way already gone."),
+    "always asks at the origin": (_march_origin_distance,
+        "You ask the SDF at the origin each time. Ask where the ray has got to, o + t d."),
+    "one step too many": (_march_one_more, "You took one step more than asked."),
+    "half steps": (_march_half_steps,
+        "Your steps are half as long as they may be: the whole signed distance is free."),
+})
+# fmt: on
+
 MARCH = Exercise(
     number="6.11",
     name="march_rays",
@@ -184,24 +175,7 @@ MARCH = Exercise(
         Case("three steps towards a box", lambda g: (box(1.0), *_rays(g), 3)),
         Case("four steps towards a torus", lambda g: (torus(), *_rays(g), 4)),
     ),
-    misconceptions=(
-        Misconception(
-            "forgets the way so far",
-            _march_restarting,
-            "Each of your steps replaces t. Add the new distance to the way already gone.",
-        ),
-        Misconception(
-            "always asks at the origin",
-            _march_origin_distance,
-            "You ask the SDF at the origin each time. Ask where the ray has got to, o + t d.",
-        ),
-        Misconception("one step too many", _march_one_more, "You took one step more than asked."),
-        Misconception(
-            "half steps",
-            _march_half_steps,
-            "Your steps are half as long as they may be: the whole signed distance is free.",
-        ),
-    ),
+    misconceptions=MARCH_MISTAKES,
     hints=(
         "Start with t = 0 for every ray.",
         "The point reached is `origins + t[:, None] * directions`.",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.rasterize import barycentric_coordinates, nearest_face, perspective_correct
 
 
@@ -43,6 +43,23 @@ def _barycentric_by_distance(points, triangle):
     return nearness / nearness.sum(dim=-1, keepdim=True)
 
 
+# fmt: off
+BARYCENTRIC_MISTAKES = mistakes({
+    "areas without sign": (_barycentric_of_absolute_areas,
+        "Outside the triangle your weights are positive too. Keep the sign of the areas: it "
+        "tells on which side of an edge the point lies."),
+    "wrong corner": (_barycentric_reversed,
+        "Your weights belong to other corners: the weight of a corner is the area spanned by "
+        "the point and the **other two**."),
+    "half": (_barycentric_doubled,
+        "Your weights sum to ½ instead of 1: you halved one area and not the other."),
+    "not divided": (_barycentric_undivided,
+        "You returned areas. Divide them by the area of the whole triangle, with its sign."),
+    "by distance": (_barycentric_by_distance,
+        "Inverse distances to the corners sum to 1, but do not restore the point: use areas."),
+})
+# fmt: on
+
 BARYCENTRIC = Exercise(
     number="6.5",
     name="barycentric_coordinates",
@@ -60,35 +77,7 @@ BARYCENTRIC = Exercise(
         Case("points inside and outside", _points_and_triangle),
         Case("the corners the other way round", lambda g: _points_and_triangle(g, clockwise=True)),
     ),
-    misconceptions=(
-        Misconception(
-            "areas without sign",
-            _barycentric_of_absolute_areas,
-            "Outside the triangle your weights are positive too. Keep the sign of the areas: it "
-            "tells on which side of an edge the point lies.",
-        ),
-        Misconception(
-            "wrong corner",
-            _barycentric_reversed,
-            "Your weights belong to other corners: the weight of a corner is the area spanned by "
-            "the point and the **other two**.",
-        ),
-        Misconception(
-            "half",
-            _barycentric_doubled,
-            "Your weights sum to ½ instead of 1: you halved one area and not the other.",
-        ),
-        Misconception(
-            "not divided",
-            _barycentric_undivided,
-            "You returned areas. Divide them by the area of the whole triangle, with its sign.",
-        ),
-        Misconception(
-            "by distance",
-            _barycentric_by_distance,
-            "Inverse distances to the corners sum to 1, but do not restore the point: use areas.",
-        ),
-    ),
+    misconceptions=BARYCENTRIC_MISTAKES,
     hints=(
         "Each weight is a ratio of two signed areas.",
         "b₀ = area(point, c₁, c₂)/area(c₀, c₁, c₂); the other two by moving on one corner.",
@@ -126,6 +115,23 @@ def _corrected_inverse(barycentric, depth):
     return weights, 1 / z
 
 
+# fmt: off
+PERSPECTIVE_MISTAKES = mistakes({
+    "linear in the image": (_corrected_linearly,
+        "You interpolated z itself: that is right only for faces parallel to the image. Halfway "
+        "between depths 1 and 3 **in the image** the depth is 1.5, not 2."),
+    "multiplied": (_corrected_by_product,
+        "You weighted by z where 1/z belongs: near corners must count more, not less."),
+    "weights left": (_corrected_depth_only,
+        "The depth is right, but the weights are still those of the image: colours and textures "
+        "would swim."),
+    "weights do not sum to one": (_corrected_not_normalised,
+        "The weights bᵢ/zᵢ do not sum to 1: multiply them by the depth z."),
+    "inverse depth": (_corrected_inverse,
+        "You returned 1/z, the quantity that is linear in the image; the depth is its inverse."),
+})
+# fmt: on
+
 PERSPECTIVE = Exercise(
     number="6.6",
     name="perspective_correct",
@@ -140,35 +146,7 @@ PERSPECTIVE = Exercise(
         Case("seven pixels", _weights_and_depth),
         Case("seven others", _weights_and_depth),
     ),
-    misconceptions=(
-        Misconception(
-            "linear in the image",
-            _corrected_linearly,
-            "You interpolated z itself: that is right only for faces parallel to the image. "
-            "Halfway between depths 1 and 3 **in the image** the depth is 1.5, not 2.",
-        ),
-        Misconception(
-            "multiplied",
-            _corrected_by_product,
-            "You weighted by z where 1/z belongs: near corners must count more, not less.",
-        ),
-        Misconception(
-            "weights left",
-            _corrected_depth_only,
-            "The depth is right, but the weights are still those of the image: colours and textures "
-            "would swim.",
-        ),
-        Misconception(
-            "weights do not sum to one",
-            _corrected_not_normalised,
-            "The weights bᵢ/zᵢ do not sum to 1: multiply them by the depth z.",
-        ),
-        Misconception(
-            "inverse depth",
-            _corrected_inverse,
-            "You returned 1/z, the quantity that is linear in the image; the depth is its inverse.",
-        ),
-    ),
+    misconceptions=PERSPECTIVE_MISTAKES,
     hints=(
         "What is linear in the image is 1/z.",
         "1/z = Σ bᵢ/zᵢ.",
@@ -204,6 +182,19 @@ def _nearest_depth(depth):
     return depth.amin(dim=0)
 
 
+# fmt: off
+NEAREST_MISTAKES = mistakes({
+    "no background": (_nearest_or_zero,
+        "Where no face covers the pixel you say face 0. It should be −1."),
+    "farthest": (_farthest, "You keep the farthest face: the depth grows away from us."),
+    "last one wins": (_painted_in_order,
+        "You let later faces paint over earlier ones, whatever their depth: that is what the "
+        "z-buffer is there to prevent."),
+    "depth instead of index": (_nearest_depth,
+        "You returned the depth of the nearest face; asked for is its index."),
+})
+# fmt: on
+
 NEAREST = Exercise(
     number="6.7",
     name="nearest_face",
@@ -217,27 +208,7 @@ NEAREST = Exercise(
         Case("four faces", _layers),
         Case("four other faces", _layers),
     ),
-    misconceptions=(
-        Misconception(
-            "no background",
-            _nearest_or_zero,
-            "Where no face covers the pixel you say face 0. It should be −1.",
-        ),
-        Misconception(
-            "farthest", _farthest, "You keep the farthest face: the depth grows away from us."
-        ),
-        Misconception(
-            "last one wins",
-            _painted_in_order,
-            "You let later faces paint over earlier ones, whatever their depth: that is what the "
-            "z-buffer is there to prevent.",
-        ),
-        Misconception(
-            "depth instead of index",
-            _nearest_depth,
-            "You returned the depth of the nearest face; asked for is its index.",
-        ),
-    ),
+    misconceptions=NEAREST_MISTAKES,
     hints=(
         "Along which axis do the faces lie, and what is the smallest there?",
         "`depth.min(dim=0)` gives both the values and their indices.",
@@ -245,6 +216,15 @@ NEAREST = Exercise(
     ),
 )
 
+
+# fmt: off
+VANISHING_MISTAKES = mistakes({
+    "division": ("B", "The projection is smooth wherever the depth is positive."),
+    "sorting": ("C",
+        "A single triangle needs no sorting, and its silhouette has no gradient either."),
+    "resolution": ("D", "More pixels change the size of the jumps, not what lies between them."),
+})
+# fmt: on
 
 VANISHING = Exercise(
     number="6.8",
@@ -256,19 +236,7 @@ VANISHING = Exercise(
         "C": "the z-buffer sorts the faces, and sorting cannot be differentiated",
         "D": "the picture has too few pixels",
     },
-    misconceptions=(
-        Misconception("division", "B", "The projection is smooth wherever the depth is positive."),
-        Misconception(
-            "sorting",
-            "C",
-            "A single triangle needs no sorting, and its silhouette has no gradient either.",
-        ),
-        Misconception(
-            "resolution",
-            "D",
-            "More pixels change the size of the jumps, not what lies between them.",
-        ),
-    ),
+    misconceptions=VANISHING_MISTAKES,
     hints=("Look at the staircase: what is its slope between two jumps?",),
     explanation="Coverage is a step function of the vertices: its derivative is 0 wherever it exists.",
 )

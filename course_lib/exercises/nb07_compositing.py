@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import volume
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.nerf import images
 
 # Compositing
@@ -33,6 +33,24 @@ def _transmittance(sigma, deltas):
     return torch.exp(tau - torch.cumsum(tau, -1))
 
 
+# fmt: off
+WEIGHTS_MISTAKES = mistakes({
+    "own absorption included": (lambda s, d: _weights(s, d, inclusive=True),
+        "Your transmittance includes the sample itself: Tᵢ sums over j < i only, so T₁ = 1."),
+    "no transmittance": (lambda s, d: 1 - torch.exp(-s * d),
+        "These are the opacities αᵢ. What lies in front hides a sample: multiply by Tᵢ."),
+    "transmittance only": (_transmittance,
+        "This is the transmittance Tᵢ. The weight is Tᵢ times the opacity 1 − exp(−σᵢδᵢ)."),
+    "no lengths": (lambda s, d: _weights(s, torch.ones_like(d)),
+        "You left out the lengths δᵢ: σ is density per unit of length."),
+    "σδ for 1 − exp(−σδ)": (lambda s, d: _transmittance(s, d) * s * d,
+        "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use 1 "
+        "− exp(−σδ)."),
+    "normalised": (lambda s, d: F.normalize(_weights(s, d), p=1, dim=-1),
+        "You made the weights sum to 1. Their sum is the ray's opacity; the rest is background."),
+})
+# fmt: on
+
 WEIGHTS = Exercise(
     number="7.6",
     name="compositing_weights",
@@ -52,39 +70,7 @@ WEIGHTS = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "own absorption included",
-            lambda s, d: _weights(s, d, inclusive=True),
-            "Your transmittance includes the sample itself: Tᵢ sums over j < i only, so T₁ = 1.",
-        ),
-        Misconception(
-            "no transmittance",
-            lambda s, d: 1 - torch.exp(-s * d),
-            "These are the opacities αᵢ. What lies in front hides a sample: multiply by Tᵢ.",
-        ),
-        Misconception(
-            "transmittance only",
-            _transmittance,
-            "This is the transmittance Tᵢ. The weight is Tᵢ times the opacity 1 − exp(−σᵢδᵢ).",
-        ),
-        Misconception(
-            "no lengths",
-            lambda s, d: _weights(s, torch.ones_like(d)),
-            "You left out the lengths δᵢ: σ is density per unit of length.",
-        ),
-        Misconception(
-            "σδ for 1 − exp(−σδ)",
-            lambda s, d: _transmittance(s, d) * s * d,
-            "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use "
-            "1 − exp(−σδ).",
-        ),
-        Misconception(
-            "normalised",
-            lambda s, d: F.normalize(_weights(s, d), p=1, dim=-1),
-            "You made the weights sum to 1. Their sum is the ray's opacity; the rest is background.",
-        ),
-    ),
+    misconceptions=WEIGHTS_MISTAKES,
     hints=(
         "First α = 1 − exp(−σδ): the share of the light that each interval stops.",
         "Tᵢ = exp(−Σ_{j<i} σⱼδⱼ): a cumulative sum that starts with 0, without the last term.",
@@ -117,6 +103,30 @@ def _blend(w, c, t, background, *, rest=None, depth="mean"):
     return color, mean / opacity.clamp(min=1e-8) if depth == "mean" else mean, opacity
 
 
+# fmt: off
+COMPOSITE_MISTAKES = mistakes({
+    "no background": (lambda w, c, t, *, background=None: _blend(w, c, t, 0 * background),
+        "What is behind is missing: add (1 − Σw) times the background."),
+    "background in full": (
+        lambda w, c, t, *, background=None: _blend(
+            w, c, t, background, rest=torch.ones_like(w[..., 0])
+        ),
+        "The background only shows through: weight it by 1 − Σw."),
+    "background behind opacity": (
+        lambda w, c, t, *, background=None: _blend(w, c, t, background, rest=w.sum(-1)),
+        "You weighted the background by the opacity; it needs the rest, 1 − Σw."),
+    "depth not divided": (
+        lambda w, c, t, *, background=None: _blend(w, c, t, background, depth="sum"),
+        "Your depth Σwt is too small where the ray is not opaque: divide by Σw (0 where it is 0)."),
+    "mean over samples": (
+        lambda w, c, t, *, background=None: (
+            (w[..., None] * c).mean(-2) + (1 - w.sum(-1))[..., None] * background,
+            *_blend(w, c, t, background)[1:],
+        ),
+        "Sum over the samples, do not average: the weights already are shares."),
+})
+# fmt: on
+
 COMPOSITE = Exercise(
     number="7.7",
     name="composite",
@@ -137,38 +147,7 @@ COMPOSITE = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "no background",
-            lambda w, c, t, *, background=None: _blend(w, c, t, 0 * background),
-            "What is behind is missing: add (1 − Σw) times the background.",
-        ),
-        Misconception(
-            "background in full",
-            lambda w, c, t, *, background=None: _blend(
-                w, c, t, background, rest=torch.ones_like(w[..., 0])
-            ),
-            "The background only shows through: weight it by 1 − Σw.",
-        ),
-        Misconception(
-            "background behind opacity",
-            lambda w, c, t, *, background=None: _blend(w, c, t, background, rest=w.sum(-1)),
-            "You weighted the background by the opacity; it needs the rest, 1 − Σw.",
-        ),
-        Misconception(
-            "depth not divided",
-            lambda w, c, t, *, background=None: _blend(w, c, t, background, depth="sum"),
-            "Your depth Σwt is too small where the ray is not opaque: divide by Σw (0 where it is 0).",
-        ),
-        Misconception(
-            "mean over samples",
-            lambda w, c, t, *, background=None: (
-                (w[..., None] * c).mean(-2) + (1 - w.sum(-1))[..., None] * background,
-                *_blend(w, c, t, background)[1:],
-            ),
-            "Sum over the samples, do not average: the weights already are shares.",
-        ),
-    ),
+    misconceptions=COMPOSITE_MISTAKES,
     hints=(
         "The colour is a weighted sum over the samples: `(w[..., None] * colors).sum(-2)`.",
         "The weights sum to the opacity; the background has the weight 1 − opacity.",
@@ -204,6 +183,24 @@ def _invert(bins, cdf, u, inside=None):
     return start + share * (end - start)
 
 
+# fmt: off
+INVERSE_CDF_MISTAKES = mistakes({
+    "uniform": (lambda b, w, u: _invert(b, _cdf(torch.ones_like(w)), u),
+        "Your samples ignore the weights: the bins must be chosen in proportion to them."),
+    "start of the bin": (lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.0),
+        "Your samples all lie at the start of their bins: interpolate between the two edges."),
+    "middle of the bin": (lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.5),
+        "Your samples all lie in the middle of their bins: u says where, too."),
+    "not normalised": (lambda b, w, u: _invert(b, F.pad(torch.cumsum(_alive(w), -1), (1, 0)), u),
+        "Your cumulative sum does not end at 1: divide by the sum of the weights."),
+    "zero weights": (lambda b, w, u: _invert(b, _cdf(w.double()), u.double()).float(),
+        "Where all weights are zero you divide 0 by 0. Take equal weights there."),
+    "distribution not inverted": (
+        lambda b, w, u: _invert(b, _cdf(1 / _alive(w).clamp(min=1e-3)), u),
+        "You sample most where the weights are smallest. Heavy bins get many samples."),
+})
+# fmt: on
+
 INVERSE_CDF = Exercise(
     number="7.9",
     name="inverse_cdf",
@@ -231,38 +228,7 @@ INVERSE_CDF = Exercise(
             fixed=True,
         ),
     ),
-    misconceptions=(
-        Misconception(
-            "uniform",
-            lambda b, w, u: _invert(b, _cdf(torch.ones_like(w)), u),
-            "Your samples ignore the weights: the bins must be chosen in proportion to them.",
-        ),
-        Misconception(
-            "start of the bin",
-            lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.0),
-            "Your samples all lie at the start of their bins: interpolate between the two edges.",
-        ),
-        Misconception(
-            "middle of the bin",
-            lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.5),
-            "Your samples all lie in the middle of their bins: u says where, too.",
-        ),
-        Misconception(
-            "not normalised",
-            lambda b, w, u: _invert(b, F.pad(torch.cumsum(_alive(w), -1), (1, 0)), u),
-            "Your cumulative sum does not end at 1: divide by the sum of the weights.",
-        ),
-        Misconception(
-            "zero weights",
-            lambda b, w, u: _invert(b, _cdf(w.double()), u.double()).float(),
-            "Where all weights are zero you divide 0 by 0. Take equal weights there.",
-        ),
-        Misconception(
-            "distribution not inverted",
-            lambda b, w, u: _invert(b, _cdf(1 / _alive(w).clamp(min=1e-3)), u),
-            "You sample most where the weights are smallest. Heavy bins get many samples.",
-        ),
-    ),
+    misconceptions=INVERSE_CDF_MISTAKES,
     hints=(
         "The cumulative sum of the normalised weights, with a 0 in front, belongs to the edges.",
         "`torch.searchsorted(cdf, u, right=True)` finds the edge right of each u.",
@@ -289,6 +255,22 @@ def pictures(h: int, w: int, noise: float):
     return make
 
 
+# fmt: off
+PSNR_MISTAKES = mistakes({
+    "factor 20": (lambda a, b: 2 * images.psnr(a, b),
+        "Exactly twice the expected value: 20 log₁₀ belongs to the root of the mean square."),
+    "sign": (lambda a, b: -images.psnr(a, b), "The sign is wrong: smaller errors, more decibels."),
+    "natural logarithm": (lambda a, b: images.psnr(a, b) * math.log(10),
+        "You took the natural logarithm; decibels use log₁₀."),
+    "absolute error": (lambda a, b: -10 * torch.log10((a - b).abs().mean((-3, -2, -1))),
+        "You averaged |a − b|; PSNR averages the squares."),
+    "sum of squares": (lambda a, b: -10 * torch.log10(((a - b) ** 2).sum((-3, -2, -1))),
+        "You summed the squares; take their mean over pixels and channels."),
+    "one number for the batch": (lambda a, b: -10 * torch.log10(((a - b) ** 2).mean()),
+        "One number per picture: average over the last three axes only."),
+})
+# fmt: on
+
 PSNR = Exercise(
     number="7.10",
     name="psnr",
@@ -303,38 +285,7 @@ PSNR = Exercise(
         Case("a bad picture", pictures(4, 7, 0.3)),
         Case("a batch", lambda g: tuple(torch.rand(2, 3, 4, 4, 3, generator=g))),
     ),
-    misconceptions=(
-        Misconception(
-            "factor 20",
-            lambda a, b: 2 * images.psnr(a, b),
-            "Exactly twice the expected value: 20 log₁₀ belongs to the root of the mean square.",
-        ),
-        Misconception(
-            "sign",
-            lambda a, b: -images.psnr(a, b),
-            "The sign is wrong: smaller errors, more decibels.",
-        ),
-        Misconception(
-            "natural logarithm",
-            lambda a, b: images.psnr(a, b) * math.log(10),
-            "You took the natural logarithm; decibels use log₁₀.",
-        ),
-        Misconception(
-            "absolute error",
-            lambda a, b: -10 * torch.log10((a - b).abs().mean((-3, -2, -1))),
-            "You averaged |a − b|; PSNR averages the squares.",
-        ),
-        Misconception(
-            "sum of squares",
-            lambda a, b: -10 * torch.log10(((a - b) ** 2).sum((-3, -2, -1))),
-            "You summed the squares; take their mean over pixels and channels.",
-        ),
-        Misconception(
-            "one number for the batch",
-            lambda a, b: -10 * torch.log10(((a - b) ** 2).mean()),
-            "One number per picture: average over the last three axes only.",
-        ),
-    ),
+    misconceptions=PSNR_MISTAKES,
     hints=(
         "With colours in [0, 1] the peak is 1, so PSNR = 10 log₁₀(1 / MSE).",
         "`((image - target) ** 2).mean((-3, -2, -1))` keeps the batch.",

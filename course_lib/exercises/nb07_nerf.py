@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import cameras, volume
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 
 # Rays
 
@@ -40,6 +40,23 @@ def _with_translation(height, width, focal, pose):
     return origins, F.normalize(directions + origins, dim=-1)
 
 
+# fmt: off
+CAMERA_RAYS_MISTAKES = mistakes({
+    "pixel corners": (lambda *a: _rays(*a, half=0.0),
+        "Your rays go through the corners of the pixels: add 0.5 to row and column."),
+    "upside down": (lambda *a: _rays(*a, signs=(1.0, 1.0, -1.0)),
+        "Your image is upside down: rows count downwards, the camera's y points up."),
+    "backwards": (lambda *a: _rays(*a, signs=(1.0, -1.0, 1.0)),
+        "You look backwards: the camera looks along its own −z."),
+    "not unit length": (lambda *a: _rays(*a, unit=False),
+        "The directions are right, but not of length 1. Divide by their norm."),
+    "rotation transposed": (_untransposed,
+        "You turned by the inverse rotation. For row vectors it is d @ R.T with R = pose[:3, :3]."),
+    "translated directions": (_with_translation,
+        "A direction is only rotated; the camera's position belongs to the origins."),
+})
+# fmt: on
+
 CAMERA_RAYS = Exercise(
     number="7.2",
     name="camera_rays",
@@ -50,38 +67,7 @@ CAMERA_RAYS = Exercise(
         Case("a wide image", camera(3, 5, 4.0)),
         Case("a tall image", camera(6, 4, 7.5)),
     ),
-    misconceptions=(
-        Misconception(
-            "pixel corners",
-            lambda *a: _rays(*a, half=0.0),
-            "Your rays go through the corners of the pixels: add 0.5 to row and column.",
-        ),
-        Misconception(
-            "upside down",
-            lambda *a: _rays(*a, signs=(1.0, 1.0, -1.0)),
-            "Your image is upside down: rows count downwards, the camera's y points up.",
-        ),
-        Misconception(
-            "backwards",
-            lambda *a: _rays(*a, signs=(1.0, -1.0, 1.0)),
-            "You look backwards: the camera looks along its own −z.",
-        ),
-        Misconception(
-            "not unit length",
-            lambda *a: _rays(*a, unit=False),
-            "The directions are right, but not of length 1. Divide by their norm.",
-        ),
-        Misconception(
-            "rotation transposed",
-            _untransposed,
-            "You turned by the inverse rotation. For row vectors it is d @ R.T with R = pose[:3, :3].",
-        ),
-        Misconception(
-            "translated directions",
-            _with_translation,
-            "A direction is only rotated; the camera's position belongs to the origins.",
-        ),
-    ),
+    misconceptions=CAMERA_RAYS_MISTAKES,
     hints=(
         "Start in camera axes: x to the right, y up, looking along −z.",
         "The pixel in row i, column j has its centre at (j + 0.5, i + 0.5); the axis meets (w/2, h/2).",
@@ -107,6 +93,26 @@ def _encode(x, n, *, base=math.pi, powers=None, order="paper"):
     return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
+# fmt: off
+ENCODING_MISTAKES = mistakes({
+    "no π": (lambda x, n: _encode(x, n, base=1.0), "You left out π: the angles are 2ᵏ·π·x."),
+    "2π": (lambda x, n: _encode(x, n, base=2 * math.pi),
+        "Your angles are twice too large: 2ᵏπx, not 2ᵏ·2πx."),
+    "k instead of 2ᵏ": (lambda x, n: _encode(x, n, powers=torch.arange(n) + 1.0),
+        "The frequencies double: 2⁰, 2¹, 2², …, not 1, 2, 3, …"),
+    "from 2¹": (lambda x, n: _encode(x, n, powers=2.0 ** (torch.arange(n) + 3)),
+        "The first frequency is 2⁰ = 1, the last 2ᴸ⁻¹."),
+    "cosines first": (lambda x, n: _encode(x, n, order="cosines first"),
+        "Sines come before cosines."),
+    "all sines first": (lambda x, n: _encode(x, n, order="all sines first"),
+        "The numbers are right, their order is not: go frequency by frequency, sines then "
+        "cosines."),
+    "input included": (lambda x, n: torch.cat([x, _encode(x, n)], -1),
+        "You put x itself in front, as the paper's code does. Here γ(x) is sines and cosines "
+        "only."),
+})
+# fmt: on
+
 ENCODING = Exercise(
     number="7.3",
     name="positional_encoding",
@@ -117,41 +123,7 @@ ENCODING = Exercise(
         Case("points in space", points(4, 3, 3)),
         Case("six frequencies", points(3, 2, 6)),
     ),
-    misconceptions=(
-        Misconception(
-            "no π", lambda x, n: _encode(x, n, base=1.0), "You left out π: the angles are 2ᵏ·π·x."
-        ),
-        Misconception(
-            "2π",
-            lambda x, n: _encode(x, n, base=2 * math.pi),
-            "Your angles are twice too large: 2ᵏπx, not 2ᵏ·2πx.",
-        ),
-        Misconception(
-            "k instead of 2ᵏ",
-            lambda x, n: _encode(x, n, powers=torch.arange(n) + 1.0),
-            "The frequencies double: 2⁰, 2¹, 2², …, not 1, 2, 3, …",
-        ),
-        Misconception(
-            "from 2¹",
-            lambda x, n: _encode(x, n, powers=2.0 ** (torch.arange(n) + 3)),
-            "The first frequency is 2⁰ = 1, the last 2ᴸ⁻¹.",
-        ),
-        Misconception(
-            "cosines first",
-            lambda x, n: _encode(x, n, order="cosines first"),
-            "Sines come before cosines.",
-        ),
-        Misconception(
-            "all sines first",
-            lambda x, n: _encode(x, n, order="all sines first"),
-            "The numbers are right, their order is not: go frequency by frequency, sines then cosines.",
-        ),
-        Misconception(
-            "input included",
-            lambda x, n: torch.cat([x, _encode(x, n)], -1),
-            "You put x itself in front, as the paper's code does. Here γ(x) is sines and cosines only.",
-        ),
-    ),
+    misconceptions=ENCODING_MISTAKES,
     hints=(
         "All angles at once: `x[..., None, :] * frequencies[:, None]` has the shape (…, L, d).",
         "Put sines and cosines side by side along the last axis: (…, L, 2d).",
@@ -179,6 +151,22 @@ def _strata(near, far, u, *, cells=None, offset=0.0):
     return near[..., None] + (far - near)[..., None] * fraction
 
 
+# fmt: off
+STRATIFIED_MISTAKES = mistakes({
+    "not stratified": (lambda near, far, u: near[..., None] + (far - near)[..., None] * u,
+        "Your samples fall anywhere in [near, far]. Sample i belongs into the i-th of s equal "
+        "bins."),
+    "no jitter": (lambda near, far, u: _strata(near, far, torch.full_like(u, 0.5)),
+        "You took the middle of each bin: u says where in its bin the sample lies."),
+    "s - 1 bins": (lambda near, far, u: _strata(near, far, u, cells=max(1, u.shape[-1] - 1)),
+        "Your last sample lies beyond far: there are s bins of width (far − near)/s, not s − 1."),
+    "from far to near": (lambda near, far, u: _strata(far, near, u),
+        "Your samples run from far to near."),
+    "from zero": (lambda near, far, u: _strata(near, far, u) - near[..., None],
+        "You forgot to add near: the distances start at 0."),
+})
+# fmt: on
+
 STRATIFIED = Exercise(
     number="7.5",
     name="stratified_positions",
@@ -192,33 +180,7 @@ STRATIFIED = Exercise(
         Case("one range for all rays", lambda g: (*_ends(g), torch.rand(3, 4, generator=g))),
         Case("a range for each ray", bins(5, 6)),
     ),
-    misconceptions=(
-        Misconception(
-            "not stratified",
-            lambda near, far, u: near[..., None] + (far - near)[..., None] * u,
-            "Your samples fall anywhere in [near, far]. Sample i belongs into the i-th of s equal bins.",
-        ),
-        Misconception(
-            "no jitter",
-            lambda near, far, u: _strata(near, far, torch.full_like(u, 0.5)),
-            "You took the middle of each bin: u says where in its bin the sample lies.",
-        ),
-        Misconception(
-            "s - 1 bins",
-            lambda near, far, u: _strata(near, far, u, cells=max(1, u.shape[-1] - 1)),
-            "Your last sample lies beyond far: there are s bins of width (far − near)/s, not s − 1.",
-        ),
-        Misconception(
-            "from far to near",
-            lambda near, far, u: _strata(far, near, u),
-            "Your samples run from far to near.",
-        ),
-        Misconception(
-            "from zero",
-            lambda near, far, u: _strata(near, far, u) - near[..., None],
-            "You forgot to add near: the distances start at 0.",
-        ),
-    ),
+    misconceptions=STRATIFIED_MISTAKES,
     hints=(
         "In units of bins, sample i lies at i + uᵢ.",
         "Divide by s, multiply by far − near, add near.",

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.nerf import mlp
 from course_lib.volume import positional_encoding
 
@@ -42,6 +42,43 @@ def _query(network, x, d, *, act=F.relu, skip_first=False, sigma=None, late=None
     return density, torch.sigmoid(color) if rgb is None else rgb(color)
 
 
+# fmt: off
+QUERY_FIELD_MISTAKES = mistakes({
+    "no activation": (lambda net, x, d: _query(net, x, d, act=lambda h: h),
+        "There is no ReLU between your layers: without it the whole trunk is one linear map."),
+    "skip the other way round": (lambda net, x, d: _query(net, x, d, skip_first=True),
+        "At the skip you put γ(x) before h. The layer's weights expect h first, then γ(x)."),
+    "relu for the density": (
+        lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.relu(raw)),
+        "You made σ ≥ 0 by ReLU. Where it is 0, no gradient brings it back: use softplus(raw − "
+        "1)."),
+    "no shift": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.softplus(raw)),
+        "Your σ lacks the shift: softplus(raw − 1), so that space starts nearly empty."),
+    "negative density": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: raw),
+        "Your density can be negative, which would add light: softplus(raw − 1)."),
+    "density from the feature": (
+        lambda net, x, d: _query(
+            net,
+            x,
+            d,
+            sigma=lambda net, h, raw: F.softplus(net.density(net.feature(h))[:, 0] - 1),
+        ),
+        "You take the density from the feature. It comes from the trunk's h; the feature is for "
+        "the colour only."),
+    "density in a column": (
+        lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.softplus(raw - 1)[:, None]),
+        "Your σ has the shape (n, 1): take `[:, 0]`, one number for each point."),
+    "direction first": (
+        lambda net, x, d: _query(net, x, d, late=lambda net, h, d: torch.cat([d, net.feature(h)], -1)),
+        "For the colour the feature comes first, then γ(d)."),
+    "no feature layer": (
+        lambda net, x, d: _query(net, x, d, late=lambda net, h, d: torch.cat([h, d], -1)),
+        "You gave h itself to the colour. It goes through `network.feature` first, without ReLU."),
+    "colour without sigmoid": (lambda net, x, d: _query(net, x, d, rgb=lambda color: color),
+        "Your colours leave [0, 1]: a sigmoid is missing."),
+})
+# fmt: on
+
 QUERY_FIELD = Exercise(
     number="7.4",
     name="query_field",
@@ -53,68 +90,7 @@ QUERY_FIELD = Exercise(
         Case("one layer, no skip", asked(7, 5, 1)),
         Case("the paper's eight layers, narrow", asked(4, 12, 8)),
     ),
-    misconceptions=(
-        Misconception(
-            "no activation",
-            lambda net, x, d: _query(net, x, d, act=lambda h: h),
-            "There is no ReLU between your layers: without it the whole trunk is one linear map.",
-        ),
-        Misconception(
-            "skip the other way round",
-            lambda net, x, d: _query(net, x, d, skip_first=True),
-            "At the skip you put γ(x) before h. The layer's weights expect h first, then γ(x).",
-        ),
-        Misconception(
-            "relu for the density",
-            lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.relu(raw)),
-            "You made σ ≥ 0 by ReLU. Where it is 0, no gradient brings it back: use softplus(raw − 1).",
-        ),
-        Misconception(
-            "no shift",
-            lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.softplus(raw)),
-            "Your σ lacks the shift: softplus(raw − 1), so that space starts nearly empty.",
-        ),
-        Misconception(
-            "negative density",
-            lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: raw),
-            "Your density can be negative, which would add light: softplus(raw − 1).",
-        ),
-        Misconception(
-            "density from the feature",
-            lambda net, x, d: _query(
-                net,
-                x,
-                d,
-                sigma=lambda net, h, raw: F.softplus(net.density(net.feature(h))[:, 0] - 1),
-            ),
-            "You take the density from the feature. It comes from the trunk's h; the feature is for the "
-            "colour only.",
-        ),
-        Misconception(
-            "density in a column",
-            lambda net, x, d: _query(
-                net, x, d, sigma=lambda net, h, raw: F.softplus(raw - 1)[:, None]
-            ),
-            "Your σ has the shape (n, 1): take `[:, 0]`, one number for each point.",
-        ),
-        Misconception(
-            "direction first",
-            lambda net, x, d: _query(
-                net, x, d, late=lambda net, h, d: torch.cat([d, net.feature(h)], -1)
-            ),
-            "For the colour the feature comes first, then γ(d).",
-        ),
-        Misconception(
-            "no feature layer",
-            lambda net, x, d: _query(net, x, d, late=lambda net, h, d: torch.cat([h, d], -1)),
-            "You gave h itself to the colour. It goes through `network.feature` first, without ReLU.",
-        ),
-        Misconception(
-            "colour without sigmoid",
-            lambda net, x, d: _query(net, x, d, rgb=lambda color: color),
-            "Your colours leave [0, 1]: a sigmoid is missing.",
-        ),
-    ),
+    misconceptions=QUERY_FIELD_MISTAKES,
     hints=(
         "Encode both: `torch.cat([x, positional_encoding(x, network.position_frequencies)], dim=-1)`, "
         "and d with `network.direction_frequencies`.",

@@ -1,6 +1,6 @@
 """Notebook 07, the questions, and the quiz over the whole lecture."""
 
-from course_lib.exercises.exercise import Exercise, Misconception
+from course_lib.exercises.exercise import Exercise, Misconception, mistakes
 
 
 def _choice(number, name, right, choices, wrong, hints, explanation) -> Exercise:
@@ -17,18 +17,20 @@ def _choice(number, name, right, choices, wrong, hints, explanation) -> Exercise
     )
 
 
+# fmt: off
+SLAB_OPACITY_MISTAKES = mistakes({
+    "per sample": (0.4, "That is the optical depth of one sample, σδ."),
+    "one sample": (0.3296799539643607, "That is the opacity of one sample."),
+    "transmittance": (0.1353352832366127, "That is what passes; opacity is the rest."),
+    "linear": (2.0, "That is the optical depth σL; an opacity is at most 1."),
+})
+# fmt: on
+
 SLAB_OPACITY = Exercise(
     number="7.8",
     name="slab_opacity",
     reference=0.8646647167633873,
-    misconceptions=(
-        Misconception("per sample", 0.4, "That is the optical depth of one sample, σδ."),
-        Misconception("one sample", 0.3296799539643607, "That is the opacity of one sample."),
-        Misconception(
-            "transmittance", 0.1353352832366127, "That is what passes; opacity is the rest."
-        ),
-        Misconception("linear", 2.0, "That is the optical depth σL; an opacity is at most 1."),
-    ),
+    misconceptions=SLAB_OPACITY_MISTAKES,
     hints=("However it is cut, the slab has the optical depth σL = 2.", "Opacity = 1 − exp(−σL)."),
     explanation="1 − exp(−4 · 0.5) = 0.865, for 5 samples or 5000: the formula is exact for "
     "constant density.",
