@@ -27,25 +27,42 @@ def budget(full: float, fast: float, *, gpu: float | None = None) -> float:
     return full if gpu is None or not torch.cuda.is_available() else gpu
 
 
+PATIENCE = 3.0
+"""A slow machine may take so many times the planned seconds if the steps are done then."""
+
+STATES = {  # how a loop ended: its words, and its bar's colour
+    "running": ("…", "#0072b2"),
+    "done": ("✓ done", "#009e73"),
+    "time limit": ("⏱ stopped by the time limit at step {done} of {steps}", "#d55e00"),
+    "interrupted": ("■ interrupted", "#6e6e6e"),
+    "left": ("■ left early", "#6e6e6e"),
+}
+
+
 class Budget:
     """Iterate over training steps with a progress bar, until `steps` are done or `seconds` are spent.
 
     >>> losses = []
     >>> for step in Budget(3, seconds=10.0, label="fit"):  # doctest: +ELLIPSIS
     ...     losses.append(1.0 / (step + 1))
-    fit: 3 steps, ... s
+    fit: 3 steps, ... s  ✓ done
     >>> len(losses)
     3
 
-    `say("loss 0.12")` puts a text beside the bar. An interrupt (Ctrl-C, the stop button) leaves the
-    loop as if the budget were spent, so what was trained so far stays usable.
+    With `steps=None` the time alone ends it. Otherwise a machine that is too slow, but will have done
+    the steps within three times the seconds, gets them; one that will not is stopped in time, and
+    the bar says so, in another colour than when all is done: `state` is "done", "time limit",
+    "interrupted" or "left". `say("loss 0.12")` puts a text beside the bar. An interrupt (Ctrl-C, the
+    stop button) leaves the loop as if the budget were spent, so what was trained stays usable.
     """
 
-    def __init__(self, steps: int, *, seconds: float, label: str = "training", every: float = 0.5):
-        if steps < 1 or seconds <= 0:
+    def __init__(
+        self, steps: int | None, *, seconds: float, label: str = "training", every: float = 0.5
+    ):
+        if (steps is not None and steps < 1) or seconds <= 0:
             raise ValueError(f"expected steps >= 1 and seconds > 0, got {steps} and {seconds}")
         self.steps, self.seconds, self.label, self.every = steps, seconds, label, every
-        self.done, self.elapsed, self._text = 0, 0.0, ""
+        self.done, self.elapsed, self.state, self._text = 0, 0.0, "running", ""
 
     def say(self, text: str) -> None:
         """Show `text` beside the bar at its next update."""
@@ -55,23 +72,42 @@ class Budget:
         start, shown, bar = time.perf_counter(), 0.0, _Bar()
         with _interrupt_flag() as interrupted:
             try:
-                while self.done < self.steps and self.elapsed < self.seconds and not interrupted:
+                while not self._is_over() and not interrupted:
                     yield self.done
                     self.done += 1
                     self.elapsed = time.perf_counter() - start
                     if self.elapsed - shown >= self.every:
                         shown = self.elapsed
-                        bar.update(self._fraction(), self._line(" …"))
+                        bar.update(self)
+                self.state = "interrupted" if interrupted else self._ending()
             finally:  # also where the loop is left by `break`
-                bar.update(1.0, self._line(" (interrupted)" if interrupted else ""))
+                self.state = "left" if self.state == "running" else self.state
+                bar.update(self)
 
-    def _fraction(self) -> float:
-        return min(1.0, max(self.done / self.steps, self.elapsed / self.seconds))
+    def _is_over(self) -> bool:
+        if self.steps is None or self.elapsed < self.seconds or self.done == 0:
+            return self.done == self.steps or self.elapsed >= self.seconds
+        needed = self.elapsed * self.steps / self.done
+        return self.done == self.steps or needed > PATIENCE * self.seconds
 
-    def _line(self, ending: str) -> str:
-        return (
-            f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}{ending}".rstrip()
-        )
+    def _ending(self) -> str:
+        return "done" if self.steps in (None, self.done) else "time limit"
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is over, in [0, 1]."""
+        if self.state == "done":
+            return 1.0
+        by_steps = self.done / self.steps if self.steps else self.elapsed / self.seconds
+        return min(1.0, by_steps)
+
+    @property
+    def line(self) -> str:
+        """What stands beside the bar."""
+        words = STATES[self.state][0].format(done=self.done, steps=self.steps)
+        line = f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}".rstrip()
+        more = "; for more, raise its `seconds`" if self.state == "time limit" else ""
+        return f"{line}  {words}{more}"
 
 
 @contextmanager
@@ -94,16 +130,18 @@ class _Bar:
     def __init__(self):
         self._handle = None
 
-    def update(self, fraction: float, line: str) -> None:
+    def update(self, budget: Budget) -> None:
         from IPython import get_ipython
         from IPython.display import display
 
         if get_ipython() is None:
-            if fraction == 1.0:
-                print(line)
+            if budget.state != "running":
+                print(budget.line)
             return
-        html = f'<progress value="{fraction:.3f}" aria-label="{escape(line)}"></progress> {escape(line)}'
-        bundle = {"text/html": html, "text/plain": line}
+        words, color = escape(budget.line), STATES[budget.state][1]
+        look = f'style="accent-color: {color}" aria-label="{words}"'
+        html = f'<progress value="{budget.fraction:.3f}" {look}></progress> {words}'
+        bundle = {"text/html": html, "text/plain": budget.line}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:

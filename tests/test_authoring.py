@@ -8,7 +8,7 @@ import pytest
 from course_lib.__main__ import main
 from course_lib.authoring import assets, build, check
 from course_lib.authoring.doctor import Finding, findings
-from course_lib.authoring.notebook import assemble
+from course_lib.authoring.notebook import assemble, sources
 from course_lib.authoring.solve import solve
 
 SOURCE = """\
@@ -141,3 +141,8 @@ def test_the_doctor_finds_this_machine_well():
 def test_a_sick_finding_names_its_remedy():
     assert str(Finding(False, "x", "broken", "mend it")) == "FAIL  x: broken → mend it"
     assert str(Finding(False, "x", "absent", needed=False)).startswith("note")
+
+
+def test_comments_for_tools_do_not_reach_students():
+    shown = [cell.source for source in sources() for cell in assemble(source).cells]
+    assert not [text for text in shown if "# noqa" in text or "# fmt:" in text]

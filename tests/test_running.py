@@ -47,6 +47,28 @@ def test_leaving_a_loop_early_closes_the_bar(capsys):
     assert capsys.readouterr().out.startswith("short: 0 steps")
 
 
+def test_the_bar_says_how_the_loop_ended(capsys):
+    cut = Budget(10_000, seconds=0.05, label="cut")
+    for _ in cut:
+        time.sleep(0.01)
+    assert cut.state == "time limit" and cut.fraction < 0.1
+    assert f"stopped by the time limit at step {cut.done} of 10000" in capsys.readouterr().out
+    timed = Budget(None, seconds=0.05)
+    for _ in timed:
+        time.sleep(0.01)
+    assert timed.state == "done" and timed.fraction == 1.0
+    for _ in Budget(2, seconds=5.0):
+        break
+    assert "left early" in capsys.readouterr().out
+
+
+def test_a_slow_machine_gets_more_time_where_that_is_enough():
+    late = Budget(10, seconds=0.1)
+    for _ in late:
+        time.sleep(0.02)
+    assert late.done == 10 and late.elapsed > 0.15 and late.state == "done"
+
+
 def test_what_is_said_stands_beside_the_bar(capsys):
     progress = Budget(1, seconds=1.0)
     for _ in progress:

@@ -21,6 +21,8 @@ from course_lib.exercises import find
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+FOR_TOOLS = re.compile(r" +# (?:fmt: \w+|noqa\b.*)$", re.MULTILINE)
+"""Comments for the formatter and the linter, which students need not see."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 SETUP = """\
@@ -86,6 +88,7 @@ def _expand(cell: NotebookNode, address: str) -> list[NotebookNode]:
         return [new_code_cell(SETUP.format(repository=address), id="setup")]
     if title.startswith("[exercise] "):
         return _exercise_cells(title.removeprefix("[exercise] ").strip())
+    cell.source = FOR_TOOLS.sub("", cell.source)
     tags = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
     new = new_markdown_cell if cell.cell_type == "markdown" else new_code_cell
     return [new(cell.source, metadata=tags, id="unnamed")]

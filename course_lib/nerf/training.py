@@ -53,7 +53,7 @@ def train(
     scene: Scene,
     *,
     seconds: float,
-    steps: int = 1_000_000,
+    steps: int | None = None,
     least: int = 0,
     generator: torch.Generator | None = None,
     on_step: Callable[[int, float], None] | None = None,
@@ -76,8 +76,10 @@ def train(
     bar = Budget(steps, seconds=seconds if by_bar else 1e9, label=label)
     for step in bar:
         spent = (clock() - begun) / seconds
-        done = max(min(spent, step / least) if least else spent, step / steps)
+        done = min(spent, step / least) if least else spent
+        done = max(done, step / steps) if steps else done
         if done >= 1:
+            bar.state = "done"
             break
         model.prepare(start + (1 - start) * done)
         loss = training_step(model, pixels, generator)
