@@ -4,13 +4,16 @@ Standard library only: this runs inside the sandbox, next to nothing else of the
 """
 
 import ctypes
+import errno
 import os
 import platform
 import resource
 import struct
+from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
+NEW_USERS = 0x10000000
 NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
 """Mounts, host name, shared memory, processes, network."""
 
@@ -26,20 +29,57 @@ READ_ONLY, NO_SUID, NO_DEVICES, REMOUNT, BIND, RECURSIVE, PRIVATE = (
 
 _PDEATHSIG, _DUMPABLE, _SECCOMP, _DROP_BOUND, _NO_NEW_PRIVILEGES, _AMBIENT = 1, 4, 22, 24, 38, 47
 
-# Machine -> (audit number, clone, clone3, socket, calls that are refused). Refused are: memory that no
-# limit counts (memfd_create, shmget, msgget, memfd_secret), new namespaces and mounts, and rarely
-# used parts of the kernel that have often held errors.
-_NEWER = (425, 428, 429, 430, 431, 432, 433, 442, 447)
-_X86 = (29, 68, 101, 155, 163, 165, 166, 167, 169, 175, 179, 246, 248, 249, 250, 272, 298, 304)
-_X86_ON = (308, 310, 311, 313, 319, 321, 323)
-_ARM = (39, 40, 41, 60, 89, 97, 104, 105, 117, 142, 186, 194, 217, 218, 219, 224, 241, 265, 268)
-_ARM_ON = (270, 271, 273, 279, 280, 282)
 FAMILIES = (1, 2, 10, 16)
-"""Unix, IPv4, IPv6, and the list of interfaces."""
+"""Of sockets: Unix, IPv4, IPv6, and the list of interfaces."""
+
+_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""The machines that have a filter, with their audit numbers; columns of the tables below."""
 
 _CALLS = {
-    "x86_64": (0xC000003E, 56, 435, 41, (*_X86, *_X86_ON, *_NEWER)),
-    "aarch64": (0xC00000B7, 220, 435, 198, (*_ARM, *_ARM_ON, *_NEWER)),
+    "clone": (56, 220),
+    "clone3": (435, 435),
+    "mmap": (9, 222),
+    "setsockopt": (54, 208),
+    "socket": (41, 198),
+}
+
+# Refused are memory that no limit counts, new namespaces and mounts, other processes' memory, and
+# rarely used parts of the kernel that have often held errors.
+_REFUSED = {
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "msgget": (68, 186),
+    "shmget": (29, 194),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fsopen": (430, 430),
+    "fspick": (433, 433),
+    "mount": (165, 40),
+    "mount_setattr": (442, 442),
+    "move_mount": (429, 429),
+    "open_by_handle_at": (304, 265),
+    "open_tree": (428, 428),
+    "pivot_root": (155, 41),
+    "setns": (308, 268),
+    "umount2": (166, 39),
+    "unshare": (272, 97),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "ptrace": (101, 117),
+    "acct": (163, 89),
+    "add_key": (248, 217),
+    "bpf": (321, 280),
+    "finit_module": (313, 273),
+    "init_module": (175, 105),
+    "io_uring_setup": (425, 425),
+    "kexec_load": (246, 104),
+    "keyctl": (250, 219),
+    "perf_event_open": (298, 241),
+    "quotactl": (179, 60),
+    "reboot": (169, 142),
+    "request_key": (249, 218),
+    "swapon": (167, 224),
+    "userfaultfd": (323, 282),
 }
 
 
@@ -49,9 +89,18 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def unshare(flags: int = NEW_NAMESPACES) -> None:
-    """Leave the parent's namespaces; the next child is process 1 of new ones."""
+def unshare(own_user: int | None = None) -> None:
+    """Leave the parent's namespaces; the next child is process 1 of new ones.
+
+    With `own_user` one of users is among them, in which only that user is: the kernel then counts
+    its processes apart from those of the same user outside (Linux 5.14 and newer).
+    """
+    flags = NEW_NAMESPACES | (0 if own_user is None else NEW_USERS)
     _checked(_libc.unshare(flags), "unshare")
+    if own_user is not None:
+        Path("/proc/self/setgroups").write_text("deny")
+        for kind in ("uid", "gid"):
+            Path(f"/proc/self/{kind}_map").write_text(f"{own_user} {own_user} 1")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
@@ -109,30 +158,48 @@ def drop_privileges(uid: int) -> None:
 
 def _filter_calls() -> None:
     """Install a seccomp filter; on other machines than x86_64 and aarch64 there is none."""
-    if platform.machine() not in _CALLS:
+    if platform.machine() not in _MACHINES:
         return
-    program = _program(*_CALLS[platform.machine()])
+    program = _program(list(_MACHINES).index(platform.machine()))
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
     header = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))
     _checked(_libc.prctl(_SECCOMP, 2, header, 0, 0), "seccomp")
 
 
-def _program(
-    audit: int, clone: int, clone3: int, socket: int, refused: tuple[int, ...]
-) -> list[tuple]:
+_Lines = list[tuple[int, int, int, int]]
+_LOAD, _AND, _EQUAL, _AT_LEAST, _GIVE = 0x20, 0x54, 0x15, 0x35, 0x06
+_KILL, _ALLOW, _ERROR = 0x80000000, 0x7FFF0000, 0x00050000
+
+
+def _program(machine: int) -> _Lines:
     """The filter in the kernel's small language: (operation, jump if true, jump if false, value)."""
-    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    allow, deny, absent, kill = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
-    unknown_family = 0x00050061
-    lines = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, kill), (load, 0, 0, 0)]
-    lines += [(at_least, 0, 1, 0x40000000), (give, 0, 0, deny)]
-    lines += [(equal, 0, 1, clone3), (give, 0, 0, absent)]
-    for call in refused:
-        lines += [(equal, 0, 1, call), (give, 0, 0, deny)]
-    # Only sockets that the empty network name space holds: not those of virtual machines, say.
-    lines += [(equal, 0, len(FAMILIES) + 2, socket), (load, 0, 0, 16)]
-    lines += [(equal, len(FAMILIES) - place, 0, family) for place, family in enumerate(FAMILIES)]
-    lines += [(give, 0, 0, unknown_family)]
-    new_user_namespace = 0x10000000
-    lines += [(equal, 0, 3, clone), (load, 0, 0, 16), (any_bit, 0, 1, new_user_namespace)]
-    return [*lines, (give, 0, 0, deny), (give, 0, 0, allow)]
+    audit = list(_MACHINES.values())[machine]
+    number = {name: numbers[machine] for name, numbers in (_CALLS | _REFUSED).items()}
+    refused, absent, no_such_family = (_ERROR | e for e in (errno.EPERM, errno.ENOSYS, 97))
+    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, audit), (_GIVE, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
+    lines += [(_AT_LEAST, 0, 1, 0x40000000), (_GIVE, 0, 0, refused)]  # the calls of x32
+    lines += _call(number["clone3"], [(_GIVE, 0, 0, absent)])
+    for name in _REFUSED:
+        lines += _call(number[name], [(_GIVE, 0, 0, refused)])
+    # Shared memory without a file stays when it is no longer mapped: nothing could count it.
+    lines += _call(number["mmap"], _if_argument(3, 0x21, (0x21,), refused))
+    # Sockets' buffers keep their usual size, so that their number says how much they hold.
+    lines += _call(number["setsockopt"], _if_argument(2, ~0, (7, 8), _ERROR))
+    lines += _call(number["clone"], _if_argument(0, NEW_USERS, (NEW_USERS,), refused))
+    # Only sockets that the empty network namespace holds: not those of virtual machines, say.
+    lines += _call(number["socket"], _if_argument(0, ~0, FAMILIES, _ALLOW))
+    lines += _call(number["socket"], [(_GIVE, 0, 0, no_such_family)])
+    return [*lines, (_GIVE, 0, 0, _ALLOW)]
+
+
+def _call(number: int, then: _Lines) -> _Lines:
+    """Lines for one system call; after them its number is loaded again."""
+    return [(_EQUAL, 0, len(then) + 1, number), *then, (_LOAD, 0, 0, 0)]
+
+
+def _if_argument(place: int, mask: int, values: tuple[int, ...], give: int) -> _Lines:
+    """End with `give` if an argument of the call, masked, is one of the values."""
+    lines = [(_LOAD, 0, 0, 16 + 8 * place), (_AND, 0, 0, mask & 0xFFFFFFFF)]
+    for value in values:
+        lines += [(_EQUAL, 0, 1, value), (_GIVE, 0, 0, give)]
+    return lines

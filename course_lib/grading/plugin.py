@@ -25,7 +25,7 @@ from course_lib.checking.diagnose import State, judge_answer
 from course_lib.checking.outcome import Outcome
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise
-from course_lib.grading import sandbox
+from course_lib.grading import provisioner, sandbox
 from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE
 
@@ -142,7 +142,7 @@ class _Specs(KernelSpecManager):
 
     def __init__(self, library: str, limits: dict):
         super().__init__()
-        self._spec = sandbox.kernel_spec(library, limits)
+        self._spec = provisioner.kernel_spec(library, limits)
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return self._spec
@@ -272,7 +272,7 @@ def compare(exercise: Exercise, expected: str | None, got: str | None) -> Differ
 def pytest_configure(config: pytest.Config) -> None:
     """Make the sandbox known to Jupyter."""
     config.stash[RECORDS] = []
-    sandbox.register()
+    provisioner.register()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

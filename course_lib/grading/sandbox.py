@@ -1,15 +1,14 @@
-"""The sandbox as a Jupyter kernel provisioner: bubblewrap around a process that forks the kernels.
+"""The sandbox: bubblewrap around a process that forks the kernels.
 
 bubblewrap starts one `zygote` per grading run, with torch imported: no network, a read-only system,
 nothing of the user's files. Each kernel is forked from it into namespaces and limits of its own (see
 `zygote`), and speaks to the grader over Unix sockets in a folder below the output folder.
 """
 
-import asyncio
 import contextlib
 import json
 import os
-import random
+import re
 import shutil
 import site
 import socket
@@ -17,25 +16,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.provisioning import (
-    KernelProvisionerBase,
-    KernelProvisionerFactory,
-    LocalProvisioner,
-)
-from traitlets import Unicode
+from typing import TYPE_CHECKING
 
 import course_lib
 
 if TYPE_CHECKING:
     from course_lib.exercises.exercise import Exercise
 
-NAME, OPEN = "course-sandbox", "course-open"
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
+DEVICES = ("/dev/null", "/dev/random", "/dev/urandom")
+"""No terminals, which kernels would share, and no /dev/zero, whose shared memory nothing counts."""
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/run/scratch/home",
@@ -137,11 +128,10 @@ class Sandbox:
         return f"/proc/self/fd/{self._directory}/kernels/{name}/k"
 
     def _bubblewrap(self) -> list[str]:
-        as_root = os.getuid() == 0
         command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--cap-add", "ALL"]
         command += ["--unshare-pid", "--unshare-ipc", "--unshare-net", "--unshare-uts"]
         command += ["--hostname", "sandbox"]
-        command += [] if as_root else ["--unshare-user"]
+        command += [] if users() else ["--unshare-user"]
         for folder in SYSTEM:
             if os.path.islink(folder):
                 command += ["--symlink", os.readlink(folder), folder]
@@ -156,7 +146,9 @@ class Sandbox:
             command += ["--ro-bind", prefix, prefix]
         for path in _hidden_folders():
             command += ["--tmpfs", path, "--remount-ro", path]
-        command += ["--proc", "/proc", "--dev", "/dev"]
+        command += ["--proc", "/proc", "--tmpfs", "/dev", "--dir", "/dev/shm"]
+        for device in DEVICES:
+            command += ["--dev-bind", device, device]
         command += ["--dir", "/run/kernel", "--dir", "/run/library", "--dir", "/run/scratch"]
         command += ["--bind", str(self.folder / "kernels"), "/run/kernels"]
         command += ["--ro-bind", str(self.libraries), "/run/libraries"]
@@ -172,9 +164,29 @@ class Sandbox:
 
     def _zygote(self, listener: int) -> list[str]:
         under_tmp = any(Path(folder).is_relative_to("/tmp") for folder in _python_folders())
-        settings = json.dumps({"listener": listener, "own_tmp": not under_tmp})
+        settings = {
+            "listener": listener,
+            "own_tmp": not under_tmp,
+            "one_user": not users(),
+            "counts_alone": bool(users()) or _kernel_version() >= (5, 14),
+            "socket_bytes": int(Path("/proc/sys/net/core/wmem_default").read_text()),
+        }
         start = "import sys; sys.path.insert(0, '/run'); import zygote; zygote.main()"
-        return [sys.executable, "-I", "-c", start, settings]
+        return [sys.executable, "-I", "-c", start, json.dumps(settings)]
+
+
+def _kernel_version() -> tuple[int, ...]:
+    """Such as (5, 14)."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+
+
+def users() -> range:
+    """The users that kernels can have to themselves, so that the system counts their processes alone;
+    none where we are an ordinary user, or root in a container with no other."""
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    first, count = max(((int(w[0]), int(w[2])) for w in map(str.split, lines)), key=lambda r: r[1])
+    first, end = max(first, 1 << 10), min(first + count, 1 << 30)
+    return range((first + end) // 2, end) if os.getuid() == 0 else range(0)
 
 
 def _python_folders() -> list[str]:
@@ -199,145 +211,10 @@ def _hidden_folders() -> list[str]:
     return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(s) for s in shown)]
 
 
-class SandboxProvisioner(KernelProvisionerBase):
-    """Starts a kernel in the sandbox. `library` names the copy of the library, `limits` is JSON."""
-
-    library = Unicode("full")
-    limits = Unicode("{}")
-
-    _line: socket.socket | None = None
-    _buffer = b""
-    ended = ""
-    """Why the kernel ended: "", "ended", "time", "memory", "gone"."""
-
-    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Choose addresses; there is no command, for the zygote forks."""
-        self._sandbox = Sandbox.current
-        if self._sandbox is None:
-            raise SandboxError("no sandbox is running")
-        self._name = f"{os.getpid():x}{random.getrandbits(40):010x}"
-        self._folder = self._sandbox.folder / "kernels" / self._name
-        self._folder.mkdir()
-        manager = self.parent
-        manager.transport, manager.ip = "ipc", self._sandbox.socket_path(self._name)
-        ports = ("shell", "iopub", "stdin", "hb", "control")
-        for number, channel in enumerate(ports, start=1):
-            setattr(manager, f"{channel}_port", number)
-        self.connection_info = manager.get_connection_info()
-        return await super().pre_launch(cmd=[], **kwargs)
-
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict:
-        """Ask for the kernel and wait until its sockets are there; then lock their folder."""
-        self._folder.chmod(0o777)
-        assert self._sandbox is not None
-        self._line = self._sandbox.connect(self._request())
-        self._folder.chmod(0o755)
-        self._line.setblocking(False)
-        return self.connection_info
-
-    def _request(self) -> dict:
-        info = {**self.connection_info, "ip": "/run/kernel/k"}
-        info["key"] = info["key"].decode()
-        uid = random.randrange(1 << 20, 1 << 30) if os.getuid() == 0 else os.getuid()
-        request = {"folder": self._name, "library": self.library, "uid": uid, "connection": info}
-        return LIMITS | json.loads(self.limits) | request
-
-    @property
-    def has_process(self) -> bool:
-        """True while the life line is open on this side."""
-        return self._line is not None
-
-    async def poll(self) -> int | None:
-        """None while the kernel runs, else 1."""
-        if self._line is None:
-            return 1
-        try:
-            self._buffer += self._line.recv(4096)
-        except BlockingIOError:
-            return None
-        event = json.loads(self._buffer.decode() or '{"event": "gone"}')
-        self.ended = event["event"]
-        self._close()
-        return 1
-
-    async def wait(self) -> int | None:
-        """Wait for the end."""
-        while await self.poll() is None:
-            await asyncio.sleep(0.02)
-        return 1
-
-    async def send_signal(self, signum: int) -> None:
-        """Nothing but killing is offered."""
-        if signum == 9:
-            self._close()
-
-    async def kill(self, restart: bool = False) -> None:
-        """Hang up: process 1 of the kernel's namespace ends, and the system kills the rest."""
-        self._close()
-
-    terminate = kill
-
-    async def cleanup(self, restart: bool = False) -> None:
-        """Remove the folder of the sockets."""
-        self._close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-
-class OpenProvisioner(LocalProvisioner):
-    """A plain local kernel, for machines without bubblewrap, if the instructor insists."""
-
-    library = Unicode("full")
-    limits = Unicode("{}")
-    ended = ""
-
-    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """An empty folder to work in, and the exercise's copy of the library."""
-        kwargs = await super().pre_launch(**kwargs)
-        self._home = tempfile.mkdtemp(prefix="course-kernel-")
-        assert Sandbox.current is not None
-        library = str(Sandbox.current.libraries / self.library)
-        environment = {**os.environ, **ENVIRONMENT, "PATH": os.environ["PATH"]}
-        environment |= {"PYTHONPATH": library, "HOME": self._home, "TMPDIR": self._home}
-        kwargs |= {"cwd": self._home, "env": environment}
-        return kwargs
-
-    async def cleanup(self, restart: bool = False) -> None:
-        """Remove the folder."""
-        await super().cleanup(restart)
-        shutil.rmtree(self._home, ignore_errors=True)
-
-
 def unsandboxed() -> bool:
     """True where the instructor chose to grade without a sandbox (an environment variable, so that
     pytest by hand can choose it too)."""
     return os.environ.get("COURSE_UNSANDBOXED") == "1"
-
-
-def kernel_spec(library: str, limits: dict) -> KernelSpec:
-    """The kernel that grading notebooks get, whatever kernel they name."""
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    config = {"library": library, "limits": json.dumps(limits)}
-    name = OPEN if unsandboxed() else NAME
-    return KernelSpec(
-        argv=command if unsandboxed() else [],
-        display_name="Grading",
-        language="python",
-        interrupt_mode="message",
-        metadata={"kernel_provisioner": {"provisioner_name": name, "config": config}},
-    )
-
-
-def register() -> None:
-    """Make the provisioner known to jupyter_client, also where the package is not installed."""
-    group = KernelProvisionerFactory.GROUP_NAME
-    for name, kind in ((NAME, SandboxProvisioner), (OPEN, OpenProvisioner)):
-        entry = EntryPoint(name, f"{__name__}:{kind.__name__}", group)
-        KernelProvisionerFactory.instance().provisioners.setdefault(name, entry)
 
 
 def probe() -> str | None:

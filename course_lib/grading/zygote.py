@@ -19,11 +19,12 @@ import socket
 import sys
 import time
 import traceback
+from typing import NamedTuple
 
 import confine
 
 PRELOAD = ("numpy", "torch", "jaxtyping", "IPython.display", "ipykernel.kernelapp")
-POLL_SECONDS = 0.05
+POLL_SECONDS, MEGABYTE = 0.05, 1 << 20
 
 
 def main() -> None:
@@ -46,10 +47,10 @@ def main() -> None:
 def _serve(connection: socket.socket, settings: dict) -> None:
     """Make the namespaces; stay outside of them, waiting for process 1 of the new ones."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    confine.die_with_parent()
     try:
         request = json.loads(connection.makefile("r").readline())
-        confine.unshare()
+        confine.unshare(request["uid"] if settings["one_user"] else None)
+        confine.die_with_parent()
         child = os.fork()
         if child == 0:
             _first_process(connection, request, settings)
@@ -69,13 +70,13 @@ def _first_process(connection: socket.socket, request: dict, settings: dict) -> 
         readable, writable = os.pipe()
         kernel = os.fork()
         if kernel == 0:
-            _kernel(connection, writable, request)
+            _kernel(connection, writable, request, settings["counts_alone"])
         os.close(writable)
         if os.read(readable, 1) == b"r":
             confine.make_read_only("/run/kernel")
             _say(connection, "ready", "")
         os.close(readable)
-        _watch(connection, kernel, request)
+        _watch(connection, kernel, request, settings["socket_bytes"])
     except Exception as error:
         _say(connection, "failed", repr(error))
     os._exit(0)
@@ -94,7 +95,7 @@ def _mount(request: dict, settings: dict) -> None:
         confine.small_tmpfs(folder, request["disk_megabytes"], request["uid"])
 
 
-def _kernel(connection: socket.socket, ready: int, request: dict) -> None:
+def _kernel(connection: socket.socket, ready: int, request: dict, counts_alone: bool) -> None:
     """Become the ordinary user in an empty home, and run a Jupyter kernel there."""
     connection.close()
     log = os.dup(2)
@@ -102,27 +103,27 @@ def _kernel(connection: socket.socket, ready: int, request: dict) -> None:
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     try:
-        _confine(request)
+        _confine(request, counts_alone)
         _run_kernel(ready, log)
     except Exception:
         os.write(log, traceback.format_exc().encode())
     os._exit(0)
 
 
-def _confine(request: dict) -> None:
+def _confine(request: dict, counts_alone: bool) -> None:
     os.setsid()
-    megabytes = 1 << 20
-    confine.limit(
-        {
-            "AS": request["address_megabytes"] * megabytes,
-            "CPU": request["seconds"] + 5,
-            "FSIZE": request["disk_megabytes"] * megabytes,
-            "NPROC": request["processes"],
-            "NOFILE": 256,
-            "CORE": 0,
-        }
-    )
+    limits = {
+        "AS": request["address_megabytes"] * MEGABYTE,
+        "CPU": request["seconds"] + 5,
+        "FSIZE": request["disk_megabytes"] * MEGABYTE,
+        "NOFILE": 256,
+        "CORE": 0,
+    }
+    # Without a count of their own, a limit would count the user's processes outside, too.
+    confine.limit(limits | ({"NPROC": request["processes"]} if counts_alone else {}))
     confine.drop_privileges(request["uid"])
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # where the machine's memory ends, students' processes go first
     os.mkdir("/run/scratch/home")
     os.chdir("/run/scratch/home")
     with open("/run/scratch/connection.json", "w") as file:
@@ -142,7 +143,7 @@ def _run_kernel(ready: int, log: int) -> None:
     app.start()
 
 
-def _watch(connection: socket.socket, kernel: int, request: dict) -> None:
+def _watch(connection: socket.socket, kernel: int, request: dict, socket_bytes: int) -> None:
     """Return when the kernel ended, the grader hung up, or a limit was passed."""
     end = time.monotonic() + request["seconds"]
     while True:
@@ -151,10 +152,13 @@ def _watch(connection: socket.socket, kernel: int, request: dict) -> None:
         while (ended := _ended_child()) != (0, 0):
             if ended[0] == kernel:
                 return _say(connection, "ended", str(ended[1]))
-        megabytes, seconds = _used()
-        if time.monotonic() > end or seconds > request["processor_seconds"]:
+        used = _used()
+        if time.monotonic() > end or used.seconds > request["processor_seconds"]:
             return _say(connection, "time", "")
-        if megabytes > request["memory_megabytes"]:
+        if used.threads > request["processes"]:
+            return _say(connection, "processes", "")
+        most = request["memory_megabytes"] * MEGABYTE - _sockets() * socket_bytes
+        if used.memory > most and _shared_out() > most:
             return _say(connection, "memory", "")
 
 
@@ -165,25 +169,58 @@ def _ended_child() -> tuple[int, int]:
         return (0, 0)
 
 
-def _used() -> tuple[float, float]:
-    """Memory of all processes of this sandbox beyond what files hold, in MB, and their processor time.
+class _Used(NamedTuple):
+    threads: int = 0
+    memory: int = 0
+    seconds: float = 0.0
+
+
+def _used() -> _Used:
+    """Threads, memory (bytes; what no file holds, and page tables) and processor time of all
+    processes of this kernel but this one.
 
     Many busy processes would take the time of the students who are graded beside this one.
     """
-    pages, ticks = 0, 0
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/statm") as file:
-                    fields = file.read().split()
-                with open(f"/proc/{name}/stat") as file:
-                    times = file.read().rpartition(")")[2].split()[11:15]
-            except OSError:
-                continue  # it ended in the meantime
-            pages += int(fields[1]) - int(fields[2])
-            ticks += sum(map(int, times))
-    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-    return megabytes, ticks / os.sysconf("SC_CLK_TCK")
+    threads, kilobytes, ticks = 0, 0, 0
+    for name in _processes():
+        try:
+            fields = _fields(f"/proc/{name}/status")
+            with open(f"/proc/{name}/stat") as file:
+                ticks += sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
+        except OSError:
+            continue  # it ended in the meantime
+        threads += fields["Threads"]
+        kilobytes += sum(fields.get(kind, 0) for kind in ("RssAnon", "RssShmem", "VmPTE"))
+    return _Used(threads, kilobytes << 10, ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def _shared_out() -> int:
+    """The same memory (bytes), but a page that several processes have is theirs in equal parts: forks
+    share most of what torch holds. This takes longer to find out."""
+    kilobytes = 0
+    for name in _processes():
+        with contextlib.suppress(OSError):
+            fields = _fields(f"/proc/{name}/smaps_rollup")
+            kilobytes += fields["Pss"] - fields.get("Pss_File", 0)
+            kilobytes += _fields(f"/proc/{name}/status").get("VmPTE", 0)
+    return kilobytes << 10
+
+
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _fields(path: str) -> dict[str, int]:
+    """The numbers in a file of lines such as "RssAnon:  123 kB"."""
+    with open(path) as file:
+        lines = (line.split() for line in file)
+        return {words[0][:-1]: int(words[1]) for words in lines if words[1:] and words[1].isdigit()}
+
+
+def _sockets() -> int:
+    """How many sockets there are in this kernel's network, those on their way in others included."""
+    with open("/proc/self/net/sockstat") as file:
+        return int(file.readline().split()[2])
 
 
 def _say(connection: socket.socket, event: str, detail: str) -> None:
