@@ -12,7 +12,7 @@ from course_lib.checking.diagnose import State, examine
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 from course_lib.checking.render import Message, report_message
 from course_lib.checking.sources import solution_source, stub_source
-from course_lib.exercises.exercise import Case, Exercise, Misconception, Tolerance
+from course_lib.exercises.exercise import Case, Exercise, Misconception, Question, Tolerance
 
 
 def mean_square(x):
@@ -171,7 +171,7 @@ def test_stub_and_solution_come_from_the_reference():
     assert "return (x * x).mean()" in solution_source(EXERCISE)
 
 
-QUESTION = Exercise(
+QUESTION = Question(
     "0.3",
     "which_mean",
     "B",
@@ -207,7 +207,7 @@ def test_a_wrong_choice_has_its_own_message():
     ("answer", "state"), [(0.5, State.CORRECT), (0.50000001, State.CORRECT), ("x", State.INCORRECT)]
 )
 def test_a_number_is_judged_within_the_tolerance(answer, state):
-    question = Exercise("0.4", "half", 0.5)
+    question = Question("0.4", "half", 0.5)
     assert examine(question, answer).state is state
     assert examine(question, torch.tensor(0.5)).state is State.CORRECT
 

@@ -11,10 +11,10 @@ from course_lib import exercises
 from course_lib.checking.diagnose import State, examine
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.checking.sources import solution_source, stub_source
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 
 CATALOGUE = list(exercises.catalogue().values())
-WRITTEN = [exercise for exercise in CATALOGUE if not exercise.is_question]
+WRITTEN = exercises.written()
 MISCONCEPTIONS = [(e, m) for e in CATALOGUE for m in e.misconceptions]
 ALTERNATIVES = [
     (exercises.find(name), function)
@@ -111,9 +111,9 @@ def test_an_exercise_has_what_students_and_graders_need(exercise):
 
 @pytest.mark.parametrize("exercise", CATALOGUE, ids=named)
 def test_an_exercise_has_hints_and_misconceptions(exercise):
-    assert len(exercise.hints) >= (1 if exercise.is_question else 2)
+    assert len(exercise.hints) >= (1 if isinstance(exercise, Question) else 2)
     assert len({m.message for m in exercise.misconceptions}) == len(exercise.misconceptions)
-    assert exercise.is_question or len(exercise.misconceptions) >= 3
+    assert isinstance(exercise, Question) or len(exercise.misconceptions) >= 3
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, ids=named)

@@ -7,7 +7,7 @@ from course_lib import exercises
 from course_lib.checking.compare import difference
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 
-WRITTEN = [exercise for exercise in exercises.catalogue().values() if not exercise.is_question]
+WRITTEN = exercises.written()
 pytestmark = pytest.mark.gpu
 
 

@@ -15,7 +15,7 @@ import torch
 
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import catalogue
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell
 from course_lib.grading.marks import Key, mark, telling_cases
@@ -23,7 +23,7 @@ from course_lib.grading.plugin import compare
 
 SEEDS = range(int(os.environ.get("COURSE_SEEDS", "1")))
 EVERY = 1 if "COURSE_SEEDS" in os.environ else 8
-WRITTEN = [exercise for exercise in catalogue().values() if not exercise.is_question][::EVERY]
+WRITTEN = written()[::EVERY]
 NOISE = 1e-6
 GUESSABLE = {"balanced_sample", "euler_characteristic"}
 """Their results are small whole numbers: points only where all cases are right."""
@@ -127,7 +127,7 @@ def test_noise_on_the_visible_cases_is_forgiven(exercise):
 
 
 def test_a_question_gives_its_points_for_the_right_answer_only():
-    for exercise in (e for e in catalogue().values() if e.is_question):
+    for exercise in (e for e in catalogue().values() if isinstance(e, Question)):
         plan = make_plan(exercise, "s")
         key = Key([encoded(Outcome(exercise.reference))], [[] for _ in exercise.misconceptions])
         assert points(exercise, plan, key, [Outcome(exercise.reference)])[1] == "correct"

@@ -13,9 +13,8 @@ import pytest
 from course_lib.__main__ import main
 from course_lib.authoring import prove
 from course_lib.authoring.notebook import ROOT
-from course_lib.exercises import catalogue
 
-WRITTEN = [exercise for exercise in catalogue().values() if not exercise.is_question]
+WRITTEN = written()
 
 
 @pytest.fixture(scope="module")

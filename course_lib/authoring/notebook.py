@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course_lib.checking.sources import stub_source
 from course_lib.exercises import find
+from course_lib.exercises.exercise import Question
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -102,7 +103,11 @@ def _exercise_cells(name: str) -> list[NotebookNode]:
         metadata={"tags": ["exercise"], "course": {"exercise": name}},
     )
     # `_ =`, not `;`: outside a front end (nbval) a semicolon does not keep the answer from being shown
-    call = f'_ = check({name}, "{name}")' if exercise.is_question else f"{name} = check({name})"
+    call = (
+        f'_ = check({name}, "{name}")'
+        if isinstance(exercise, Question)
+        else f"{name} = check({name})"
+    )
     check = new_code_cell(
         call, id=f"check-{name}", metadata={"tags": ["check", "nbval-check-output"]}
     )

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from course_lib.exercises import catalogue
+from course_lib.exercises import written
 from course_lib.exercises.exercise import Exercise
 from course_lib.sealing import STORE, seal
 
@@ -23,9 +23,7 @@ def seal_solutions(package: Path) -> None:
             f'from course_lib.sealing import unseal\n\nunseal("{path.stem}", globals())\n',
             encoding="utf-8",
         )
-    for exercise in catalogue().values():
-        if exercise.is_question:
-            continue
+    for exercise in written():
         home = Path(sys.modules[exercise.reference.__module__].__file__ or "")
         if home.parent.name != "exercises":
             _seal_definition(package / home.relative_to(PACKAGE), exercise, store)

@@ -33,7 +33,7 @@ def solve(notebook: NotebookNode) -> NotebookNode:
 
 
 def _correct(exercise: Exercise) -> NotebookNode:
-    total = 1 if exercise.is_question else len(exercise.cases)
+    total = len(exercise.cases)
     message = report_message(Report(exercise, State.CORRECT, total, total))
     data = {"text/html": message._repr_html_(), "text/plain": repr(message)}
     return new_output("display_data", data)

@@ -80,9 +80,7 @@ def _unnamed(candidate: Any) -> str:
 def _is_stale(exercise: Exercise, candidate: Any) -> bool:
     """True if a check cell is run again with the reference that its last run put in place."""
     wrong_before = _states.get(exercise.name, State.CORRECT) is not State.CORRECT
-    return (
-        wrong_before and candidate is exercise.reference and not exercise.is_question and _jupyter()
-    )
+    return wrong_before and callable(candidate) and candidate is exercise.reference and _jupyter()
 
 
 def _stale_message(exercise: Exercise) -> Message:

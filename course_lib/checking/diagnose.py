@@ -8,7 +8,7 @@ from typing import Any
 from course_lib.checking import values
 from course_lib.checking.compare import Difference, agree, difference
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.exercises.exercise import Case, Exercise, Misconception, Question
 
 
 class State(Enum):
@@ -35,7 +35,7 @@ class Report:
 
 def examine(exercise: Exercise, candidate: Any) -> Report:
     """Run a candidate on the visible cases (seed 0) and judge it; a question's answer likewise."""
-    if exercise.is_question:
+    if isinstance(exercise, Question):
         return judge_answer(exercise, candidate)
     if candidate is None or candidate is ...:
         return Report(exercise, State.NOT_ATTEMPTED)
@@ -89,7 +89,7 @@ def _recognise(
     return None
 
 
-def judge_answer(exercise: Exercise, answer: Any) -> Report:
+def judge_answer(exercise: Question, answer: Any) -> Report:
     """The verdict on the answer to a question."""
     if answer is None or answer is ... or answer == "":
         return Report(exercise, State.NOT_ATTEMPTED, total=1)
@@ -110,7 +110,7 @@ def judge_answer(exercise: Exercise, answer: Any) -> Report:
     )
 
 
-def _same_answer(exercise: Exercise, right: Any, answer: Any) -> bool:
+def _same_answer(exercise: Question, right: Any, answer: Any) -> bool:
     if isinstance(right, str):
         return isinstance(answer, str) and _plain(right) == _plain(answer)
     return agree(_as_outcome(right), _as_outcome(answer), exercise.tolerance)

@@ -53,7 +53,7 @@ def report_message(report: Report) -> Message:
     """The verdict in words: the misconception's message if one fits, else the first failing case."""
     exercise, name = report.exercise, f"{report.exercise.number} {report.exercise.name}"
     if report.state is State.CORRECT:
-        cases = "" if exercise.is_question else f" ({report.passed} of {report.total} cases)"
+        cases = f" ({report.passed} of {report.total} cases)" if exercise.cases else ""
         extra = (exercise.explanation,) if exercise.explanation else ()
         return Message(report.state, f"{name}: correct{cases}", extra)
     if report.state is State.NOT_ATTEMPTED:
@@ -64,7 +64,7 @@ def report_message(report: Report) -> Message:
 
 def _next_step(report: Report) -> str:
     where = f'A nudge: `hint("{report.exercise.name}")`.'
-    if report.exercise.is_question:
+    if not report.exercise.cases:
         return f"Replace `...` by your answer, run the cell, then this one. {where}"
     return (
         "Write the body in the cell above, run it, then this one. Until then the notebook goes on "

@@ -9,15 +9,15 @@ import sys
 import textwrap
 from collections.abc import Callable
 
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 
 
 def stub_source(exercise: Exercise) -> str:
     """The exercise cell of the notebook: signature and docstring, without the body."""
     if exercise.starter is not None:
         return exercise.starter.strip()
-    if exercise.is_question:
-        choices = [f"# {letter}: {text}" for letter, text in (exercise.choices or {}).items()]
+    if isinstance(exercise, Question):
+        choices = [f"# {letter}: {text}" for letter, text in exercise.choices.items()]
         return "\n".join([*choices, f"{exercise.name} = ..."])
     tree = _definition(exercise.reference)
     for node in ast.walk(tree):
@@ -29,7 +29,7 @@ def stub_source(exercise: Exercise) -> str:
 
 def solution_source(exercise: Exercise) -> str:
     """The reference as a cell that runs by itself: the imports it needs, then its source."""
-    if exercise.is_question:
+    if isinstance(exercise, Question):
         return f"{exercise.name} = {exercise.reference!r}"
     source = textwrap.dedent(inspect.getsource(exercise.reference)).strip()
     imports = _imports(exercise.reference)

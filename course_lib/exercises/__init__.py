@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 
 
 @cache
@@ -22,6 +22,11 @@ def catalogue() -> dict[str, Exercise]:
                 raise ValueError(f"two exercises are called {exercise.name}")
             exercises[exercise.name] = exercise
     return exercises
+
+
+def written() -> list[Exercise]:
+    """The exercises that ask for a function or a class: the catalogue without its questions."""
+    return [entry for entry in catalogue().values() if not isinstance(entry, Question)]
 
 
 def find(name: str) -> Exercise:

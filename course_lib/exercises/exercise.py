@@ -1,6 +1,5 @@
 """What an exercise is: its reference, its cases, and the mistakes that students make in it."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,14 +54,13 @@ def call_directly(candidate: Callable, *arguments: Any) -> Any:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An entry of the catalogue.
+    """An entry of the catalogue: a function or class to write.
 
-    `reference` is the library's own function or class (then `name` is its name), or, for a question,
-    the right value. `call(candidate, *arguments)` says how a candidate is run on a case, where
-    calling it is not enough (a class to build first, say). With `gradients` the derivatives of the
-    summed output with respect to every floating-point argument count too. `starter` replaces the
-    generated stub where students need more than a signature. `choices` turns a question into a
-    multiple choice: letter -> text.
+    `reference` is the library's own function or class, and `name` is its name.
+    `call(candidate, *arguments)` says how a candidate is run on a case, where calling it is not
+    enough (a class to build first, say). With `gradients` the derivatives of the summed output with
+    respect to every floating-point argument count too. `starter` replaces the generated stub where
+    students need more than a signature.
     """
 
     number: str
@@ -77,10 +75,11 @@ class Exercise:
     seconds: float = 10.0
     call: Callable = call_directly
     starter: str | None = None
-    choices: dict[str, str] | None = None
     explanation: str = ""
 
-    @property
-    def is_question(self) -> bool:
-        """True for a value or a choice, False for a function or class to write."""
-        return not (inspect.isfunction(self.reference) or inspect.isclass(self.reference))
+
+@dataclass(frozen=True)
+class Question(Exercise):
+    """An entry whose answer is a value: a number (`reference`), or one of the letters of `choices`."""
+
+    choices: dict[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
 
 
@@ -51,20 +52,11 @@ CENTROID = Exercise(
 )
 
 # fmt: off
-UP_MISTAKES = mistakes({
-    "z": ("C", "z is up in CAD and robotics; here z points towards the viewer."),
-    "x": ("A", "x points to the right."),
-})
+UP = choice_question("0.2", "axis_that_points_up", "B", {
+    "A": ("x", "x points to the right."),
+    "B": ("y", "y is up, x is right, and z points at you: a right-handed frame."),
+    "C": ("z", "z is up in CAD and robotics; here z points towards the viewer."),
+}, hints=("Look at the picture of the axes above.",))
 # fmt: on
-
-UP = Exercise(
-    number="0.2",
-    name="axis_that_points_up",
-    reference="B",
-    choices={"A": "x", "B": "y", "C": "z"},
-    misconceptions=UP_MISTAKES,
-    hints=("Look at the picture of the axes above.",),
-    explanation="y is up, x is right, and z points at you: a right-handed frame.",
-)
 
 EXERCISES = (CENTROID, UP)

@@ -3,7 +3,8 @@
 import torch
 
 from course_lib import tabular
-from course_lib.exercises.exercise import Case, Exercise, mistakes
+from course_lib.exercises.choices import choice_question
+from course_lib.exercises.exercise import Case, Exercise, Question, mistakes
 
 # Scores
 
@@ -321,7 +322,7 @@ LORA_SIZE_MISTAKES = mistakes({
 })
 # fmt: on
 
-LORA_SIZE = Exercise(
+LORA_SIZE = Question(
     number="1.10",
     name="lora_parameters",
     reference=36864,
@@ -334,27 +335,15 @@ LORA_SIZE = Exercise(
 )
 
 # fmt: off
-MEASURE_MISTAKES = mistakes({
-    "accuracy": ("A",
+MEASURE = choice_question("1.7", "measure_at_zero_shot", "C", {
+    "A": ("accuracy: it is what counts in the end",
         "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures "
         "its bias, not what it knows."),
-    "mean": ("B",
+    "B": ("the mean of p(Yes): it should equal the share of positives",
         "A model that gives every row the base rate has the right mean and knows nothing."),
-})
+    "C": ("AUC: it judges the order of the rows, whatever the threshold",
+        "The order of the rows is informative although the level of p(Yes) is far off."),
+}, hints=("Look at the share of Yes above. What would its accuracy be?",))
 # fmt: on
-
-MEASURE = Exercise(
-    number="1.7",
-    name="measure_at_zero_shot",
-    reference="C",
-    choices={
-        "A": "accuracy: it is what counts in the end",
-        "B": "the mean of p(Yes): it should equal the share of positives",
-        "C": "AUC: it judges the order of the rows, whatever the threshold",
-    },
-    misconceptions=MEASURE_MISTAKES,
-    hints=("Look at the share of Yes above. What would its accuracy be?",),
-    explanation="The order of the rows is informative although the level of p(Yes) is far off.",
-)
 
 EXERCISES = (P_YES, AUC, MEASURE, SAMPLE, LORA, LORA_SIZE)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 
 from course_lib.clustering import adjusted_rand_index, kmeans_step
+from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.pointnet import max_pool_points, shared_mlp
 
@@ -138,28 +139,18 @@ MAX_POOL = Exercise(
 )
 
 # fmt: off
-NOT_SYMMETRIC_MISTAKES = mistakes({
-    "max": ("A", "The maximum of numbers does not depend on their order."),
-    "sum": ("B", "A sum does not depend on the order of its terms."),
-    "sorting": ("C", "Sorting forgets the order: every permutation is sorted to the same."),
-})
+NOT_SYMMETRIC = choice_question("2.3", "pooling_that_sees_the_order", "D", {
+    "A": ("the maximum of each feature over the points",
+        "The maximum of numbers does not depend on their order."),
+    "B": ("the sum over the points of the squares of the features",
+        "A sum does not depend on the order of its terms."),
+    "C": ("the features of the points, each column sorted, then joined to one vector",
+        "Sorting forgets the order: every permutation is sorted to the same."),
+    "D": ("the features of the points, as they stand, joined to one vector",
+        "Joined as they stand, the features of the first point meet the first weights: order "
+        "counts."),
+}, hints=("Swap two points in your mind. What changes?",))
 # fmt: on
-
-NOT_SYMMETRIC = Exercise(
-    number="2.3",
-    name="pooling_that_sees_the_order",
-    reference="D",
-    choices={
-        "A": "the maximum of each feature over the points",
-        "B": "the sum over the points of the squares of the features",
-        "C": "the features of the points, each column sorted, then joined to one vector",
-        "D": "the features of the points, as they stand, joined to one vector",
-    },
-    misconceptions=NOT_SYMMETRIC_MISTAKES,
-    hints=("Swap two points in your mind. What changes?",),
-    explanation="Joined as they stand, the features of the first point meet the first "
-    "weights: order counts.",
-)
 
 
 def _blobs(g: torch.Generator, n: int, k: int, d: int) -> tuple:

@@ -1,6 +1,7 @@
 """Notebook 04, the questions."""
 
-from course_lib.exercises.exercise import Exercise, mistakes
+from course_lib.exercises.choices import choice_question
+from course_lib.exercises.exercise import Question, mistakes
 
 # fmt: off
 PRINTED_CHAMFER_MISTAKES = mistakes({
@@ -13,7 +14,7 @@ PRINTED_CHAMFER_MISTAKES = mistakes({
 })
 # fmt: on
 
-PRINTED_CHAMFER = Exercise(
+PRINTED_CHAMFER = Question(
     number="4.4",
     name="printed_chamfer",
     reference=20.01,
@@ -23,58 +24,37 @@ PRINTED_CHAMFER = Exercise(
 )
 
 # fmt: off
-LAPLACIAN_MINIMUM_MISTAKES = mistakes({
-    "A": ("A", "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."),
-    "B": ("B", "Nothing in the loss knows the volume, so nothing keeps it."),
-    "D": ("D", "The rim of a flat disc has neighbours on one side only: δ ≠ 0 there."),
-    "E": ("E", "The loss is a convex quadratic form: small steps always lead downhill."),
-})
+LAPLACIAN_MINIMUM = choice_question("4.10", "laplacian_minimum", "C", {
+    "A": ("the rabbit that it started as, only smoother",
+        "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."),
+    "B": ("the flattest surface with the same volume",
+        "Nothing in the loss knows the volume, so nothing keeps it."),
+    "C": ("all vertices in one point",
+        "The outermost vertex in any direction equals the middle of its neighbours only if "
+        "they are all as far out; through a connected mesh that makes all vertices equal."),
+    "D": ("a flat disc, the shadow of the rabbit",
+        "The rim of a flat disc has neighbours on one side only: δ ≠ 0 there."),
+    "E": ("it oscillates and never comes to rest",
+        "The loss is a convex quadratic form: small steps always lead downhill."),
+}, hints=("The loss is 0 only if every vertex *is* the middle of its neighbours.",
+         "Take the vertex that is farthest to the right. How can it be the middle of its "
+         "neighbours?"))
 # fmt: on
-
-LAPLACIAN_MINIMUM = Exercise(
-    number="4.10",
-    name="laplacian_minimum",
-    reference="C",
-    choices={
-        "A": "the rabbit that it started as, only smoother",
-        "B": "the flattest surface with the same volume",
-        "C": "all vertices in one point",
-        "D": "a flat disc, the shadow of the rabbit",
-        "E": "it oscillates and never comes to rest",
-    },
-    misconceptions=LAPLACIAN_MINIMUM_MISTAKES,
-    hints=(
-        "The loss is 0 only if every vertex *is* the middle of its neighbours.",
-        "Take the vertex that is farthest to the right. How can it be the middle of its neighbours?",
-    ),
-    explanation="The outermost vertex in any direction equals the middle of its neighbours only if "
-    "they are all as far out; through a connected mesh that makes all vertices equal.",
-)
 
 # fmt: off
-OUTLIER_METRIC_MISTAKES = mistakes({
-    "A": ("A", "F1 and Chamfer are means over many points: one point weighs 1/n."),
-    "C": ("C", "It is the maximum that one point can decide, not the mean."),
-    "D": ("D", "For F1 one point in a thousand turns from near to far: it loses .0005."),
-    "E": ("E", "The maximum of the distances is decided by the worst point alone."),
-})
+OUTLIER_METRIC = choice_question("4.13", "outlier_metric", "B", {
+    "A": ("all three become about 20 times worse",
+        "F1 and Chamfer are means over many points: one point weighs 1/n."),
+    "B": ("Hausdorff becomes 20 times worse, Chamfer less than twice as bad, F1 hardly changes",
+        "A maximum follows its worst point, a mean of squares feels it with weight 1/n, and a "
+        "count only notices that one point has crossed the threshold."),
+    "C": ("Chamfer becomes 20 times worse, Hausdorff less than twice as bad, F1 hardly changes",
+        "It is the maximum that one point can decide, not the mean."),
+    "D": ("F1 falls to 0, the other two hardly change",
+        "For F1 one point in a thousand turns from near to far: it loses .0005."),
+    "E": ("none of them changes visibly",
+        "The maximum of the distances is decided by the worst point alone."),
+}, hints=("Which of the three is a maximum, which a mean, and which a count?",))
 # fmt: on
-
-OUTLIER_METRIC = Exercise(
-    number="4.13",
-    name="outlier_metric",
-    reference="B",
-    choices={
-        "A": "all three become about 20 times worse",
-        "B": "Hausdorff becomes 20 times worse, Chamfer less than twice as bad, F1 hardly changes",
-        "C": "Chamfer becomes 20 times worse, Hausdorff less than twice as bad, F1 hardly changes",
-        "D": "F1 falls to 0, the other two hardly change",
-        "E": "none of them changes visibly",
-    },
-    misconceptions=OUTLIER_METRIC_MISTAKES,
-    hints=("Which of the three is a maximum, which a mean, and which a count?",),
-    explanation="A maximum follows its worst point, a mean of squares feels it with weight 1/n, and a "
-    "count only notices that one point has crossed the threshold.",
-)
 
 EXERCISES = (PRINTED_CHAMFER, LAPLACIAN_MINIMUM, OUTLIER_METRIC)

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import cameras
+from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.reconstruction import baselines
 
@@ -120,27 +121,16 @@ VISIBLE = Exercise(
 )
 
 # fmt: off
-CANNOT_TELL_MISTAKES = mistakes({
-    "front": ("A", "The front shows in the picture (a back rest, a propeller)."),
-    "colour": ("B", "The colours are in the picture, up to the colour of the light."),
-    "silhouette": ("D", "The silhouette is the border between object and background."),
-})
+CANNOT_TELL = choice_question("5.1", "what_one_picture_cannot_tell", "C", {
+    "A": ("which side of the object is in front, since the frame is the object's own",
+        "The front shows in the picture (a back rest, a propeller)."),
+    "B": ("the colours of the parts that are seen",
+        "The colours are in the picture, up to the colour of the light."),
+    "C": ("how large the object is, if the distance of the camera is unknown",
+        "Twice the size at twice the distance gives the same picture. That is why all pictures "
+        "of this data set are taken from one distance."),
+    "D": ("where the silhouette is", "The silhouette is the border between object and background."),
+}, hints=("Move the camera twice as far away and make the object twice as large.",))
 # fmt: on
-
-CANNOT_TELL = Exercise(
-    number="5.1",
-    name="what_one_picture_cannot_tell",
-    reference="C",
-    choices={
-        "A": "which side of the object is in front, since the frame is the object's own",
-        "B": "the colours of the parts that are seen",
-        "C": "how large the object is, if the distance of the camera is unknown",
-        "D": "where the silhouette is",
-    },
-    misconceptions=CANNOT_TELL_MISTAKES,
-    hints=("Move the camera twice as far away and make the object twice as large.",),
-    explanation="Twice the size at twice the distance gives the same picture. That is why all "
-    "pictures of this data set are taken from one distance.",
-)
 
 EXERCISES = (RETRIEVE, VISIBLE, CANNOT_TELL)

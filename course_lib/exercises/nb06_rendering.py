@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from course_lib.cameras import look_at, project
-from course_lib.exercises.exercise import Case, Exercise, mistakes
+from course_lib.exercises.choices import choice_question
+from course_lib.exercises.exercise import Case, Exercise, Question, mistakes
 
 
 def _view(generator: torch.Generator, size: tuple[int, int] = (30, 40)) -> tuple:
@@ -97,64 +98,36 @@ PROJECT = Exercise(
 )
 
 # fmt: off
-PICTURE_UPSIDE_DOWN_MISTAKES = mistakes({
-    "focal": ("A", "That turns the image by 180° but the camera still looks the wrong way."),
-    "transpose": ("B",
+PICTURE_UPSIDE_DOWN = choice_question("6.2", "upside_down_and_backwards", "C", {
+    "A": ("multiply the focal length by −1",
+        "That turns the image by 180° but the camera still looks the wrong way."),
+    "B": ("transpose the rotation of every pose",
         "Transposing inverts the rotation: right if the poses were world-to-camera. But here "
         "the positions are right, and only the cameras' own axes differ."),
-    "rows": ("D",
-        "Rows belong to the **world's** axes: that would mirror the scene and move the cameras. "
-        "The camera's axes are the columns."),
-})
+    "C": ("negate the second and third column of every camera-to-world matrix",
+        "Column 2 is the camera's y, column 3 its z; the position (column 4) stays."),
+    "D": ("negate the second and third row of every camera-to-world matrix",
+        "Rows belong to the **world's** axes: that would mirror the scene and move the "
+        "cameras. The camera's axes are the columns."),
+}, hints=("OpenCV's camera: x right, y down, z forwards. Ours: x right, y up, z backwards.",
+         "Which part of a camera-to-world matrix holds the camera's y axis in world coordinates?"))
 # fmt: on
-
-PICTURE_UPSIDE_DOWN = Exercise(
-    number="6.2",
-    name="upside_down_and_backwards",
-    reference="C",
-    choices={
-        "A": "multiply the focal length by −1",
-        "B": "transpose the rotation of every pose",
-        "C": "negate the second and third column of every camera-to-world matrix",
-        "D": "negate the second and third row of every camera-to-world matrix",
-    },
-    misconceptions=PICTURE_UPSIDE_DOWN_MISTAKES,
-    hints=(
-        "OpenCV's camera: x right, y down, z forwards. Ours: x right, y up, z backwards.",
-        "Which part of a camera-to-world matrix holds the camera's y axis in world coordinates?",
-    ),
-    explanation="Column 2 is the camera's y, column 3 its z; the position (column 4) stays.",
-)
 
 # fmt: off
-POSES_INSIDE_OUT_MISTAKES = mistakes({
-    "scale": ("A", "Scaling moves all cameras away alike: they stay in one place."),
-    "negate": ("C",
+POSES_INSIDE_OUT = choice_question("6.3", "cameras_in_a_heap", "B", {
+    "A": ("scale the scene up", "Scaling moves all cameras away alike: they stay in one place."),
+    "B": ("invert the matrices: they are world-to-camera",
+        "In world-to-camera form t is where the camera sees the world's origin, the same for "
+        "all cameras on a sphere; the position is −Rᵀt."),
+    "C": ("negate the positions",
         "The position is −Rᵀt, with R turned differently for each camera: negating t alone "
         "keeps all of them in one place."),
-    "normalise": ("D",
+    "D": ("normalise the quaternions",
         "A quaternion of the wrong length scales the rotation, it does not gather the cameras."),
-})
+}, hints=("World-to-camera is x_cam = R·x + t. Where is the world's origin seen from each camera?",
+         "All cameras see the object straight ahead at the same distance: so t is the same for "
+         "all."))
 # fmt: on
-
-POSES_INSIDE_OUT = Exercise(
-    number="6.3",
-    name="cameras_in_a_heap",
-    reference="B",
-    choices={
-        "A": "scale the scene up",
-        "B": "invert the matrices: they are world-to-camera",
-        "C": "negate the positions",
-        "D": "normalise the quaternions",
-    },
-    misconceptions=POSES_INSIDE_OUT_MISTAKES,
-    hints=(
-        "World-to-camera is x_cam = R·x + t. Where is the world's origin seen from each camera?",
-        "All cameras see the object straight ahead at the same distance: so t is the same for all.",
-    ),
-    explanation="In world-to-camera form t is where the camera sees the world's origin, the same for "
-    "all cameras on a sphere; the position is −Rᵀt.",
-)
 
 # fmt: off
 SMALLER_IMAGE_MISTAKES = mistakes({
@@ -167,7 +140,7 @@ SMALLER_IMAGE_MISTAKES = mistakes({
 })
 # fmt: on
 
-SMALLER_IMAGE = Exercise(
+SMALLER_IMAGE = Question(
     number="6.4",
     name="focal_of_the_smaller_image",
     reference=150.0,

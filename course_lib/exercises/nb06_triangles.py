@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.rasterize import barycentric_coordinates, nearest_face, perspective_correct
 
@@ -218,27 +219,16 @@ NEAREST = Exercise(
 
 
 # fmt: off
-VANISHING_MISTAKES = mistakes({
-    "division": ("B", "The projection is smooth wherever the depth is positive."),
-    "sorting": ("C",
+VANISHING = choice_question("6.8", "why_the_hard_picture_has_no_gradient", "A", {
+    "A": ("every pixel shows one face or another, and stays so under a small motion",
+        "Coverage is a step function of the vertices: its derivative is 0 wherever it exists."),
+    "B": ("the projection divides by the depth",
+        "The projection is smooth wherever the depth is positive."),
+    "C": ("the z-buffer sorts the faces, and sorting cannot be differentiated",
         "A single triangle needs no sorting, and its silhouette has no gradient either."),
-    "resolution": ("D", "More pixels change the size of the jumps, not what lies between them."),
-})
+    "D": ("the picture has too few pixels",
+        "More pixels change the size of the jumps, not what lies between them."),
+}, hints=("Look at the staircase: what is its slope between two jumps?",))
 # fmt: on
-
-VANISHING = Exercise(
-    number="6.8",
-    name="why_the_hard_picture_has_no_gradient",
-    reference="A",
-    choices={
-        "A": "every pixel shows one face or another, and stays so under a small motion",
-        "B": "the projection divides by the depth",
-        "C": "the z-buffer sorts the faces, and sorting cannot be differentiated",
-        "D": "the picture has too few pixels",
-    },
-    misconceptions=VANISHING_MISTAKES,
-    hints=("Look at the staircase: what is its slope between two jumps?",),
-    explanation="Coverage is a step function of the vertices: its derivative is 0 wherever it exists.",
-)
 
 EXERCISES = (BARYCENTRIC, PERSPECTIVE, NEAREST, VANISHING)

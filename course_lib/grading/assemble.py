@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from nbval.plugin import comment_markers
 
 from course_lib.checking.sources import solution_source
-from course_lib.exercises import catalogue, find
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises import find, written
+from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE, catalogue_module
 
@@ -61,7 +61,7 @@ def make_plan(exercise: Exercise, seed: str, extra: dict | None = None) -> Plan:
     """
     extra = extra or {}
     points = extra.get("points", exercise.points)
-    if exercise.is_question:
+    if isinstance(exercise, Question):
         return Plan(exercise.name, points, (HiddenCase("answer", 0),))
     own = list(enumerate(exercise.cases))
     sources = [(case.name, index, None) for index, case in own if not case.fixed]
@@ -143,14 +143,14 @@ def _setup(exercise: Exercise, source: str) -> str:
     """The notebook's names, and the other exercises that the student's cell uses."""
     lines = ["from course_lib.grading.inside import *"]
     used = names_used(source)
-    for name, other in catalogue().items():
-        if name in used and name != exercise.name and not other.is_question:
+    for other in written():
+        if other.name in used and other.name != exercise.name:
             lines.append(f"from {other.reference.__module__} import {other.reference.__name__}")
     return "\n".join(lines)
 
 
 def _call(exercise: Exercise, case: HiddenCase) -> str:
-    module = "" if exercise.is_question else catalogue_module(exercise)
+    module = "" if isinstance(exercise, Question) else catalogue_module(exercise)
     make = f", make=lambda g: {case.make}" if case.make else ""
     return (
         "from course_lib.grading.inside import show\n\n"

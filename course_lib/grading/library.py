@@ -15,7 +15,7 @@ from pathlib import Path
 
 import course_lib
 from course_lib.exercises import catalogue
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 WHOLE = "whole course"
@@ -91,7 +91,7 @@ def _link(common: Path, source: Path, target: Path) -> None:
 def _changed_texts(exercise: Exercise | None) -> dict[Path, str]:
     """The files that a copy has in another form, by their path inside the package."""
     texts = {Path("checking/__init__.py"): INERT_CHECKING}
-    if exercise is None or exercise.is_question:
+    if exercise is None or isinstance(exercise, Question):
         return texts
     home = _home(exercise)
     texts[home.relative_to(PACKAGE)] = without_body(
@@ -125,8 +125,8 @@ def _is_copied(relative: Path, exercise: Exercise | None) -> bool:
     if first == "checking":
         return relative.name in (*CHECKING, "__init__.py")
     if first == "exercises" and relative.stem.startswith("nb") and exercise is not None:
-        return not exercise.is_question and relative.stem == catalogue_module(exercise)
-    return first not in ("authoring", "__main__.py")
+        return not isinstance(exercise, Question) and relative.stem == catalogue_module(exercise)
+    return first not in ("authoring", "__main__.py") and relative.name != "choices.py"
 
 
 def _home(exercise: Exercise) -> Path:
@@ -154,16 +154,26 @@ def without_body(text: str, name: str) -> str:
 
 
 def only_cases(text: str) -> str:
-    """A catalogue module reduced to what makes the cases: no misconceptions, hints or explanations.
+    """A catalogue module reduced to what makes the cases: no questions, misconceptions or hints.
 
     (When a question is graded, no catalogue is there at all.)
     """
     tree = ast.parse(text)
+    questions = {name for s in tree.body if _is_question(s) for name in _defined(s) or ()}
+    tree.body = [s for s in tree.body if not _is_question(s)]
+    for group in [node for node in ast.walk(tree) if isinstance(node, ast.Tuple)]:
+        group.elts = [e for e in group.elts if not (isinstance(e, ast.Name) and e.id in questions)]
     for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         if isinstance(call.func, ast.Name) and call.func.id == "Exercise":
             call.keywords = [k for k in call.keywords if k.arg in KEPT_KEYWORDS]
     tree.body = _reachable(tree.body, "EXERCISES")
     return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _is_question(statement: ast.stmt) -> bool:
+    call = getattr(statement, "value", None)
+    names = ("Question", "choice_question")
+    return isinstance(call, ast.Call) and getattr(call.func, "id", "") in names
 
 
 def _reachable(statements: list[ast.stmt], start: str) -> list[ast.stmt]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 from course_lib.checking.compare import difference
 from course_lib.exercises import find
+from course_lib.exercises.exercise import Question
 from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell
 from course_lib.grading.plugin import compare, decode
@@ -174,7 +175,7 @@ def _misconception(plan: Plan, key: Key, rows: list[dict]) -> tuple[str, str]:
     """(name, message) of the misconception that gives the same as the student on every case."""
     exercise = find(plan.exercise)
     for misconception, texts in zip(exercise.misconceptions, key.misconceptions, strict=True):
-        if exercise.is_question:
+        if isinstance(exercise, Question):
             given = decode(rows[0]["got"])
             same = given is not None and str(given.value) == str(misconception.wrong)
         else:

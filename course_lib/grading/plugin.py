@@ -24,7 +24,7 @@ from course_lib.checking.compare import Difference, difference
 from course_lib.checking.diagnose import State, judge_answer
 from course_lib.checking.outcome import Outcome
 from course_lib.exercises import find
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading import provisioner, sandbox
 from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE
@@ -257,7 +257,7 @@ def compare(exercise: Exercise, expected: str | None, got: str | None) -> Differ
     if wanted is None or given is None:
         return Difference("no outcome", "")
     try:
-        if exercise.is_question:
+        if isinstance(exercise, Question):
             right = given.failure is None
             right = right and judge_answer(exercise, given.value).state is State.CORRECT
             return None if right else Difference("answer", "")

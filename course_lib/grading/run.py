@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import catalogue, find
-from course_lib.exercises.exercise import Case
+from course_lib.exercises.exercise import Case, Question
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell, Extract, extract
@@ -208,7 +208,7 @@ def _is_usable(expected: list[str | None]) -> bool:
 def _misconceptions(plan: Plan) -> list[list[str]]:
     """What each wrong implementation of the catalogue gives on the hidden cases."""
     exercise = find(plan.exercise)
-    if exercise.is_question:
+    if isinstance(exercise, Question):
         return [[] for _ in exercise.misconceptions]
     cases = [_case(plan, number) for number in range(len(plan.cases))]
     seeds = [hidden.seed for hidden in plan.cases]

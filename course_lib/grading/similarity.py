@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from course_lib.checking.sources import solution_source
 from course_lib.exercises import find
+from course_lib.exercises.exercise import Question
 
 RUN = 6
 FEWEST_RUNS = 30
@@ -87,4 +88,4 @@ def alike_pairs(sources: dict[str, dict[str, str]]) -> list[Pair]:
 
 def _reference(exercise: str) -> str:
     found = find(exercise)
-    return "" if found.is_question else solution_source(found)
+    return "" if isinstance(found, Question) else solution_source(found)

@@ -77,11 +77,6 @@ viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, colu
 #
 # **Question 5.1.** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
 # With one picture and no other knowledge, what can *not* be found out?
-#
-# - A: which side of the object is in front, since the frame is the object's own
-# - B: the colours of the parts that are seen
-# - C: how large the object is, if the distance of the camera is unknown
-# - D: where the silhouette is
 
 # %% [exercise] what_one_picture_cannot_tell
 

@@ -50,18 +50,6 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 #
 # **Question 7.1.** Why must $\sigma$ not depend on the direction?
 
-# %%
-viz.table(
-    [
-        ["A", "because a direction has only two numbers"],
-        ["B", "because a surface does not move when one walks around it"],
-        ["C", "because the network would become too slow"],
-        ["D", "because density cannot be differentiated with respect to a direction"],
-    ],
-    ["answer", "the density must not depend on the direction …"],
-    "Choices of question 7.1",
-)
-
 # %% [exercise] why_density_ignores_the_view
 
 # %% [markdown]
@@ -553,33 +541,27 @@ viz.table(
 # Five questions, one from each part. Answer with a letter, as `"A"`.
 #
 # **7.11** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
-# *A* stays the same, *B* doubles, *C* halves, *D* falls to an eighth.
 
 # %% [exercise] quiz_occupied_share
 
 # %% [markdown]
 # **7.12** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
-# still useless. Which of these is it? *A* it covers one corner of the chair very well, *B* it has the
-# right number of points, *C* it is a mirror image, *D* it is the chair and a second chair beside it.
+# still useless. Which of these is it?
 
 # %% [exercise] quiz_one_sided_chamfer
 
 # %% [markdown]
-# **7.13** The gradient of a signed distance function has the length … *A* 0, *B* depends on the
-# curvature, *C* the distance, *D* 1 (almost everywhere).
+# **7.13** The gradient of a signed distance function has, almost everywhere, the length …
 
 # %% [exercise] quiz_gradient_of_an_sdf
 
 # %% [markdown]
-# **7.14** Ten thousand predicted points are perfect, one is far away. Which metric suffers most? *A* F1,
-# *B* Hausdorff distance, *C* Chamfer distance, *D* IoU.
+# **7.14** Ten thousand predicted points are perfect, one is far away. Which metric suffers most?
 
 # %% [exercise] quiz_outlier
 
 # %% [markdown]
-# **7.15** Why write a table's row as a sentence for a language model? *A* it could not read numbers
-# otherwise, *B* text is shorter, *C* the meaning of the columns comes along, so few labelled rows are
-# enough, *D* the order of the columns would matter otherwise.
+# **7.15** Why write a table's row as a sentence for a language model?
 
 # %% [exercise] quiz_serialised_row
 
