@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.stable import safe_divide
+
 Number = int | float | Float[Tensor, ""]
 Vector = Float[Tensor, "*#batch 3"] | Sequence[float | int]
 
@@ -80,9 +82,8 @@ def project(
     rotation, position = camera_to_world[:3, :3], camera_to_world[:3, 3]
     in_camera = (points - position) @ rotation  # (n, 3): row vectors, so Rᵀq is q R
     depth = -in_camera[:, 2]
-    safe = torch.where(depth.abs() < 1e-9, torch.full_like(depth, 1e-9), depth)
-    x = width / 2 + focal * in_camera[:, 0] / safe
-    y = height / 2 - focal * in_camera[:, 1] / safe
+    x = width / 2 + focal * safe_divide(in_camera[:, 0], depth, otherwise=0.0)
+    y = height / 2 - focal * safe_divide(in_camera[:, 1], depth, otherwise=0.0)
     return torch.stack([x, y], dim=-1), depth
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from course_lib.meshes import Mesh, cotangent_laplacian
 from course_lib.neighbors import mutual_nearest_neighbors
+from course_lib.stable import cosine_or_flat, cross_or_zero, unit
 
 
 def chamfer_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
@@ -20,7 +21,7 @@ def chamfer_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Fl
 
     L(P, Q) = |P|⁻¹ Σ_{(p,q) ∈ Λ(P,Q)} ‖p − q‖² + |Q|⁻¹ Σ_{(q,p) ∈ Λ(Q,P)} ‖q − p‖², where Λ(P, Q)
     pairs every p with its nearest q (Gkioxari et al. 2019, "Mesh R-CNN", eq. 1; the slide drops
-    |Q|⁻¹). In squared units of length. Raises ValueError for empty or non-finite clouds.
+    |Q|⁻¹). In squared units of length. Differentiable in p and q.
 
     >>> chamfer_distance(torch.zeros(1, 1, 3), torch.tensor([[[1.0, 0, 0], [3.0, 0, 0]]]))
     tensor([6.])
@@ -61,8 +62,7 @@ def edge_loss(vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]) -> F
 
     vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh
 
-    L(V, E) = |E|⁻¹ Σ_{(v,v') ∈ E} ‖v − v'‖² (Mesh R-CNN, section 3.2). Raises ValueError without
-    edges.
+    L(V, E) = |E|⁻¹ Σ_{(v,v') ∈ E} ‖v − v'‖² (Mesh R-CNN, section 3.2), differentiable in the vertices.
 
     >>> edge_loss(torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 2, 0]]), torch.tensor([[0, 1], [1, 2]]))
     tensor(2.5000)
@@ -86,8 +86,8 @@ def smooth_loss(
     mean. The slide's formula; it is the flattening loss of Liu et al. 2019, "Soft rasterizer".
 
     θ does not depend on the winding of the faces. An edge on the border has no angle and costs
-    nothing, nor does a pair of faces of which one has no area; where more than two faces meet in an
-    edge, every pair of them counts.
+    nothing; where more than two faces meet in an edge, every pair of them counts. Differentiable in
+    the vertices.
 
     >>> from course_lib.meshes import box
     >>> smooth_loss(box(2.0).vertices, box(2.0).faces)  # 12 right angles, 6 flat diagonals
@@ -97,9 +97,7 @@ def smooth_loss(
     start, end, one, other = (vertices[..., i, :] for i in hinges(faces).unbind(dim=1))
     # Perpendicular to the edge, turned by 90° away from each face: θ lies between the two.
     a, b = cross_or_zero(end - start, one - start), cross_or_zero(end - start, other - start)
-    cos = (unit(a) * unit(b)).sum(dim=-1)
-    has_angle = (a != 0).any(dim=-1) & (b != 0).any(dim=-1)
-    return torch.where(has_angle, (cos + 1).square(), 0).sum(dim=-1)
+    return (cosine_or_flat(a, b) + 1).square().sum(dim=-1)
 
 
 def laplacian_coordinates(
@@ -110,7 +108,8 @@ def laplacian_coordinates(
     vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> the shape of vertices
 
     N(p) are the vertices that share an edge with p; `edges` lists each edge once. The slide's
-    umbrella operator is U(p) = −δ_p. A vertex without neighbours has δ = 0.
+    umbrella operator is U(p) = −δ_p. A vertex without neighbours has δ = 0. Differentiable in the
+    vertices.
 
     >>> laplacian_coordinates(torch.tensor([[0.0, 3, 0], [2, 0, 0]]), torch.tensor([[0, 1]]))
     tensor([[-2.,  3.,  0.],
@@ -128,7 +127,8 @@ def laplacian_loss(
 ) -> Float[Tensor, "*b"]:
     """Mean squared length of the Laplacian coordinates: L(V, E) = |V|⁻¹ Σ_{p ∈ V} ‖δ_p‖².
 
-    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh
+    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh,
+    differentiable in the vertices
 
     >>> laplacian_loss(torch.tensor([[0.0, 3, 0], [2, 0, 0]]), torch.tensor([[0, 1]]))
     tensor(13.)
@@ -180,21 +180,6 @@ def smoothing_steps(
     return vertices
 
 
-def unit(vectors: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-    """Vectors scaled to length 1; zero stays zero, with zero for its gradient.
-
-    >>> unit(torch.tensor([[0.0, 0, 2], [0, 0, 0]]))
-    tensor([[0., 0., 1.],
-            [0., 0., 0.]])
-    """
-    # First by the largest component, so that squares neither overflow nor vanish.
-    largest = vectors.detach().abs().amax(dim=-1, keepdim=True)
-    is_zero = largest == 0
-    scaled = torch.where(is_zero, 1, vectors / torch.where(is_zero, 1, largest))
-    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
-    return torch.where(is_zero, 0, scaled / length)
-
-
 def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
     """Every pair of faces that share an edge, as (edge start, edge end, one corner, other corner).
 
@@ -217,19 +202,6 @@ def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
             torch.cat([edges[first], opposite[first, None], opposite[first + apart, None]], dim=1)
         )
     return torch.cat(pairs)
-
-
-def cross_or_zero(u: Float[Tensor, "*n 3"], v: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-    """u × v; exactly zero, with zero for its gradient, where it would only be rounding error.
-
-    >>> cross_or_zero(torch.eye(3)[:2], torch.tensor([[0.0, 2, 0], [0, 3, 0]]))
-    tensor([[0., 0., 2.],
-            [0., 0., 0.]])
-    """
-    product = torch.linalg.cross(u, v, dim=-1)
-    sizes = [vector.detach().abs().amax(dim=-1, keepdim=True) for vector in (product, u, v)]
-    is_sure = sizes[0] > 8 * torch.finfo(product.dtype).eps * sizes[1] * sizes[2]
-    return torch.where(is_sure, product, 0)
 
 
 def gather_rows(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from course_lib.losses import normal_loss
 from course_lib.neighbors import mutual_nearest_neighbors
+from course_lib.stable import safe_divide, square_root
 
 
 def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
@@ -21,16 +22,15 @@ def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Ten
     a, b: (b, ...) of True/False or of occupancies in [0, 1] -> (b,)
 
     A cell is occupied if it is True or at least 0.5 (occupancies in [0, 1], not logits). Two empty
-    grids agree: 1. The result has the default floating-point type. Raises ValueError for different
-    shapes and for values outside [0, 1].
+    grids agree: 1.
 
     >>> iou(torch.tensor([[0.9, 0.5, 0.1]]), torch.tensor([[True, False, False]]))
     tensor([0.5000])
     """
     check_grids(a, b)
-    a, b = occupied(a).flatten(1), occupied(b).flatten(1)
+    a, b = a.flatten(1) >= 0.5, b.flatten(1) >= 0.5
     intersection, union = (a & b).sum(dim=1), (a | b).sum(dim=1)
-    return torch.where(union > 0, intersection / union.clamp_min(1), 1.0)
+    return torch.where(union > 0, intersection / union, 1.0)
 
 
 def soft_iou(a: Float[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
@@ -40,16 +40,15 @@ def soft_iou(a: Float[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float
 
     The same as `iou` if all values are 0 or 1. It is the expected overlap of independent cells, so
     that a grid with values in between does not agree fully even with itself. Two grids of zeros
-    agree: 1. Raises ValueError for different shapes and for values outside [0, 1].
+    agree: 1. Differentiable in a and b.
 
     >>> soft_iou(torch.tensor([[0.5, 1.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7500])
     """
     check_grids(a, b)
-    a, b = a.flatten(1), b.to(a.dtype).flatten(1)
-    intersection = (a * b).sum(dim=1)
-    union = (a + b - a * b).sum(dim=1)
-    return torch.where(union > 0, intersection / torch.where(union > 0, union, 1), 1)
+    a, b = a.flatten(1), b.flatten(1)
+    intersection, union = (a * b).sum(dim=1), (a + b - a * b).sum(dim=1)
+    return safe_divide(intersection, union, otherwise=1.0)
 
 
 def f_score(
@@ -61,8 +60,7 @@ def f_score(
 
     Precision P is the fraction of the predicted points `p` nearer than `threshold` to the true
     points `q`, recall R the fraction of `q` nearer than that to `p`; nearer means strictly less,
-    and distances are not squared (Tatarchenko et al. 2019, section 5). 0 if P = R = 0. Raises
-    ValueError unless the threshold is positive.
+    and distances are not squared (Tatarchenko et al. 2019, section 5). 0 if P = R = 0.
 
     >>> p, q = torch.zeros(1, 10, 3), torch.tensor([[[0.0, 0, 0], [100, 0, 0]]])
     >>> f_score(p, q, 1.0)  # P = 1, R = 1/2
@@ -73,8 +71,7 @@ def f_score(
     (p_to_q, _), (q_to_p, _) = mutual_nearest_neighbors(p, q)
     precision = (p_to_q.sqrt() < threshold).to(p.dtype).mean(dim=1)
     recall = (q_to_p.sqrt() < threshold).to(p.dtype).mean(dim=1)
-    total = precision + recall
-    return torch.where(total > 0, 2 * precision * recall / torch.where(total > 0, total, 1), 0)
+    return safe_divide(2 * precision * recall, precision + recall, otherwise=0.0)
 
 
 def hausdorff_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
@@ -107,16 +104,6 @@ def normal_consistency(
     tensor([1.])
     """
     return -normal_loss(p, q, p_normals, q_normals) / 2
-
-
-def square_root(squared: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """√x with gradient 0, not infinity, at x = 0.
-
-    >>> square_root(torch.tensor([0.0, 9.0]))
-    tensor([0., 3.])
-    """
-    positive = squared > 0
-    return torch.where(positive, torch.where(positive, squared, 1).sqrt(), 0)
 
 
 def occupied(grid: Shaped[Tensor, "*grid"]) -> Bool[Tensor, "*grid"]:

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-OPAQUE = (
-    1e4  # optical depths are cut here: exp(-1e4) is 0 in every float type, and inf - inf is not
-)
+from course_lib.stable import in_single, safe_divide
+
+OPAQUE = 1e4
+"""Optical depths are cut here: exp(-1e4) is 0 in every float type, and inf - inf is not."""
 
 
 class Composite(NamedTuple):
@@ -25,13 +26,15 @@ class Composite(NamedTuple):
     opacity: Tensor
 
 
+@in_single
 def positional_encoding(
     x: Float[Tensor, "*batch d"], n_frequencies: int
 ) -> Float[Tensor, "*batch features"]:
     """Fourier features γ(x) = (sin 2⁰πx, cos 2⁰πx, …, sin 2ᴸ⁻¹πx, cos 2ᴸ⁻¹πx), NeRF eq. 4.
 
     L is `n_frequencies`, features = 2·L·d. Layout: for each frequency first the sines of all d
-    coordinates, then their cosines. The input itself is not included. Made for x in [-1, 1].
+    coordinates, then their cosines. The input itself is not included. Made for x in [-1, 1], with any
+    number of axes before the last; differentiable in x.
 
     >>> positional_encoding(torch.tensor([0.5]), 2).round(decimals=4).abs()
     tensor([1., 0., 0., 1.])
@@ -39,9 +42,8 @@ def positional_encoding(
     if n_frequencies < 0:
         raise ValueError(f"expected n_frequencies >= 0, got {n_frequencies}")
     frequencies = math.pi * 2.0 ** torch.arange(n_frequencies, device=x.device)
-    angles = _at_least_single(x)[..., None, :] * frequencies[:, None]  # (..., L, d)
-    features = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (..., L, 2d)
-    return features.flatten(-2).to(x.dtype)
+    angles = x[..., None, :] * frequencies[:, None]  # (..., L, d)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)  # (..., L, 2d) → (..., 2Ld)
 
 
 def stratified_positions(
@@ -89,6 +91,7 @@ def stratified_samples(
     return stratified_positions(near, far, u)
 
 
+@in_single
 def compositing_weights(
     sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]
 ) -> Float[Tensor, "*batch s"]:
@@ -96,7 +99,8 @@ def compositing_weights(
 
     wᵢ = Tᵢ (1 - exp(-σᵢδᵢ)) with the transmittance Tᵢ = exp(-Σ_{j<i} σⱼδⱼ).
     sigma: densities >= 0; deltas: lengths of the intervals (the last may be 1e10 or inf, "as far as
-    the ray goes"). The weights are >= 0 and sum to the ray's opacity 1 - exp(-Σσδ) <= 1.
+    the ray goes"). The weights are >= 0 and sum to the ray's opacity 1 - exp(-Σσδ) <= 1. Differentiable
+    in sigma and deltas; any number of axes before the last.
 
     >>> compositing_weights(torch.full((2,), math.log(2)), torch.ones(2))
     tensor([0.5000, 0.2500])
@@ -109,10 +113,10 @@ def compositing_weights(
             raise ValueError(f"expected {name} >= 0, got {worst:g}; use relu or softplus")
     tau = optical_depth(sigma, deltas)
     before = torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)  # what lies in front of sample i
-    weights = torch.exp(-before) * -torch.expm1(-tau)
-    return weights.to(sigma.dtype)
+    return torch.exp(-before) * -torch.expm1(-tau)  # expm1: 1 - exp(-τ) without cancelling digits
 
 
+@in_single
 def composite(
     weights: Float[Tensor, "*batch s"],
     colors: Float[Tensor, "*batch s c"],
@@ -129,16 +133,15 @@ def composite(
     >>> composite(w, c, torch.tensor([2.0, 5.0]), background=1.0)
     Composite(color=tensor([0.7500, 0.5000]), depth=tensor(3.), opacity=tensor(0.7500))
     """
-    w = _at_least_single(weights)
-    opacity = w.sum(-1)
-    color = (w[..., None] * colors).sum(-2)
+    opacity = weights.sum(-1)
+    color = (weights[..., None] * colors).sum(-2)
     if background is not None:
         color = color + (1 - opacity)[..., None] * background
-    seen = opacity > torch.finfo(weights.dtype).eps
-    depth = (w * t).sum(-1) / torch.where(seen, opacity, torch.ones_like(opacity))
-    return Composite(*(x.to(weights.dtype) for x in (color, depth, opacity)))
+    depth = safe_divide((weights * t).sum(-1), opacity, otherwise=0.0)
+    return Composite(color, depth, opacity)
 
 
+@in_single
 def inverse_cdf(
     bins: Float[Tensor, "*batch edges"],
     weights: Float[Tensor, "*batch s"],
@@ -160,17 +163,13 @@ def inverse_cdf(
         )
     if not bool(((weights >= 0) & weights.isfinite()).all()):
         raise ValueError("expected weights that are finite and >= 0, got others")
-    mass = _at_least_single(weights)
-    mass = torch.where(mass.sum(-1, keepdim=True) > 0, mass, torch.ones_like(mass))
-    cdf = torch.cumsum(mass, dim=-1)
-    cdf = torch.cat([torch.zeros_like(cdf[..., :1]), cdf / cdf[..., -1:]], dim=-1)  # (..., s + 1)
-    right = torch.searchsorted(cdf.detach().contiguous(), u.to(cdf.dtype).contiguous(), right=True)
-    right = right.clamp(1, weights.shape[-1])  # cdf[right - 1] <= u < cdf[right]
+    mass = torch.where(weights.sum(-1, keepdim=True) > 0, weights, 1.0)
+    cdf = F.pad(torch.cumsum(mass, dim=-1), (1, 0))
+    cdf = cdf / cdf[..., -1:]  # (..., s + 1), from 0 to 1: one number for each edge
+    right = torch.searchsorted(cdf, u.contiguous(), right=True)  # cdf[right - 1] <= u < cdf[right]
     below, above = cdf.gather(-1, right - 1), cdf.gather(-1, right)
     start, end = bins.gather(-1, right - 1), bins.gather(-1, right)
-    width = above - below
-    inside = (u - below) / torch.where(width > 0, width, torch.ones_like(width))
-    return (start + inside * (end - start)).to(bins.dtype)
+    return start + safe_divide(u - below, above - below, otherwise=0.0) * (end - start)
 
 
 def sample_pdf(
@@ -191,7 +190,8 @@ def sample_pdf(
     if n_samples < 1:
         raise ValueError(f"expected n_samples >= 1, got {n_samples}")
     shape = (*weights.shape[:-1], n_samples)
-    u = torch.rand(shape, generator=generator, device=weights.device)
+    dtype = torch.promote_types(weights.dtype, torch.float32)
+    u = torch.rand(shape, generator=generator, device=weights.device, dtype=dtype)
     u = (torch.arange(n_samples, device=u.device) + u) / n_samples
     return inverse_cdf(bins, weights.detach(), u.clamp(max=1 - torch.finfo(u.dtype).eps))
 
@@ -199,12 +199,5 @@ def sample_pdf(
 def optical_depth(
     sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]
 ) -> Float[Tensor, "*batch s"]:
-    """τ = σδ in single precision at least; finite, like its gradients, for any σ, δ >= 0."""
-    largest = min(1e10, torch.finfo(sigma.dtype).max / 16)
-    sigma = _at_least_single(sigma).clamp(max=largest)
-    deltas = _at_least_single(deltas).clamp(max=largest)
-    return (sigma * deltas).clamp(max=OPAQUE)
-
-
-def _at_least_single(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
+    """τ = σδ; finite, like its gradients, for any σ, δ >= 0."""
+    return (sigma.clamp(max=1e10) * deltas.clamp(max=1e10)).clamp(max=OPAQUE)

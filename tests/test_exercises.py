@@ -10,7 +10,7 @@ import torch
 from course_lib import exercises
 from course_lib.checking.diagnose import State, examine
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.checking.sources import solution_source, stub_source
+from course_lib.checking.sources import runnable_source, stub_source
 from course_lib.exercises.exercise import Exercise, Question
 
 CATALOGUE = list(exercises.catalogue().values())
@@ -59,7 +59,7 @@ def test_the_stub_is_not_attempted(exercise):
 @pytest.mark.parametrize("exercise", CATALOGUE, ids=named)
 def test_the_solution_runs_by_itself_and_is_correct(exercise):
     namespace = {"__name__": "student"}
-    exec(solution_source(exercise), namespace)
+    exec(runnable_source(exercise), namespace)
     assert examine(exercise, namespace[exercise.name]).state is State.CORRECT
 
 

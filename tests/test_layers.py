@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = (
-    ("shapes", "meshes", "cameras", "neighbors", "zbuffer", "running", "sealing"),
+    ("shapes", "meshes", "cameras", "neighbors", "stable", "zbuffer", "running", "sealing"),
     ("voxels", "points", "implicit", "views"),
     ("losses", "metrics"),
     ("rasterize", "volume"),

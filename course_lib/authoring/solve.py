@@ -9,7 +9,7 @@ from nbformat.v4 import new_output
 
 from course_lib.checking.diagnose import Report, State
 from course_lib.checking.render import report_message
-from course_lib.checking.sources import solution_source
+from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise
 
@@ -25,7 +25,7 @@ def solve(notebook: NotebookNode) -> NotebookNode:
             continue
         cell.outputs, cell.execution_count = [], None
         if cell.id.startswith("ex-"):
-            cell.source = solution_source(find(cell.id.removeprefix("ex-")))
+            cell.source = runnable_source(find(cell.id.removeprefix("ex-")))
         elif cell.id.startswith("check-"):
             cell.outputs = [_correct(find(cell.id.removeprefix("check-")))]
             cell.execution_count = 1

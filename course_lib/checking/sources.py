@@ -4,10 +4,12 @@ Both are made from the reference, so there is nothing to keep in step by hand.
 """
 
 import ast
+import copy
 import inspect
+import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from course_lib.exercises.exercise import Exercise, Question
 
@@ -28,19 +30,66 @@ def stub_source(exercise: Exercise) -> str:
 
 
 def solution_source(exercise: Exercise) -> str:
-    """The reference as a cell that runs by itself: the imports it needs, then its source."""
+    """The reference as students would write it, to be pasted into the exercise cell.
+
+    Decorators, annotations and the docstring are left out, and so are guards against bad input that
+    the docstring does not ask for. Comments stay. Names that are not Python's come from the notebook.
+    """
     if isinstance(exercise, Question):
         return f"{exercise.name} = {exercise.reference!r}"
     source = textwrap.dedent(inspect.getsource(exercise.reference)).strip()
-    imports = _imports(exercise.reference)
+    tree, lines = ast.parse(source), source.splitlines()
+    removed = set(_guard_lines(tree)) if "ValueError" not in source.split('"""')[1] else set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            for text in _docstring(node):
+                removed.update(range(text.lineno, (text.end_lineno or 0) + 1))
+            removed.update(range(first, node.body[0].lineno))
+            removed.discard(node.lineno)
+            lines[node.lineno - 1] = " " * node.col_offset + _header(node)
+    kept = [line for number, line in enumerate(lines, start=1) if number not in removed]
+    return re.sub(r"(:\n)\n+", r"\1", "\n".join(kept))
+
+
+def runnable_source(exercise: Exercise) -> str:
+    """The solution as a cell that runs by itself: the imports it needs, then `solution_source`."""
+    source = solution_source(exercise)
+    imports = [] if isinstance(exercise, Question) else _imports(exercise.reference, source)
     return "\n".join(imports) + "\n\n\n" + source if imports else source
+
+
+def _header(node: ast.FunctionDef | ast.ClassDef) -> str:
+    """The line that opens a definition, without annotations."""
+    bare = copy.deepcopy(node)
+    bare.body = [ast.Pass()]
+    if isinstance(bare, ast.FunctionDef):
+        _strip_annotations(bare)
+    return ast.unparse(bare).splitlines()[0]
+
+
+def _guard_lines(tree: ast.AST) -> Iterator[int]:
+    """The lines of statements that only refuse bad input."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and _is_guard(node):
+            yield from range(node.lineno, (node.end_lineno or 0) + 1)
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    if isinstance(node, ast.If):
+        return isinstance(node.body[-1], ast.Raise) and not node.orelse
+    if isinstance(node, ast.For):
+        return all(_is_guard(child) for child in node.body)
+    call = node.value if isinstance(node, ast.Expr) else None
+    name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+    return name.lstrip("_").startswith("check_")
 
 
 def _definition(reference: Callable) -> ast.Module:
     return ast.parse(textwrap.dedent(inspect.getsource(reference)))
 
 
-def _docstring(node: ast.FunctionDef) -> list[ast.stmt]:
+def _docstring(node: ast.FunctionDef | ast.ClassDef) -> list[ast.stmt]:
     first = node.body[0]
     is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return [first] if is_text else []
@@ -55,11 +104,10 @@ def _strip_annotations(node: ast.FunctionDef) -> None:
     node.returns, node.decorator_list = None, []
 
 
-def _imports(reference: Callable) -> list[str]:
-    """One import line for each global name that the reference uses, taken from its own module."""
+def _imports(reference: Callable, source: str) -> list[str]:
+    """One import line for each global name that the source uses, taken from the reference's module."""
     module = sys.modules[reference.__module__]
-    tree = _definition(reference)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     used -= {reference.__name__}
     lines = []
     for node in ast.parse(inspect.getsource(module)).body:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from nbval.plugin import comment_markers
 
-from course_lib.checking.sources import solution_source
+from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find, written
 from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading.inside import MIME
@@ -102,7 +102,7 @@ def references_notebook(plans: list[Plan]) -> str:
     cells = [_code("set-up", "from course_lib.grading.inside import *")]
     for plan in plans:
         exercise = find(plan.exercise)
-        own = [_code("submission", solution_source(exercise))]
+        own = [_code("submission", runnable_source(exercise))]
         own += [_code("case", _call(exercise, case), i) for i, case in enumerate(plan.cases)]
         for cell in own[1:]:
             _expect(cell, "null")  # a cell without output would not be compared, nor recorded

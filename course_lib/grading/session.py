@@ -7,7 +7,7 @@ from pathlib import Path
 import nbval.plugin
 import pytest
 
-from course_lib.checking.sources import solution_source
+from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 from course_lib.grading import plugin
 from course_lib.grading.assemble import Plan, notebook, references_notebook
@@ -90,7 +90,7 @@ def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[s
     _record(got, run_notebooks([together], seconds * len(plans)))
     alone = []
     for plan in (plan for plan in plans if None in got[plan.exercise]):
-        source = solution_source(find(plan.exercise))
+        source = runnable_source(find(plan.exercise))
         alone.append(folder / f"{plan.exercise}.ipynb")
         alone[-1].write_text(notebook(plan, source, expected=["null"] * len(plan.cases)))
     if alone:

@@ -8,7 +8,7 @@ import ast
 import itertools
 from dataclasses import dataclass
 
-from course_lib.checking.sources import solution_source
+from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Question
 
@@ -88,4 +88,4 @@ def alike_pairs(sources: dict[str, dict[str, str]]) -> list[Pair]:
 
 def _reference(exercise: str) -> str:
     found = find(exercise)
-    return "" if isinstance(found, Question) else solution_source(found)
+    return "" if isinstance(found, Question) else runnable_source(found)

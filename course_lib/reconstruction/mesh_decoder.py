@@ -16,6 +16,7 @@ from course_lib.meshes import Mesh, graph_convolution, sample_surface, vertex_no
 from course_lib.reconstruction.encoder import CHANNELS, CODE, Features, FromImage
 from course_lib.reconstruction.surfaces import voxels_to_mesh
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder
+from course_lib.stable import safe_divide
 
 FOCAL = 1.3  # focal length in image heights, as in the data set
 STEPS, LAYERS, WIDTH = 2, 3, 64
@@ -121,8 +122,8 @@ def vertex_image_features(
     """
     rotation, position = camera[:, :3, :3], camera[:, None, :3, 3]
     q = (vertices - position) @ rotation  # (b, v, 3): rows, so Rᵀq is q R
-    x, y, depth = q[..., 0], -q[..., 1], -q[..., 2].clamp(max=-1e-3)
-    where = 2 * focal * torch.stack([x, y], dim=-1) / depth[..., None]  # (b, v, 2)
+    x, y, depth = q[..., 0], -q[..., 1], -q[..., 2:]
+    where = 2 * focal * safe_divide(torch.stack([x, y], dim=-1), depth, otherwise=0.0)  # (b, v, 2)
     found = F.grid_sample(image_map, where[:, :, None], padding_mode="border", align_corners=False)
     return found[..., 0].mT  # (b, c, v, 1) → (b, v, c)
 

@@ -11,15 +11,20 @@
 # %% [setup]
 
 # %% [markdown]
-# The exercises use four helpers that are given: `nearest_neighbors` finds the closest points of
-# another cloud, `hinges` the pairs of faces that share an edge, `unit` scales vectors to length 1,
-# and `centres` lists the centres of a voxel grid.
+# Some helpers are given: `nearest_neighbors` finds the closest points of another cloud (and
+# `mutual_nearest_neighbors` does so in both directions at once), `hinges` the pairs of faces that share
+# an edge, `unit` scales vectors to length 1, and `centres` lists the centres of a voxel grid. The
+# reference solutions also use small ones that keep values and gradients finite: `safe_divide` where
+# something is divided by 0, `square_root` at 0, `cross_or_zero` and `cosine_or_flat` for faces without
+# area; and `gather_rows(values, indices)`, which fetches row `indices[b, i]` of each `values[b]`. You
+# may do without them.
 
 # %%
 from course_lib import losses, meshes, metrics, shapes, viz, widgets
-from course_lib.losses import hinges, unit
-from course_lib.neighbors import nearest_neighbors
+from course_lib.losses import gather_rows, hinges
+from course_lib.neighbors import mutual_nearest_neighbors, nearest_neighbors
 from course_lib.running import Budget, budget
+from course_lib.stable import cosine_or_flat, cross_or_zero, safe_divide, square_root, unit
 
 
 def centres(r):
@@ -66,7 +71,8 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 #
 # $$\mathrm{IoU}_{\mathrm{soft}}(a, b) = \frac{\sum_i a_i b_i}{\sum_i (a_i + b_i - a_i b_i)}$$
 #
-# **Exercise 4.2.** Write `soft_iou`. It must be differentiable.
+# **Exercise 4.2.** Write `soft_iou` for a batch of grids: one number per grid, whatever its number of
+# axes. It must be differentiable. Two grids of zeros agree: 1.
 
 # %% [exercise] soft_iou
 

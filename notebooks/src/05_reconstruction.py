@@ -14,10 +14,13 @@
 # %%
 from pathlib import Path
 
+import torch.nn.functional as F
+
+from course_lib import cameras, viz, widgets
 from course_lib import reconstruction as rec
-from course_lib import viz, widgets
 from course_lib.data.single_view import SingleView
 from course_lib.running import Budget, asset, budget
+from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
 
 # %% [markdown]
 # ## 5.1 The task and its ambiguity
@@ -59,7 +62,7 @@ for name in ("image", "camera", "occupancy", "points", "sdf_points"):
 # similar are the shapes behind them? (IoU 1 is equal, 0 disjoint.)
 
 # %%
-from course_lib.metrics import iou
+from course_lib.metrics import iou, soft_iou
 from course_lib.reconstruction import baselines
 
 known = train.batch(torch.arange(0, len(train), train.views))  # one picture of each shape
@@ -201,7 +204,10 @@ def draw_mesh(network, item):
 # *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and
 # the cross-entropy alone is content with that for a long while. IoU does not count empty voxels.
 #
-# **Exercise 5.2.** Write `occupancy_loss`. Use `soft_iou` and torch's cross-entropy of logits.
+# **Exercise 5.2.** Write `occupancy_loss(logits, occupancy)`: both have the shape (b, ...), a batch of
+# grids with any number of axes; the result is one number. `soft_iou(a, b)` of notebook 4 takes
+# numbers in $[0, 1]$ and returns one IoU per grid, (b,). For the cross-entropy use torch's function
+# that takes logits: $\log\sigma(x)$ written out is infinite for large logits.
 
 # %% [exercise] occupancy_loss
 
@@ -211,8 +217,9 @@ def draw_mesh(network, item):
 # apart (stride 2), overlap if $k > 2$, and add up. A side of $r$ voxels becomes
 # $2(r - 1) + k - 2 \cdot \text{padding}$.
 #
-# **Exercise 5.3.** Write `grow`: first a ReLU, then a transposed convolution that doubles the side
-# exactly, for every even kernel size.
+# **Exercise 5.3.** Write `grow(volume, weight, bias)`: first a ReLU, then a transposed convolution that
+# doubles the side exactly, for every even kernel size k. `volume` is (b, c, r, r, r); `weight` is
+# (c, o, k, k, k), input channels first, as `F.conv_transpose3d` takes it; `bias` is (o,).
 
 # %% [exercise] grow
 
@@ -299,7 +306,11 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 #   what `F.grid_sample(…, align_corners=False)` wants.
 #
 # **Exercise 5.5.** Write `vertex_image_features`: project, then interpolate the map bilinearly.
-# Vertices outside the picture take the nearest border (`padding_mode="border"`).
+# Vertices outside the picture take the nearest border (`padding_mode="border"`). The map is
+# (b, c, h, w) with row 0 on top, the vertices (b, v, 3), `camera` (b, 4, 4) camera-to-world, `focal`
+# one number; the result is (b, v, c). `F.grid_sample` takes places as (b, rows, columns, 2), each
+# $(u, v)$, and returns (b, c, rows, columns): the vertices can be the rows of a picture with one column.
+# All vertices lie in front of the camera.
 
 # %% [exercise] vertex_image_features
 

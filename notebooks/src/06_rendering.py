@@ -23,6 +23,7 @@
 
 # %%
 from course_lib import viz
+from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
 
 viz.camera_frame()
 
@@ -38,7 +39,8 @@ viz.camera_frame()
 # with $w$ and $h$ the image's width and height in pixels, $x$ to the right, $y$ down. The centre of
 # the pixel in row $i$ and column $j$ is $x = j + 0.5$, $y = i + 0.5$.
 #
-# **Exercise 6.1.** Write the projection.
+# **Exercise 6.1.** Write `project` for $n$ points at once: it returns the pixels $(x, y)$, (n, 2), and the
+# depths, (n,). `camera_to_world` is $M$, (4, 4).
 
 # %% [exercise] project
 
@@ -187,7 +189,19 @@ viz.table(rows, ["repair", "largest difference"], "Repaired poses against the ri
 #
 # They sum to 1, $\sum_i b_i c_i = p$, and all are $\ge 0$ exactly where $p$ lies inside.
 #
-# **Exercise 6.5.** Write them, for $n$ points at once.
+# `edge_function(a, b, p)` of the next cell is twice the signed area of the triangle $a, b, p$:
+# $(b_0 - a_0)(p_1 - a_1) - (b_1 - a_1)(p_0 - a_0)$, for one point $p$ or for many, (n, 2).
+
+# %%
+from course_lib.rasterize import edge_function
+
+print(
+    edge_function(*torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 3.0]])).item(), "is twice 2 · 3 / 2"
+)
+
+# %% [markdown]
+# **Exercise 6.5.** Write `barycentric_coordinates` for $n$ points at once, (n, 2): (n, 3). `triangle` is
+# (3, 2), one corner a row.
 
 # %% [exercise] barycentric_coordinates
 
@@ -222,7 +236,8 @@ print(f"{inside.sum()} pixels are covered")
 #
 # and $\tilde b_i$ are the weights on the triangle in space.
 #
-# **Exercise 6.6.** Write the correction.
+# **Exercise 6.6.** Write the correction: from the weights $b_i$ of $n$ pixels, (n, 3), and the corners'
+# depths, (3,), the pair of the weights $\tilde b_i$, (n, 3), and the depths $z$, (n,).
 
 # %% [exercise] perspective_correct
 
@@ -408,7 +423,8 @@ viz.table(
 # - $\sigma$: the softness. $\sqrt\sigma$ is the width of the blur, and as $\sigma \to 0$ the hard test
 #   comes back.
 #
-# **Exercise 6.9.** Write the coverage.
+# **Exercise 6.9.** Write the coverage. `squared_distance` holds $d^2$ of any number of pixels, `inside`
+# whether their centres lie inside the face. It must be differentiable in `squared_distance`.
 
 # %% [exercise] soft_coverage
 
@@ -418,7 +434,8 @@ viz.table(
 #
 # $$A = 1 - \prod_j (1 - D_j).$$
 #
-# **Exercise 6.10.** Write the union. `coverage` has one face per entry of its first axis.
+# **Exercise 6.10.** Write the union. `coverage` has one face per entry of its first axis, then any
+# number of axes for the pixels. It must be differentiable.
 
 # %% [exercise] union_coverage
 

@@ -12,11 +12,16 @@
 # %% [setup]
 
 # %%
+import math
 from dataclasses import replace
+
+import torch.nn.functional as F
 
 from course_lib import cameras, losses, meshes, nerf, viz, widgets
 from course_lib.data.scenes import load_scene
 from course_lib.running import Budget, asset, budget
+from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
+from course_lib.volume import Composite, optical_depth
 
 scale = budget(1, 2)  # photographs of half the size where time is short
 photos = load_scene(downscale=scale).to(DEVICE)
@@ -188,7 +193,9 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # - $c_i$: its colour; $\hat C$: the colour of the pixel; $\sum_i w_i$: the ray's opacity.
 #
 # **Exercises 7.6 and 7.7.** Write `compositing_weights` and `composite`. The latter also gives the
-# mean depth $\sum w_i t_i / \sum w_i$ of what the ray met (0 if nothing).
+# mean depth $\sum w_i t_i / \sum w_i$ of what the ray met (0 if nothing), and returns the named tuple
+# `Composite(color, depth, opacity)`, imported above. The last length $\delta$ of a ray may be 1e10, "as
+# far as it goes"; `optical_depth(sigma, deltas)` is $\sigma_i\delta_i$, kept finite whatever they are.
 
 # %% [exercise] compositing_weights
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from course_lib.checking.sources import solution_source
+from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 
 EXERCISES = ("centroid", "chamfer_distance", "iou")
@@ -38,7 +38,7 @@ def notebook() -> nbformat.NotebookNode:
     """A submission with three right answers; each test cell prints a number that is stored too."""
     cells = [_cell("set-up", "import torch")]
     for name in EXERCISES:
-        solution = _cell(f"ex-{name}", solution_source(find(name)))
+        solution = _cell(f"ex-{name}", runnable_source(find(name)))
         test = _cell(f"test-{name}", f"{TESTS[name]}\nprint(1)")
         test.outputs = [new_output("stream", name="stdout", text="1\n")]
         base = {
