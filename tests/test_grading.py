@@ -17,10 +17,11 @@ from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, names_used, notebook, without_markers
 from course_lib.grading.instructor import read_cases
+from course_lib.grading.journal import Journal
 from course_lib.grading.library import make_library, only_cases, without_body
 from course_lib.grading.pages import feedback_page
 from course_lib.grading.report import _no_formula
-from course_lib.grading.run import Journal, Student, safe_name
+from course_lib.grading.run import Student, safe_name
 from course_lib.grading.similarity import alike_pairs
 from course_lib.grading.workspace import scratch
 

@@ -35,12 +35,14 @@ SENTENCES = {
     "lost: time": "it did not end within the time limit",
     "lost: memory": "it used more memory than is allowed",
     "lost: output": "it printed more than is allowed",
+    "lost: processes": "it started more processes than is allowed",
     "": "it did not run",
 }
 LOST = {
     "lost: time": "time limit",
     "lost: memory": "memory limit",
     "lost: output": "output limit",
+    "lost: processes": "process limit",
 }
 REMARKS = (
     "opposite sign",
@@ -104,6 +106,8 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
         return result
     if result.status in (*LOST.values(), "crashed"):
         result.flags.append(f"{result.status}: the kernel was lost")
+    elif "TimeLimitReached" in map(_failure, rows):
+        result.flags.append("time limit: it did not end on one of the cases")
     result.misconception, message = _misconception(plan, key, rows)
     result.feedback += [message] if message else []
     result.feedback += _explain(plan, rows, key, records, cell.source)

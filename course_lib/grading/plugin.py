@@ -7,6 +7,7 @@ print and on how long its output may lag; and no cell that passes because it was
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ from course_lib.grading.library import WHOLE
 BYTES_PER_CELL = 8_000_000
 OUTPUT_LAG_SECONDS, LIVENESS_MILLISECONDS = 10, 50
 START_SECONDS, EXTRA_SECONDS, LONGEST_SECONDS = 60, 10, 600
+BUDGET_TIMES, LEAST_SECONDS = 10, 5
+"""A student's notebooks together have the time of so many; once it is used up, each has only little."""
+BUDGET = pytest.StashKey[float]()
 LOST = pytest.StashKey[str]()
 RECORDS = pytest.StashKey[list]()
 
@@ -163,8 +167,10 @@ class GradingFile(nbval.plugin.IPyNbFile):
         if name is None:
             raise pytest.UsageError(f"{self.path} is not a grading notebook")
         sandbox.library_for(None if name == WHOLE else find(name))
-        self.seconds_left = min(self.config.option.nbval_cell_timeout, LONGEST_SECONDS)
-        seconds = int(self.seconds_left)
+        limit = min(self.config.option.nbval_cell_timeout, LONGEST_SECONDS)
+        budget = self.config.stash.setdefault(BUDGET, BUDGET_TIMES * limit)
+        self.seconds_left = self._given = min(limit, max(budget, LEAST_SECONDS))
+        seconds = math.ceil(self.seconds_left)
         limits = {"seconds": seconds + START_SECONDS, "processor_seconds": seconds + EXTRA_SECONDS}
         self.kernel = GradingKernel(name, limits)
 
@@ -175,7 +181,8 @@ class GradingFile(nbval.plugin.IPyNbFile):
         return super().get_kernel_message(timeout, stream)
 
     def teardown(self) -> None:
-        """Stop the kernel."""
+        """Stop the kernel; what the notebook took is gone from the student's whole time."""
+        self.config.stash[BUDGET] -= self._given - self.seconds_left
         if self.kernel is not None and hasattr(self.kernel, "km"):
             self.kernel.stop()
 
@@ -322,5 +329,6 @@ def _error_name(item: GradingCell, call: pytest.CallInfo) -> str:
 def keep_folder(folder: Path) -> None:
     """Make `pytest --nbval` work by hand on the notebooks in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # the notebooks hold the hidden inputs and what the references give
     text = '"""Grading notebooks: run `pytest --nbval` here."""\n\n'
     (folder / "conftest.py").write_text(text + 'pytest_plugins = ["course_lib.grading.plugin"]\n')

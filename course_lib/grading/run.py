@@ -1,33 +1,31 @@
 """A grading run: from submissions to marks, in parallel, with a journal for interruptions."""
 
-import hashlib
-import json
-import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import catalogue, find
-from course_lib.exercises.exercise import Case, Question
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell, Extract, extract
-from course_lib.grading.library import PACKAGE, WHOLE, catalogue_module
+from course_lib.grading.journal import Journal, digest, package_digest
+from course_lib.grading.library import WHOLE, catalogue_module
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
-from course_lib.grading.session import grade_cells, record_references
+from course_lib.grading.references import make_keys
+from course_lib.grading.session import grade_cells
 from course_lib.grading.submissions import Submission
-from course_lib.grading.workspace import GradingError
 
 EXTRACT_SECONDS, EXTRACT_MEGABYTES = 60, 2048
+LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
 
@@ -49,6 +47,11 @@ class Run:
         """Where the run keeps what it needs to go on after an interruption."""
         return self.out / ".grading"
 
+    @property
+    def work(self) -> Path:
+        """Where the run works; nothing of it is left at its end."""
+        return self.private / "work"
+
 
 @dataclass
 class Student:
@@ -58,31 +61,6 @@ class Student:
     cells: dict[str, Cell]
     problem: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
-
-
-class Journal:
-    """An append-only file of results by key; a last line that was cut off is ignored."""
-
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.entries: dict[str, Any] = {}
-        whole = path.read_bytes() if path.exists() else b""
-        for line in whole.split(b"\n"):
-            try:
-                entry = json.loads(line)
-                self.entries[entry["key"]] = entry["result"]
-            except (ValueError, KeyError, TypeError):
-                continue
-        self._file = open(path, "ab")  # noqa: SIM115
-        if whole and not whole.endswith(b"\n"):
-            self._file.write(b"\n")
-
-    def add(self, key: str, result: Any) -> None:
-        """Keep a result for good before anything else happens."""
-        self.entries[key] = result
-        self._file.write((json.dumps({"key": key, "result": result}) + "\n").encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
 
 def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[Plan]]:
@@ -96,7 +74,7 @@ def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[
     plans = make_plans(run, students)
     for plan in plans:
         sandbox.library_for(find(plan.exercise))
-    keys = make_keys(run, plans, journal, run.private / "work")
+    keys = make_keys(run, plans, journal)
     sandbox.forget(WHOLE)
     _grade_all(run, students, plans, keys, journal)
     return students, plans
@@ -151,121 +129,103 @@ def _merge(student: Student, extracts: list[Extract]) -> None:
 
 
 def make_plans(run: Run, students: list[Student]) -> list[Plan]:
-    """The exercises to grade, in the order of the course.
-
-    Without a choice: those of every notebook from which some submission has a cell.
-    """
-    found = catalogue()
-    wanted = set(run.exercises)
-    if not wanted:
-        present = {name for student in students for name in student.cells}
-        modules = {catalogue_module(found[name]) for name in present}
-        wanted = {n for n, e in found.items() if catalogue_module(e) in modules or not modules}
-    unknown = sorted(wanted - set(found))
-    if unknown:
-        find(unknown[0])
+    """The exercises to grade, in the order of the course: those that the instructor chose, else those
+    of the notebooks that the class handed in."""
+    wanted = set(run.exercises) or _of_the_class(students)
     return [
         make_plan(exercise, run.seed, run.extra.get(name))
-        for name, exercise in found.items()
+        for name, exercise in catalogue().items()
         if name in wanted
     ]
 
 
-def make_keys(run: Run, plans: list[Plan], journal: Journal, work: Path) -> dict[str, Key]:
-    """The reference's outcomes, from the same sandbox, and those of the misconceptions.
+def _of_the_class(students: list[Student]) -> set[str]:
+    """The exercises of the notebooks most handed in: by more than half as many as the first of them.
 
-    An exercise whose reference does not run there is left out.
+    One student's cells from elsewhere thus change nobody's marks; what is left out is said.
     """
-    ids = {plan.exercise: _hash("key", plan.to_json(), _package_hash()) for plan in plans}
-
-    def make(part: list[Plan]) -> dict[str, dict]:
-        folder = work / "reference" / part[0].exercise
-        expected = record_references(folder, part, max(run.seconds, 120))
-        wrong = {plan.exercise: _misconceptions(plan) for plan in part}
-        return {n: {"expected": expected[n], "misconceptions": wrong[n]} for n in expected}
-
-    todo = [plan for plan in plans if ids[plan.exercise] not in journal.entries]
-    parts = [todo[start :: run.jobs] for start in range(min(run.jobs, len(todo)))]
-    for _, results in run_all(make, enumerate(parts), jobs=run.jobs, seconds=120 * len(plans)):
-        if isinstance(results, TaskLost):
-            raise GradingError(f"the references cannot be run in the sandbox: {results}")
-        for name, result in results.items():
-            if _is_usable(result["expected"]):
-                journal.add(ids[name], result)
-    found = {name: journal.entries.get(key) for name, key in ids.items()}
-    return {name: Key(**entry) for name, entry in found.items() if entry is not None}
+    module = {name: catalogue_module(exercise) for name, exercise in catalogue().items()}
+    handed_in = Counter(m for s in students for m in {module[name] for name in s.cells})
+    most = max(handed_in.values(), default=0)
+    chosen = {m for m, count in handed_in.items() if count > most / 2} or set(module.values())
+    for left, count in sorted((m, c) for m, c in handed_in.items() if m not in chosen):
+        notebook = left.removeprefix("nb")
+        text = f"notebook {notebook} is not graded: {count} handed it in, others {most}"
+        print(f"grade: {text}; to choose yourself: --exercises", file=sys.stderr)
+    return {name for name, m in module.items() if m in chosen}
 
 
-def _is_usable(expected: list[str | None]) -> bool:
-    texts = [text for text in expected if text is not None]
-    if len(texts) < len(expected):
-        return False
-    kinds = {"NotImplementedError", "NotDefined", "TimeLimitReached"}
-    failures = [json.loads(text)["failure"] for text in texts]
-    return not any(failure and failure["kind"] in kinds for failure in failures)
+class _Kept:
+    """The marks in the journal: of the same cell, plan, reference and course."""
 
+    def __init__(self, journal: Journal, plans: list[Plan], keys: dict[str, Key]):
+        self._journal = journal
+        parts = {plan.exercise: plan.to_json() for plan in plans if plan.exercise in keys}
+        self._plans = {n: digest(p, asdict(keys[n]), package_digest()) for n, p in parts.items()}
 
-def _misconceptions(plan: Plan) -> list[list[str]]:
-    """What each wrong implementation of the catalogue gives on the hidden cases."""
-    exercise = find(plan.exercise)
-    if isinstance(exercise, Question):
-        return [[] for _ in exercise.misconceptions]
-    cases = [_case(plan, number) for number in range(len(plan.cases))]
-    seeds = [hidden.seed for hidden in plan.cases]
-    return [
-        [
-            _encoded(run_case(exercise, misconception.wrong, case, seed))
-            for case, seed in zip(cases, seeds, strict=True)
-        ]
-        for misconception in exercise.misconceptions
-    ]
+    def find(self, student: Student, exercise: str) -> Mark | None:
+        """The mark of an earlier run."""
+        found = self._journal.entries.get(self._key(student, exercise))
+        return Mark(**found) if found else None
 
+    def keep(self, student: Student, mark: Mark) -> None:
+        """Keep a mark for later runs, unless they may give another."""
+        if mark.status != NOT_GRADED and not _may_be_luck(mark):
+            self._journal.add(self._key(student, mark.exercise), mark.to_json())
 
-def _encoded(outcome: Outcome) -> str:
-    return json.dumps(outcome.to_json())
-
-
-def _case(plan: Plan, number: int) -> Case:
-    """A hidden case as the catalogue has it; the instructor's expressions are evaluated here."""
-    hidden = plan.cases[number]
-    if hidden.make is None:
-        return find(plan.exercise).cases[hidden.index]
-    import numpy
-    import torch
-
-    names = {"torch": torch, "np": numpy}
-    return Case(hidden.name, eval(f"lambda g: {hidden.make}", names))
+    def _key(self, student: Student, exercise: str) -> str:
+        cell = asdict(student.cells[exercise])
+        return digest("mark", student.name, cell, self._plans[exercise])
 
 
 def _grade_all(
     run: Run, students: list[Student], plans: list[Plan], keys: dict[str, Key], journal: Journal
 ) -> None:
-    tasks = {}
+    """Give every student a mark for every exercise.
+
+    What was lost to time, or with its kernel, is graded once more, with fewer at a time: on a busy
+    machine that may be nobody's fault.
+    """
+    kept = _Kept(journal, plans, keys)
     for student in students:
-        todo = []
         for plan in plans:
-            mark = _early_mark(student, plan, keys)
-            if mark is None and (done := journal.entries.get(_key(student, plan, keys))):
-                mark = Mark(**done)
+            mark = _early_mark(student, plan, keys) or kept.find(student, plan.exercise)
             if mark is not None:
                 student.marks[plan.exercise] = mark
-            else:
-                todo.append(plan)
-        if todo:
-            tasks[student.name] = (student, todo)
-    by_name = {student.name: student for student in students}
-    bar = tqdm(total=len(students), initial=len(students) - len(tasks), unit=" students")
-    with bar:
-        for name, result in _engine(run, tasks, keys):
-            student = by_name[name]
-            for mark in _marks(result, tasks[name][1]):
-                student.marks[mark.exercise] = mark
-                if mark.status != NOT_GRADED:
-                    plan = next(p for p in plans if p.exercise == mark.exercise)
-                    journal.add(_key(student, plan, keys), mark.to_json())
-            bar.update()
+    todo = _tasks(students, plans, lambda mark: mark is None)
+    _grade_tasks(run, todo, keys, kept)
+    again = _tasks(students, plans, _may_be_luck)
+    again = {name: (student, part[:MOST_AGAIN]) for name, (student, part) in again.items()}
+    _grade_tasks(replace(run, jobs=max(1, run.jobs // 2)), again, keys, kept)
     for student in students:
         student.marks = {plan.exercise: student.marks[plan.exercise] for plan in plans}
+
+
+def _may_be_luck(mark: Mark | None) -> bool:
+    return mark is not None and any(flag.startswith(LUCK) for flag in mark.flags)
+
+
+def _tasks(
+    students: list[Student], plans: list[Plan], wanted: Callable[[Mark | None], bool]
+) -> dict[str, tuple[Student, list[Plan]]]:
+    """What is to be graded of each student: the exercises whose mark is as wanted."""
+    tasks = {
+        student.name: (student, [p for p in plans if wanted(student.marks.get(p.exercise))])
+        for student in students
+    }
+    return {name: task for name, task in tasks.items() if task[1]}
+
+
+def _grade_tasks(run: Run, tasks: dict, keys: dict[str, Key], kept: _Kept) -> None:
+    if not tasks:
+        return
+    with tqdm(total=len(tasks), unit=" students") as bar:
+        for name, result in _engine(run, tasks, keys):
+            student, todo = tasks[name]
+            for mark in _marks(result, todo):
+                student.marks[mark.exercise] = mark
+                kept.keep(student, mark)
+            bar.update()
 
 
 def _engine(run: Run, tasks: dict, keys: dict[str, Key]) -> Iterator[tuple[str, Any]]:
@@ -281,7 +241,7 @@ def _engine(run: Run, tasks: dict, keys: dict[str, Key]) -> Iterator[tuple[str, 
 
     def work(task: tuple[Student, list[Plan]]) -> list[dict]:
         student, todo = task
-        folder = run.private / "work" / "notebooks" / folders[student.name]
+        folder = run.work / "notebooks" / folders[student.name]
         marks = grade_cells(folder, student.cells, todo, keys, run.seconds)
         if run.keep:
             target = kept / safe_name(student.name)
@@ -322,27 +282,4 @@ def safe_name(name: str) -> str:
     kept = "".join(c if c.isalnum() or c in " ._-()+,@=" else "_" for c in name).strip(". ")
     if kept == name and len(name) < 120:
         return name
-    return f"{kept[:80]}-{_hash(name)[:8]}"
-
-
-def _key(student: Student, plan: Plan, keys: dict[str, Key]) -> str:
-    cell = student.cells.get(plan.exercise)
-    parts = [student.name, asdict(cell) if cell else None, plan.to_json(), _package_hash()]
-    return _hash("mark", *parts, asdict(keys[plan.exercise]))
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _package_hash() -> str:
-    """A hash of the course's code: a changed exercise is graded anew."""
-    if "hash" not in _cache:
-        whole = hashlib.sha256(sys.version.encode())
-        for path in sorted(PACKAGE.rglob("*.py")):
-            whole.update(path.read_bytes())
-        _cache["hash"] = whole.hexdigest()
-    return _cache["hash"]
-
-
-_cache: dict[str, str] = {}
+    return f"{kept[:80]}-{digest(name)[:8]}"

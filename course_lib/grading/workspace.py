@@ -29,6 +29,7 @@ def workspace(out: Path) -> Iterator[None]:
     """
     private = out / ".grading"
     private.mkdir(parents=True, exist_ok=True)
+    private.chmod(0o700)  # the seed, the hidden inputs and what the references give
     work = private / "work"
     with _lock(private / "lock"):
         shutil.rmtree(work, ignore_errors=True)

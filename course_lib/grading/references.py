@@ -1,0 +1,83 @@
+"""What the exercises' references, and their misconceptions, give on the hidden cases of a run."""
+
+import json
+from typing import TYPE_CHECKING
+
+from course_lib.checking.outcome import Outcome, run_case
+from course_lib.exercises import find
+from course_lib.exercises.exercise import Case, Question
+from course_lib.grading.assemble import Plan
+from course_lib.grading.journal import Journal, digest
+from course_lib.grading.marks import Key
+from course_lib.grading.pool import TaskLost, run_all
+from course_lib.grading.session import record_references
+from course_lib.grading.workspace import GradingError
+
+if TYPE_CHECKING:
+    from course_lib.grading.run import Run
+
+
+def make_keys(run: "Run", plans: list[Plan], journal: Journal) -> dict[str, Key]:
+    """The reference's outcomes, from the same sandbox, and those of the misconceptions.
+
+    An exercise whose reference does not run there is left out.
+    """
+    ids = {plan.exercise: digest("key", plan.to_json(), package_digest()) for plan in plans}
+
+    def make(part: list[Plan]) -> dict[str, dict]:
+        folder = run.work / "reference" / part[0].exercise
+        expected = record_references(folder, part, max(run.seconds, 120))
+        wrong = {plan.exercise: _misconceptions(plan) for plan in part}
+        return {n: {"expected": expected[n], "misconceptions": wrong[n]} for n in expected}
+
+    todo = [plan for plan in plans if ids[plan.exercise] not in journal.entries]
+    parts = [todo[start :: run.jobs] for start in range(min(run.jobs, len(todo)))]
+    for _, results in run_all(make, enumerate(parts), jobs=run.jobs, seconds=120 * len(plans)):
+        if isinstance(results, TaskLost):
+            raise GradingError(f"the references cannot be run in the sandbox: {results}")
+        for name, result in results.items():
+            if _is_usable(result["expected"]):
+                journal.add(ids[name], result)
+    found = {name: journal.entries.get(key) for name, key in ids.items()}
+    return {name: Key(**entry) for name, entry in found.items() if entry is not None}
+
+
+def _is_usable(expected: list[str | None]) -> bool:
+    texts = [text for text in expected if text is not None]
+    if len(texts) < len(expected):
+        return False
+    kinds = {"NotImplementedError", "NotDefined", "TimeLimitReached"}
+    failures = [json.loads(text)["failure"] for text in texts]
+    return not any(failure and failure["kind"] in kinds for failure in failures)
+
+
+def _misconceptions(plan: Plan) -> list[list[str]]:
+    """What each wrong implementation of the catalogue gives on the hidden cases."""
+    exercise = find(plan.exercise)
+    if isinstance(exercise, Question):
+        return [[] for _ in exercise.misconceptions]
+    cases = [_case(plan, number) for number in range(len(plan.cases))]
+    seeds = [hidden.seed for hidden in plan.cases]
+    return [
+        [
+            _encoded(run_case(exercise, misconception.wrong, case, seed))
+            for case, seed in zip(cases, seeds, strict=True)
+        ]
+        for misconception in exercise.misconceptions
+    ]
+
+
+def _encoded(outcome: Outcome) -> str:
+    return json.dumps(outcome.to_json())
+
+
+def _case(plan: Plan, number: int) -> Case:
+    """A hidden case as the catalogue has it; the instructor's expressions are evaluated here."""
+    hidden = plan.cases[number]
+    if hidden.make is None:
+        return find(plan.exercise).cases[hidden.index]
+    import numpy
+    import torch
+
+    names = {"torch": torch, "np": numpy}
+    return Case(hidden.name, eval(f"lambda g: {hidden.make}", names))
