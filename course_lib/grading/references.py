@@ -7,7 +7,7 @@ from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Case, Question
 from course_lib.grading.assemble import Plan
-from course_lib.grading.journal import Journal, digest
+from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.marks import Key
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.session import record_references
