@@ -1,15 +1,39 @@
-"""Deep learning for 3D: the library behind the notebooks.
+"""Deep learning for 3D: the library behind the notebooks, on two shelves.
 
-The modules form layers, and a module imports only from layers above its own:
+What the lessons use:
 
-    ground           shapes meshes cameras neighbors running
-    representations  voxels points implicit views
-    measures         losses metrics
-    rendering        rasterize volume
-    learning         tabular reconstruction nerf data
-    showing          viz widgets
-    teaching         exercises checking
-    instructors      grading authoring
+    ground          shapes         signed distance functions; families of objects
+                    meshes         Mesh, its files, topology, operators, marching cubes
+                    cameras        poses, rays, projection: the conventions
+                    neighbors      nearest neighbours, of any number of points
+                    stable         square roots, norms, angles and logarithms with finite gradients
+                    zbuffer        which face is nearest in a pixel
+                    running        budgets, progress bars, where shipped data lie
+    representations voxels         grids and what makes them; binvox
+                    points         clouds, normals, surfaces through points; PLY, XYZ
+                    implicit       signed distances of meshes and networks, and back
+                    views          many pictures, and many planes
+    measures        losses         Chamfer, normal, edge, smooth, Laplacian loss; soft IoU
+                    metrics        IoU, F1 score, Hausdorff distance, PSNR, SSIM
+    rendering       rasterize      hard and soft pictures of meshes; sphere tracing
+                    volume         rays, samples, weights, colours
+    learning        tabular        a table as text, the language model, its baselines
+                    tasks          classify, cluster, generate, animate
+                    reconstruction an image encoder and four decoders
+                    nerf           fields, their training, meshes from them
+                    data           data sets: ours, ShapeNet's, photographs, scenes
 
-Nothing is imported here, so `import course_lib` costs next to nothing; import the module you need.
+What runs the course:
+
+    showing         viz            pictures and charts with text alternatives
+                    widgets        3D views and sliders
+    teaching        exercises      per notebook: cases, hints, mistakes and their messages
+                    checking       check, hint, solution, progress: what a student is told, and why
+    instructors     grading        submissions run in a sandbox, compared, marked, reported
+                    authoring      build, prove, release; makers of all that is in assets
+                    doctor         what works on this machine
+                    __main__       the commands
+
+A room imports only from its own layer or those above it. Nothing is imported here, so that
+`import course_lib` costs next to nothing; import the room you need.
 """

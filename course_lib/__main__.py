@@ -1,7 +1,11 @@
-"""The commands of the course: python -m course_lib {build, check, solve, grade, ...}."""
+"""The commands of the course: python -m course_lib {build, check, solve, grade, ...}.
+
+A student's package has `doctor` alone: neither grading nor authoring is in it.
+"""
 
 import argparse
 import importlib
+import importlib.util
 import sys
 
 COMMANDS = {
@@ -10,7 +14,7 @@ COMMANDS = {
     "solve": ("course_lib.authoring.solve", "write a notebook with all exercises solved"),
     "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
     "release": ("course_lib.authoring.release", "make the package for students"),
-    "doctor": ("course_lib.authoring.doctor", "say what works on this machine"),
+    "doctor": ("course_lib.doctor", "say what works on this machine"),
     "assets": ("course_lib.authoring.assets", "remake generated data and check its hashes"),
 }
 
@@ -20,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = sys.argv[1:] if arguments is None else arguments
-    for name, (module_name, text) in COMMANDS.items():
+    here = {name: line for name, line in COMMANDS.items() if _is_here(line[0])}
+    for name, (module_name, text) in here.items():
         own = commands.add_parser(
             name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -30,6 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
             module.configure(own)
     options = parser.parse_args(given)
     return module.run(options)
+
+
+def _is_here(module_name: str) -> bool:
+    package = module_name.rpartition(".")[0]
+    return importlib.util.find_spec(package) is not None
 
 
 if __name__ == "__main__":

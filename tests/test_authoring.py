@@ -7,9 +7,9 @@ import pytest
 
 from course_lib.__main__ import main
 from course_lib.authoring import assets, build, check
-from course_lib.authoring.doctor import Finding, findings
 from course_lib.authoring.notebook import assemble, sources
 from course_lib.authoring.solve import solve
+from course_lib.doctor import Finding, findings
 
 SOURCE = """\
 # %% [markdown]

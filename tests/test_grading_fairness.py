@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.exercises import catalogue
+from course_lib.exercises import catalogue, written
 from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell

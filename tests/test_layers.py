@@ -6,25 +6,16 @@ from pathlib import Path
 
 import pytest
 
-LAYERS = (
-    ("shapes", "meshes", "cameras", "neighbors", "stable", "zbuffer", "running", "sealing"),
-    ("voxels", "points", "implicit", "views"),
-    ("losses", "metrics"),
-    ("rasterize", "volume"),
-    (
-        "tabular",
-        "reconstruction",
-        "nerf",
-        "data",
-        "pointnet",
-        "clustering",
-        "generation",
-        "skinning",
-    ),
-    ("viz", "widgets"),
-    ("exercises", "checking"),
-    ("grading", "authoring", "__main__"),
-)
+LAYERS = {
+    "ground": ("shapes", "meshes", "cameras", "neighbors", "stable", "zbuffer", "running"),
+    "representations": ("voxels", "points", "implicit", "views"),
+    "measures": ("losses", "metrics"),
+    "rendering": ("rasterize", "volume"),
+    "learning": ("tabular", "tasks", "reconstruction", "nerf", "data"),
+    "showing": ("viz", "widgets"),
+    "teaching": ("exercises", "checking"),
+    "instructors": ("grading", "authoring", "doctor", "__main__"),
+}
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(Path(__file__).parent.rglob("*.py"))
@@ -32,7 +23,7 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 
 def place(module: str) -> int:
     """The number of a module's layer, 0 for the ground."""
-    return next(number for number, names in enumerate(LAYERS) if module in names)
+    return next(number for number, names in enumerate(LAYERS.values()) if module in names)
 
 
 def top(path: Path) -> str:
@@ -74,10 +65,23 @@ def test_files_and_functions_stay_small(path):
             assert lines <= 40, f"{node.name} has {lines} lines"
 
 
-def test_the_readme_shows_the_same_layers():
-    text = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").split("## The code")[1]
-    rows = [line for line in text.splitlines() if "`" in line and line.startswith("|")]
-    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(names) for names in LAYERS]
+def shown(text: str, pattern: str) -> list[tuple[str, str]]:
+    """(layer, room) of each line that matches; a layer that is not named is that of the line above."""
+    layer, rooms = "", []
+    for found in re.finditer(pattern, text, re.M):
+        layer = found[1] or layer
+        rooms.append((layer, found[2]))
+    return rooms
+
+
+def test_the_readme_and_the_package_show_the_same_rooms():
+    rooms = [(layer, room) for layer, names in LAYERS.items() for room in names]
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").split("## The code")[1]
+    package = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    assert shown(readme, r"^\| (\w+) \| `(\w+)` \| .") == rooms
+    assert shown(package, r"^ {4}(\w*) +(\w+) +\S") == rooms
+    there = {top(path) for path in FILES} - {"__init__"}
+    assert there == {room for _, room in rooms}
 
 
 def test_importing_the_package_imports_nothing_else():

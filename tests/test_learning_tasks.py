@@ -8,18 +8,19 @@ from importlib import import_module
 import pytest
 import torch
 
-from course_lib import meshes, skinning
-from course_lib.clustering import adjusted_rand_index, kmeans_step
+from course_lib import meshes
 from course_lib.data.clouds import family_clouds
-from course_lib.generation import (
+from course_lib.shapes import FAMILIES
+from course_lib.tasks import skinning
+from course_lib.tasks.clustering import adjusted_rand_index, kmeans_step
+from course_lib.tasks.generation import (
     LatentSdf,
     coverage,
     minimum_matching_distance,
     pairwise_chamfer,
     sample_latents,
 )
-from course_lib.pointnet import FlatNet, PointNet, max_pool_points
-from course_lib.shapes import FAMILIES
+from course_lib.tasks.pointnet import FlatNet, PointNet, max_pool_points
 
 MODULES = ("pointnet", "clustering", "generation", "skinning")
 
@@ -188,5 +189,5 @@ def test_walking_is_periodic_and_keeps_bones_rigid():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_hold(name):
-    module = import_module(f"course_lib.{name}")
+    module = import_module(f"course_lib.tasks.{name}")
     assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib import cameras, meshes, shapes, voxels
+from course_lib.authoring import checkpoints
 from course_lib.data.shape_records import FOCAL, camera_at
 from course_lib.data.single_view import SingleView
 from course_lib.reconstruction import (
@@ -26,7 +27,7 @@ from course_lib.reconstruction import (
     modulate,
     occupancy_loss,
     sample_mesh,
-    train,
+    training,
     two_branches,
     vertex_image_features,
 )
@@ -76,27 +77,27 @@ def test_every_decoder_gives_its_representation(images, camera):
 
 
 def test_every_network_fits_into_a_checkpoint_of_three_megabytes():
-    for decoder in train.DECODERS.values():
+    for decoder in training.DECODERS.values():
         state = FromImage(decoder()).state_dict().values()
         assert sum(value.numel() for value in state) * 2 < 3e6
 
 
 def test_every_decoder_module_is_short():
     for name in ("encoder", "voxel_decoder", "point_decoder", "implicit_decoder"):
-        path = Path(train.__file__).with_name(f"{name}.py")
+        path = Path(training.__file__).with_name(f"{name}.py")
         assert len(path.read_text(encoding="utf-8").splitlines()) < 100
 
 
-@pytest.mark.parametrize("kind", train.DECODERS)
+@pytest.mark.parametrize("kind", training.DECODERS)
 def test_every_decoder_learns_one_batch(kind):
     data = SingleView.generate("train", 2, views=2)
     batch = data.batch(torch.arange(4))
     torch.manual_seed(0)
-    network = from_a_ball() if kind == "mesh" else FromImage(train.DECODERS[kind]())
+    network = from_a_ball() if kind == "mesh" else FromImage(training.DECODERS[kind]())
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
-        loss = train.STEPS[kind](network, batch)
+        loss = training.STEPS[kind](network, batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -194,7 +195,7 @@ def test_a_sphere_deforms_into_spheres_and_its_encoder_learns(images, camera):
     network = FromImage(MeshDecoder(template=meshes.icosphere(2, 0.6)))
     batch = {"image": images, "camera": camera, "points": torch.rand(2, 50, 3)}
     torch.nn.init.normal_(network.decoder.steps[0].move.weight, std=0.01)
-    train.mesh_step(network, batch).backward()
+    training.mesh_step(network, batch).backward()
     assert all(p.grad is not None for p in network.parameters())
     mesh = network(images, camera)[1][-1]
     assert mesh.euler_characteristic == 2 and len(mesh.vertices) == 162
@@ -211,7 +212,7 @@ def test_refining_keeps_what_the_voxel_network_knows(images, camera):
     first = FromImage(VoxelDecoder()).eval()
     network = mesh_decoder.refine(first).eval()
     assert torch.equal(network.decoder.voxels(network.encoder(images)), first(images))
-    loss = train.mesh_step(
+    loss = training.mesh_step(
         network, {"image": images, "camera": camera, "points": torch.rand(2, 50, 3)}
     )
     loss.backward()
@@ -334,32 +335,34 @@ def test_points_turned_away_are_hidden_and_those_in_front_are_visible():
 
 def test_a_checkpoint_survives_saving_in_half_precision(tmp_path, images):
     network = FromImage(VoxelDecoder()).eval()
-    train.save_network(network, tmp_path / "voxels.pt")
-    again = train.load_network("voxels", tmp_path / "voxels.pt")
+    training.save_network(network, tmp_path / "voxels.pt")
+    again = training.load_network("voxels", tmp_path / "voxels.pt")
     assert (tmp_path / "voxels.pt").stat().st_size < 3e6
     assert torch.allclose(again(images), network(images), atol=0.05)
 
 
 def test_the_schedule_rises_and_falls():
-    rates = [train.warm_then_cosine(step, 100, 1.0) for step in range(101)]
+    rates = [training.warm_then_cosine(step, 100, 1.0) for step in range(101)]
     assert max(rates) <= 1 and rates[0] < 0.1 and rates[100] < 1e-6 and max(rates) > 0.9
     assert F.relu(torch.tensor(rates)).min() >= 0
 
 
 def test_the_command_that_makes_the_checkpoints_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "SHAPES", 6)
-    monkeypatch.setattr(train, "TEST", 4)
-    monkeypatch.setattr(train, "SEEDS", (0,))
-    monkeypatch.setattr(train, "RECIPES", dict.fromkeys(train.DECODERS, (1e-3, 2, 1)))
-    monkeypatch.setattr(train, "LIMITS", {"limit": LIMITS["truth as 1,024 points"]})
+    monkeypatch.setattr(checkpoints, "SHAPES", 6)
+    monkeypatch.setattr(checkpoints, "TEST", 4)
+    monkeypatch.setattr(checkpoints, "SEEDS", (0,))
+    monkeypatch.setattr(checkpoints, "RECIPES", dict.fromkeys(training.DECODERS, (1e-3, 2, 1)))
+    monkeypatch.setattr(checkpoints, "LIMITS", {"limit": LIMITS["truth as 1,024 points"]})
     cache, folder = tmp_path / "cache", tmp_path / "assets"
     folder.mkdir()
-    train.make_reconstruction(folder, cache=cache)
+    checkpoints.make_reconstruction(folder, cache=cache)
     stored = json.loads((folder / "scores.json").read_text())["scores"]
-    assert [len(stored[kind]) for kind in (*train.DECODERS, "retrieval")] == [1, 1, 1, 1, 1]
+    assert [len(stored[kind]) for kind in (*training.DECODERS, "retrieval")] == [1, 1, 1, 1, 1]
     assert 0 <= stored["voxels"][0]["iou"] <= 1
     before = (cache / "voxels-0.pt").stat().st_mtime_ns
     (cache / "points-0.pt").unlink()
-    train.train_kind("points", 0, SingleView.generate("train", 6, views=2, cache=cache), cache)
+    checkpoints.train_kind(
+        "points", 0, SingleView.generate("train", 6, views=2, cache=cache), cache
+    )
     assert (cache / "points-0.pt").exists()
     assert (cache / "voxels-0.pt").stat().st_mtime_ns == before

@@ -13,6 +13,7 @@ import pytest
 from course_lib.__main__ import main
 from course_lib.authoring import prove
 from course_lib.authoring.notebook import ROOT
+from course_lib.exercises import written
 
 WRITTEN = written()
 
@@ -106,3 +107,20 @@ def test_the_proof_leaves_nothing_in_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(prove, "run_nbval", run)
     assert prove.prove(package) == "" and ran == ["00.ipynb"]
     assert sorted(path.name for path in package.rglob("*")) == ["00.ipynb", "notebooks"]
+
+
+def test_students_get_neither_grading_nor_authoring_and_the_doctor_works(withheld):
+    rooms = {path.name for path in (withheld / "course_lib").iterdir()}
+    assert not rooms & {"grading", "authoring"} and {"checking", "losses.py", "doctor.py"} <= rooms
+    assert "provisioners" not in (withheld / "pyproject.toml").read_text(encoding="utf-8")
+    assert "submissions/" not in (withheld / "README.md").read_text(encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(withheld)}
+    texts = [
+        subprocess.run(
+            [sys.executable, "-m", "course_lib", word],
+            env=environment, capture_output=True, text=True, cwd=withheld,
+        ).stdout
+        for word in ("--help", "doctor")
+    ]  # fmt: skip
+    assert "doctor" in texts[0] and "grade" not in texts[0] and "build" not in texts[0]
+    assert "torch:" in texts[1] and "sandbox" not in texts[1]

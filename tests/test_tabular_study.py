@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_llm import tiny_llm
 
+from course_lib.authoring import llm_scores
 from course_lib.tabular import study
 
 
@@ -42,11 +43,11 @@ def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, mo
         "SHOTS": (4, 16),
         "SEEDS": (0,),
         "STEPS": {4: 1, 16: 2},
-        "load_llm": tiny_llm,
     }
+    monkeypatch.setattr(llm_scores, "load_llm", tiny_llm)
     for name, value in changes.items():
         monkeypatch.setattr(study, name, value)
-    study.make_llm_scores(tmp_path)
+    llm_scores.make_llm_scores(tmp_path)
     stored = study.load_scores(tmp_path)
     for method in ("lora", "features", "embedding", "prior"):
         assert {f"{method}/4/0", f"{method}/16/0"} <= set(stored.scores)
@@ -54,7 +55,7 @@ def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, mo
     assert all(p.min() >= 0 and p.max() <= 1 for p in stored.scores.values())
     assert stored.notes["natural sentence"]["tokens"] > 20
     first = (tmp_path / "run.log").read_text()
-    study.make_llm_scores(tmp_path)
+    llm_scores.make_llm_scores(tmp_path)
     again = (tmp_path / "run.log").read_text().removeprefix(first)
     assert "AUC" in first and "resumed" in again and "AUC" not in again
     capsys.readouterr()

@@ -10,9 +10,9 @@ FOLDER = Path(__file__).parents[2] / "assets"
 MANIFEST = FOLDER / "manifest.json"
 MAKERS: dict[str, str] = {
     "adult": "course_lib.tabular.rows:make_adult",
-    "llm_scores": "course_lib.tabular.study:make_llm_scores",
-    "scene": "course_lib.data.make_scene:make_scene",
-    "reconstruction": "course_lib.reconstruction.train:make_reconstruction",
+    "llm_scores": "course_lib.authoring.llm_scores:make_llm_scores",
+    "scene": "course_lib.authoring.scene:make_scene",
+    "reconstruction": "course_lib.authoring.checkpoints:make_reconstruction",
 }
 """name of a folder in assets -> "module:function", a function that takes that folder and fills it."""
 

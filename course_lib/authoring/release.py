@@ -2,7 +2,8 @@
 
     python -m course_lib release --repository OWNER/NAME --out FOLDER [--withhold solutions]
 
-copies the notebooks, with links to that repository, the library and its assets, without tests, and
+copies the notebooks, with links to that repository, the library and its assets, without tests and
+without what instructors alone need, grading and authoring, and
 proves the result: its notebooks run from a clean virtual environment (some minutes). With
 `--withhold solutions` the texts of the references and of the known mistakes are sealed: checks,
 hints and Run All go on working, `solution` shows nothing. A seal keeps honest eyes off; it is no
@@ -22,6 +23,8 @@ from course_lib.authoring.seal import seal_solutions
 
 FOLDERS = ("course_lib", "assets")
 FILES = ("requirements.txt", "pyproject.toml", "LICENSE", "README.md", ".ci/tested.txt")
+OURS = ("grading", "authoring")
+"""What students get nothing of: of course_lib these rooms, and what README and pyproject say of them."""
 OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -37,15 +40,25 @@ def release(address: str, out: Path, *, withhold_solutions: bool) -> None:
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, out / folder, symlinks=True, ignore=unwanted)
+    for room in OURS:
+        shutil.rmtree(out / "course_lib" / room)
     for name in FILES:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, out / name)
     (out / "notebooks").mkdir()
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         shutil.copy(path, out / "notebooks")
+    _cut(out / "README.md", r"^## (Instructors|Change the course)$.*?(?=^## )")
+    _cut(out / "pyproject.toml", r"^\[project\.entry-points.*?(?=^\[)")
     _readdress(out, address)
     if withhold_solutions:
         seal_solutions(out / "course_lib")
+
+
+def _cut(path: Path, pattern: str) -> None:
+    """Take the sections of a text that match out of it."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(pattern, "", text, flags=re.M | re.S), encoding="utf-8")
 
 
 def _readdress(out: Path, address: str) -> None:
@@ -83,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(error)
         return 1
-    print(f"wrote {options.out} for {options.repository}", flush=True)
+    words = f"without {' and '.join(OURS)}, which stay with you"
+    print(f"wrote {options.out} for {options.repository}, {words}", flush=True)
     if options.unproved:
         return 0
     print("running its notebooks from a clean virtual environment ...", flush=True)

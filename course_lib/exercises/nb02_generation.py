@@ -5,8 +5,8 @@ import math
 import torch
 
 from course_lib.exercises.exercise import Case, Exercise, mistakes
-from course_lib.generation import coverage, decode_path, minimum_matching_distance
-from course_lib.skinning import forward_kinematics, linear_blend_skinning, rotation
+from course_lib.tasks.generation import coverage, decode_path, minimum_matching_distance
+from course_lib.tasks.skinning import forward_kinematics, linear_blend_skinning, rotation
 
 
 def ellipsoid(z, points):

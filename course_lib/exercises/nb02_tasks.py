@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import torch
 
-from course_lib.clustering import adjusted_rand_index, kmeans_step
 from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
-from course_lib.pointnet import max_pool_points, shared_mlp
+from course_lib.tasks.clustering import adjusted_rand_index, kmeans_step
+from course_lib.tasks.pointnet import max_pool_points, shared_mlp
 
 
 def _layers(g: torch.Generator, *sizes: int) -> tuple[list, list]:

@@ -201,7 +201,7 @@ class MyPointNet(torch.nn.Module):
 # at most 40 s each.*
 
 # %%
-from course_lib.pointnet import FlatNet
+from course_lib.tasks.pointnet import FlatNet
 
 
 def train(network, steps, label):
@@ -227,7 +227,7 @@ flatnet = train(FlatNet(len(FAMILIES), points_each).to(DEVICE), budget(160, 10),
 # points are shuffled, when the objects are turned, and when points are dropped?
 
 # %%
-from course_lib.skinning import rotation
+from course_lib.tasks.skinning import rotation
 
 
 @torch.no_grad()
@@ -495,7 +495,7 @@ viz.scatter_chart(
 # - $\lambda$ = 10⁻⁴: keeps the vectors near 0, so that the space has no empty corners.
 
 # %%
-from course_lib.generation import LatentSdf
+from course_lib.tasks.generation import LatentSdf
 
 TASK = ("chair", "table")
 train_shapes = [shapes.make_shape(f, s) for f in TASK for s in range(budget(40, 8))]
@@ -621,7 +621,7 @@ latent_view = widgets.explore(
 # %% [exercise] minimum_matching_distance
 
 # %%
-from course_lib.generation import pairwise_chamfer, sample_latents
+from course_lib.tasks.generation import pairwise_chamfer, sample_latents
 
 
 def cloud_of(mesh):
@@ -741,7 +741,7 @@ viz.gallery(
 # colours show which bone a vertex follows most.
 
 # %%
-from course_lib import skinning
+from course_lib.tasks import skinning
 
 person, skeleton = skinning.figure(budget(72, 40))
 skin = skeleton.skin_weights(person.vertices, width=0.03)

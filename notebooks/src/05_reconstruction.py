@@ -123,7 +123,7 @@ viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a 
 from IPython.display import display
 
 from course_lib.reconstruction.extract import reconstruct
-from course_lib.reconstruction.train import warm_then_cosine
+from course_lib.reconstruction.training import warm_then_cosine
 from course_lib.viz.figure import collecting
 
 SECONDS = budget(65, 1.5)
@@ -262,7 +262,7 @@ curves = {"voxels": fit(
 
 # %%
 from course_lib.losses import chamfer_distance
-from course_lib.reconstruction.train import pick
+from course_lib.reconstruction.training import pick
 
 torch.manual_seed(0)
 networks["points"] = rec.FromImage(rec.PointDecoder(two_branches))
@@ -324,7 +324,7 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %%
 from course_lib.meshes import icosphere
-from course_lib.reconstruction.train import mesh_step
+from course_lib.reconstruction.training import mesh_step
 
 torch.manual_seed(0)
 sphere = rec.MeshDecoder(vertex_image_features, template=icosphere(3, 0.6))
@@ -398,7 +398,7 @@ curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
 # %% [exercise] modulate
 
 # %%
-from course_lib.reconstruction.train import implicit_step
+from course_lib.reconstruction.training import implicit_step
 
 torch.manual_seed(0)
 networks["implicit"] = rec.FromImage(rec.ImplicitDecoder(modulate))
@@ -461,7 +461,7 @@ for kind, network in networks.items():
 # (`python -m course_lib assets reconstruction` makes it again).
 
 # %%
-from course_lib.reconstruction.train import load_network
+from course_lib.reconstruction.training import load_network
 
 KINDS = ("voxels", "points", "mesh", "implicit")
 shipped = {kind: load_network(kind, asset(f"reconstruction/{kind}.pt")) for kind in KINDS}

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import torch
 
+from course_lib.authoring.checkpoints import RECIPES
 from course_lib.data.single_view import SingleView
-from course_lib.reconstruction import FromImage, train
+from course_lib.reconstruction import FromImage, training
 from course_lib.reconstruction.score import by_network, score
 
 
 def run(kind: str, seconds: float, data: SingleView, test: SingleView) -> None:
     torch.manual_seed(0)
-    network = FromImage(train.DECODERS[kind]())
-    peak, count, _ = train.RECIPES[kind]
+    network = FromImage(training.DECODERS[kind]())
+    peak, count, _ = RECIPES[kind]
     optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=1e-2)
     begun, steps = time.process_time(), 0
     while (spent := time.process_time() - begun) < seconds:
-        optimizer.param_groups[0]["lr"] = train.warm_then_cosine(spent, seconds, peak)
-        loss = train.STEPS[kind](network, data.batch(torch.randint(len(data), (count,))))
+        optimizer.param_groups[0]["lr"] = training.warm_then_cosine(spent, seconds, peak)
+        loss = training.STEPS[kind](network, data.batch(torch.randint(len(data), (count,))))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from course_lib.authoring.desk import scene_sdf, shade
 from course_lib.cameras import camera_rays, spherical_cameras
-from course_lib.data.desk import scene_sdf, shade
 
 SIZE, SUPERSAMPLE, RADIUS, FIELD_OF_VIEW = 100, 4, 4.0, 0.69
 SPLITS = {"train": (100, (-12.0, 85.0)), "val": (5, (0.0, 70.0)), "test": (20, (-8.0, 80.0))}

@@ -1,4 +1,4 @@
-"""Program text that runs but is not there to be read: releases that withhold solutions use it.
+"""Program text that runs but is not there to be read; a release that withholds solutions has a copy.
 
 A seal is compression and an encoding, no encryption: it stops a glance and a text search, not a
 student who decodes it on purpose.
