@@ -6,7 +6,7 @@ What the lessons use:
                     meshes         Mesh, its files, topology, operators, marching cubes
                     cameras        poses, rays, projection: the conventions
                     neighbors      nearest neighbours, of any number of points
-                    stable         square roots, norms, angles and logarithms with finite gradients
+                    stable         division, roots, unit vectors and angles with finite gradients
                     zbuffer        which face is nearest in a pixel
                     running        budgets, progress bars, where shipped data lie
     representations voxels         grids and what makes them; binvox

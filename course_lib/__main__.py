@@ -1,7 +1,4 @@
-"""The commands of the course: python -m course_lib {build, check, solve, grade, ...}.
-
-A student's package has `doctor` alone: neither grading nor authoring is in it.
-"""
+"""The commands of the course: python -m course_lib COMMAND; a student's package has `doctor` alone."""
 
 import argparse
 import importlib
