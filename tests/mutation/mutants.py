@@ -37,7 +37,7 @@ UNTOLD = ("device", "strict")
 def mutants(source: str) -> Iterator[tuple[str, str]]:
     """(what was changed, source text) of each mutant, in the order of the text, none twice.
 
-    Annotations, decorators, docstrings and the texts of errors are left as they are.
+    Annotations and the texts of errors are left as they are.
     """
     tree = _bare(ast.parse(source))
     original = ast.unparse(tree)
@@ -67,16 +67,8 @@ class _Exchange(ast.NodeTransformer):
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """Without what is no part of the answer: decorators, annotations, docstrings, texts of errors."""
+    """Without what changes nothing: the annotations of variables and the texts of errors."""
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            node.decorator_list = []
-            if ast.get_docstring(node):
-                node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-        if isinstance(node, ast.arg):
-            node.annotation = None
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(...)
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):

@@ -12,9 +12,10 @@ from course_lib import exercises
 from course_lib.checking.compare import agree
 from course_lib.checking.outcome import run_arguments
 from course_lib.checking.sources import solution_source
+from course_lib.exercises.exercise import Question
 from mutation.mutants import mutants
 
-WRITTEN = [e for e in exercises.catalogue().values() if not e.is_question]
+WRITTEN = [e for e in exercises.catalogue().values() if not isinstance(e, Question)]
 SURVIVORS = Path(__file__).with_name("survivors.txt")
 SECONDS = 4.0
 """After which a mutant counts as an endless loop."""
