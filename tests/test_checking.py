@@ -29,7 +29,6 @@ def cases():
 
 
 EXERCISE = Exercise(
-    "0.1",
     "mean_square",
     mean_square,
     cases(),
@@ -153,7 +152,7 @@ def test_outcomes_survive_json():
         "a": torch.tensor([[1.0, float("nan")]]),
         "b": (1, True, "x", None, [torch.ones(2) > 0]),
     }
-    outcome = run_arguments(Exercise("0.2", "f", mean_square), lambda x: value, (torch.zeros(1),))
+    outcome = run_arguments(Exercise("f", mean_square), lambda x: value, (torch.zeros(1),))
     back = Outcome.from_json(outcome.to_json())
     assert difference(outcome, back, Tolerance(0.0, 0.0)) is None
     assert back.value["b"][:4] == (1, True, "x", None)
@@ -172,7 +171,6 @@ def test_stub_and_solution_come_from_the_reference():
 
 
 QUESTION = Question(
-    "0.3",
     "which_mean",
     "B",
     choices={"A": "arithmetic", "B": "quadratic"},
@@ -207,7 +205,7 @@ def test_a_wrong_choice_has_its_own_message():
     ("answer", "state"), [(0.5, State.CORRECT), (0.50000001, State.CORRECT), ("x", State.INCORRECT)]
 )
 def test_a_number_is_judged_within_the_tolerance(answer, state):
-    question = Question("0.4", "half", 0.5)
+    question = Question("half", 0.5)
     assert examine(question, answer).state is state
     assert examine(question, torch.tensor(0.5)).state is State.CORRECT
 

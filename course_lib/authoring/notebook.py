@@ -1,9 +1,10 @@
 """A notebook from its source: notebooks/src/NN_name.py (jupytext percent) to cells with fixed ids.
 
-Three kinds of cells are written short and expanded here, so that they are said once:
+Four things are written short and expanded here, so that they are said once:
 
     # %% [setup]               the standard set-up cell
     # %% [exercise] NAME       the stub of that exercise, then the cell that checks it
+    [[NAME]]                   in prose: the number of that exercise
     (the first heading)        is followed by a line of links: Colab, previous, next
 """
 
@@ -91,8 +92,10 @@ def _expand(cell: NotebookNode, address: str) -> list[NotebookNode]:
         return _exercise_cells(title.removeprefix("[exercise] ").strip())
     cell.source = FOR_TOOLS.sub("", cell.source)
     tags = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
-    new = new_markdown_cell if cell.cell_type == "markdown" else new_code_cell
-    return [new(cell.source, metadata=tags, id="unnamed")]
+    if cell.cell_type == "code":
+        return [new_code_cell(cell.source, metadata=tags, id="unnamed")]
+    text = re.sub(r"\[\[(\w+)\]\]", lambda name: find(name[1]).number, cell.source)
+    return [new_markdown_cell(text, metadata=tags, id="unnamed")]
 
 
 def _exercise_cells(name: str) -> list[NotebookNode]:

@@ -2,26 +2,31 @@
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
 
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.exercises.order import ORDER
 
 
 @cache
 def catalogue() -> dict[str, Exercise]:
-    """All exercises of the course by name, in the order of the notebooks.
+    """All exercises of the course by name, in the order of the notebooks, numbered by it.
 
-    Raises ValueError if two exercises share a name.
+    Raises ValueError if two exercises share a name, or one has no place in `ORDER`.
     """
-    exercises: dict[str, Exercise] = {}
+    found: dict[str, Exercise] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         if not module.startswith("nb"):
             continue
         for exercise in importlib.import_module(f"{__name__}.{module}").EXERCISES:
-            if exercise.name in exercises:
+            if exercise.name in found:
                 raise ValueError(f"two exercises are called {exercise.name}")
-            exercises[exercise.name] = exercise
-    return exercises
+            found[exercise.name] = exercise
+    places = {x: f"{book}.{i}" for book, names in ORDER.items() for i, x in enumerate(names, 1)}
+    if lost := found.keys() ^ places.keys():
+        raise ValueError(f"expected the same in ORDER and in the modules; {sorted(lost)} differ")
+    return {name: replace(found[name], number=number) for name, number in places.items()}
 
 
 def written() -> list[Exercise]:

@@ -4,12 +4,11 @@ from course_lib.exercises.exercise import Question, mistakes
 
 
 def choice_question(
-    number: str, name: str, right: str, table: dict[str, tuple[str, str]], hints: tuple[str, ...]
+    name: str, right: str, table: dict[str, tuple[str, str]], hints: tuple[str, ...]
 ) -> Question:
     """A multiple choice from a table: letter -> (the choice, what to tell who chooses it)."""
     remarks = {letter: remark for letter, (_, remark) in table.items()}
     return Question(
-        number,
         name,
         right,
         misconceptions=mistakes({x: (x, remarks[x]) for x in table if x != right}),

@@ -60,10 +60,9 @@ class Exercise:
     `call(candidate, *arguments)` says how a candidate is run on a case, where calling it is not
     enough (a class to build first, say). With `gradients` the derivatives of the summed output with
     respect to every floating-point argument count too. `starter` replaces the generated stub where
-    students need more than a signature.
+    students need more than a signature. The catalogue gives the `number`, by the place in `ORDER`.
     """
 
-    number: str
     name: str
     reference: Any
     cases: tuple[Case, ...] = ()
@@ -76,6 +75,7 @@ class Exercise:
     call: Callable = call_directly
     starter: str | None = None
     explanation: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True)

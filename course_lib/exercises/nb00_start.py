@@ -31,7 +31,6 @@ CENTROID_MISTAKES = mistakes({
 # fmt: on
 
 CENTROID = Exercise(
-    number="0.1",
     name="centroid",
     reference=centroid,
     cases=(
@@ -52,7 +51,7 @@ CENTROID = Exercise(
 )
 
 # fmt: off
-UP = choice_question("0.2", "axis_that_points_up", "B", {
+UP = choice_question("axis_that_points_up", "B", {
     "A": ("x", "x points to the right."),
     "B": ("y", "y is up, x is right, and z points at you: a right-handed frame."),
     "C": ("z", "z is up in CAD and robotics; here z points towards the viewer."),

@@ -89,7 +89,6 @@ ENCODE_MISTAKES = mistakes({
 # fmt: on
 
 ENCODE = Exercise(
-    number="1.1",
     name="encode_frame",
     reference=tabular.encode_frame,
     points=2,
@@ -179,7 +178,6 @@ LIST_MISTAKES = mistakes({
 # fmt: on
 
 LIST = Exercise(
-    number="1.2",
     name="list_template",
     reference=tabular.list_template,
     cases=ROW_CASES,
@@ -213,7 +211,6 @@ TEXT_MISTAKES = mistakes({
 # fmt: on
 
 TEXT = Exercise(
-    number="1.3",
     name="text_template",
     reference=tabular.text_template,
     cases=ROW_CASES,
@@ -258,7 +255,6 @@ PROMPT_MISTAKES = mistakes({
 # fmt: on
 
 PROMPT = Exercise(
-    number="1.4",
     name="build_prompt",
     reference=tabular.build_prompt,
     cases=(

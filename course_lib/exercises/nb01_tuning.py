@@ -37,7 +37,6 @@ P_YES_MISTAKES = mistakes({
 # fmt: on
 
 P_YES = Exercise(
-    number="1.5",
     name="choice_probability",
     reference=tabular.choice_probability,
     cases=(
@@ -91,7 +90,6 @@ AUC_MISTAKES = mistakes({
 # fmt: on
 
 AUC = Exercise(
-    number="1.6",
     name="roc_auc",
     reference=tabular.roc_auc,
     points=2,
@@ -190,7 +188,6 @@ SAMPLE_MISTAKES = mistakes({
 # fmt: on
 
 SAMPLE = Exercise(
-    number="1.8",
     name="balanced_sample",
     reference=tabular.balanced_sample,
     points=2,
@@ -279,7 +276,6 @@ LORA_MISTAKES = mistakes({
 # fmt: on
 
 LORA = Exercise(
-    number="1.9",
     name="LoRALinear",
     reference=tabular.LoRALinear,
     points=3,
@@ -323,7 +319,6 @@ LORA_SIZE_MISTAKES = mistakes({
 # fmt: on
 
 LORA_SIZE = Question(
-    number="1.10",
     name="lora_parameters",
     reference=36864,
     misconceptions=LORA_SIZE_MISTAKES,
@@ -335,7 +330,7 @@ LORA_SIZE = Question(
 )
 
 # fmt: off
-MEASURE = choice_question("1.7", "measure_at_zero_shot", "C", {
+MEASURE = choice_question("measure_at_zero_shot", "C", {
     "A": ("accuracy: it is what counts in the end",
         "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures "
         "its bias, not what it knows."),

@@ -48,7 +48,6 @@ DECODE_PATH_MISTAKES = mistakes({
 # fmt: on
 
 DECODE_PATH = Exercise(
-    number="2.6",
     name="decode_path",
     reference=decode_path,
     points=2,
@@ -108,7 +107,6 @@ COVERAGE_MISTAKES = mistakes({
 # fmt: on
 
 COVERAGE = Exercise(
-    number="2.7",
     name="coverage",
     reference=coverage,
     cases=DISTANCE_CASES,
@@ -135,7 +133,6 @@ MATCHING_MISTAKES = mistakes({
 # fmt: on
 
 MATCHING = Exercise(
-    number="2.8",
     name="minimum_matching_distance",
     reference=minimum_matching_distance,
     cases=DISTANCE_CASES,
@@ -192,7 +189,6 @@ KINEMATICS_MISTAKES = mistakes({
 # fmt: on
 
 KINEMATICS = Exercise(
-    number="2.9",
     name="forward_kinematics",
     reference=forward_kinematics,
     points=2,
@@ -253,7 +249,6 @@ SKINNING_MISTAKES = mistakes({
 # fmt: on
 
 SKINNING = Exercise(
-    number="2.10",
     name="linear_blend_skinning",
     reference=linear_blend_skinning,
     points=3,

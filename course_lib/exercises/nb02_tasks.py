@@ -57,7 +57,6 @@ SHARED_MLP_MISTAKES = mistakes({
 # fmt: on
 
 SHARED_MLP = Exercise(
-    number="2.1",
     name="shared_mlp",
     reference=shared_mlp,
     points=2,
@@ -116,7 +115,6 @@ MAX_POOL_MISTAKES = mistakes({
 # fmt: on
 
 MAX_POOL = Exercise(
-    number="2.2",
     name="max_pool_points",
     reference=max_pool_points,
     cases=(
@@ -139,7 +137,7 @@ MAX_POOL = Exercise(
 )
 
 # fmt: off
-NOT_SYMMETRIC = choice_question("2.3", "pooling_that_sees_the_order", "D", {
+NOT_SYMMETRIC = choice_question("pooling_that_sees_the_order", "D", {
     "A": ("the maximum of each feature over the points",
         "The maximum of numbers does not depend on their order."),
     "B": ("the sum over the points of the squares of the features",
@@ -204,7 +202,6 @@ KMEANS_MISTAKES = mistakes({
 # fmt: on
 
 KMEANS = Exercise(
-    number="2.4",
     name="kmeans_step",
     reference=kmeans_step,
     points=2,
@@ -274,7 +271,6 @@ RAND_INDEX_MISTAKES = mistakes({
 # fmt: on
 
 RAND_INDEX = Exercise(
-    number="2.5",
     name="adjusted_rand_index",
     reference=adjusted_rand_index,
     points=2,

@@ -39,7 +39,6 @@ SPHERE_MISTAKES = mistakes({
 # fmt: on
 
 SPHERE = Exercise(
-    number="3.14",
     name="sphere",
     reference=shapes.sphere,
     call=_at_points,
@@ -84,7 +83,6 @@ BOX_MISTAKES = mistakes({
 # fmt: on
 
 BOX = Exercise(
-    number="3.15",
     name="box",
     reference=shapes.box,
     points=2,
@@ -133,7 +131,6 @@ TORUS_MISTAKES = mistakes({
 # fmt: on
 
 TORUS = Exercise(
-    number="3.16",
     name="torus",
     reference=shapes.torus,
     call=_at_points,
@@ -177,7 +174,6 @@ DIFFERENCE_MISTAKES = mistakes({
 # fmt: on
 
 DIFFERENCE = Exercise(
-    number="3.17",
     name="difference",
     reference=shapes.difference,
     call=_combine,
@@ -227,7 +223,6 @@ PROJECT_MISTAKES = mistakes({
 # fmt: on
 
 PROJECT = Exercise(
-    number="3.18",
     name="project_to_surface",
     reference=implicit.project_to_surface,
     points=2,

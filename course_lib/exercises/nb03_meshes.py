@@ -49,7 +49,6 @@ AREAS_MISTAKES = mistakes({
 # fmt: on
 
 AREAS = Exercise(
-    number="3.10",
     name="face_areas",
     reference=meshes.face_areas,
     call=_on_mesh,
@@ -76,7 +75,6 @@ NORMALS_MISTAKES = mistakes({
 # fmt: on
 
 NORMALS = Exercise(
-    number="3.11",
     name="face_normals",
     reference=meshes.face_normals,
     call=_on_mesh,
@@ -116,7 +114,6 @@ EULER_MISTAKES = mistakes({
 # fmt: on
 
 EULER = Exercise(
-    number="3.12",
     name="euler_characteristic",
     reference=meshes.euler_characteristic,
     cases=(
@@ -173,7 +170,6 @@ GRAPH_MISTAKES = mistakes({
 # fmt: on
 
 GRAPH = Exercise(
-    number="3.13",
     name="graph_convolution",
     reference=meshes.graph_convolution,
     points=2,

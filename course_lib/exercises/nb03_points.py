@@ -54,7 +54,6 @@ UNPROJECT_MISTAKES = mistakes({
 # fmt: on
 
 UNPROJECT = Exercise(
-    number="3.6",
     name="unproject_depth",
     reference=points.unproject_depth,
     points=2,
@@ -110,7 +109,6 @@ TRANSFORM_MISTAKES = mistakes({
 # fmt: on
 
 TRANSFORM = Exercise(
-    number="3.7",
     name="apply_transform",
     reference=points.apply_transform,
     cases=(
@@ -176,7 +174,6 @@ SAMPLE_MISTAKES = mistakes({
 # fmt: on
 
 SAMPLE = Exercise(
-    number="3.8",
     name="points_on_triangles",
     reference=points.points_on_triangles,
     points=2,
@@ -240,7 +237,6 @@ PCA_MISTAKES = mistakes({
 # fmt: on
 
 PCA = Exercise(
-    number="3.9",
     name="pca_normals",
     reference=points.pca_normals,
     points=2,

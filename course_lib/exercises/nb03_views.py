@@ -19,7 +19,6 @@ POOL_MISTAKES = mistakes({
 # fmt: on
 
 POOL = Exercise(
-    number="3.19",
     name="view_pool",
     reference=views.view_pool,
     gradients=True,
@@ -74,7 +73,6 @@ HULL_MISTAKES = mistakes({
 # fmt: on
 
 HULL = Exercise(
-    number="3.20",
     name="visual_hull",
     reference=views.visual_hull,
     points=2,
@@ -133,7 +131,6 @@ HOMOGRAPHY_MISTAKES = mistakes({
 # fmt: on
 
 HOMOGRAPHY = Exercise(
-    number="3.21",
     name="plane_homography",
     reference=views.plane_homography,
     points=2,
@@ -185,7 +182,6 @@ OVER_MISTAKES = mistakes({
 # fmt: on
 
 OVER = Exercise(
-    number="3.22",
     name="over_composite",
     reference=views.over_composite,
     points=2,

@@ -38,7 +38,6 @@ VOXELIZE_MISTAKES = mistakes({
 # fmt: on
 
 VOXELIZE = Exercise(
-    number="3.1",
     name="voxelize",
     reference=voxels.voxelize,
     points=2,
@@ -74,7 +73,6 @@ FRACTION_MISTAKES = mistakes({
 # fmt: on
 
 FRACTION = Exercise(
-    number="3.2",
     name="occupied_fraction",
     reference=voxels.occupied_fraction,
     cases=(
@@ -118,7 +116,6 @@ CONV_MISTAKES = mistakes({
 # fmt: on
 
 CONV = Exercise(
-    number="3.3",
     name="conv3d_cost",
     reference=voxels.conv3d_cost,
     cases=(
@@ -159,7 +156,6 @@ POINTS_MISTAKES = mistakes({
 # fmt: on
 
 POINTS = Exercise(
-    number="3.4",
     name="points_to_voxels",
     reference=voxels.points_to_voxels,
     cases=(
@@ -211,7 +207,6 @@ INERTIA_MISTAKES = mistakes({
 # fmt: on
 
 INERTIA = Exercise(
-    number="3.5",
     name="inertia_tensor",
     reference=voxels.inertia_tensor,
     points=2,

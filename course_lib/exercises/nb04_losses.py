@@ -55,7 +55,6 @@ CHAMFER_MISTAKES = mistakes({
 # fmt: on
 
 CHAMFER = Exercise(
-    number="4.3",
     name="chamfer_distance",
     reference=losses.chamfer_distance,
     points=2,
@@ -116,7 +115,6 @@ NORMAL_MISTAKES = mistakes({
 # fmt: on
 
 NORMAL = Exercise(
-    number="4.5",
     name="normal_loss",
     reference=losses.normal_loss,
     points=2,

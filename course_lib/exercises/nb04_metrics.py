@@ -85,7 +85,6 @@ IOU_MISTAKES = mistakes({
 # fmt: on
 
 IOU = Exercise(
-    number="4.1",
     name="iou",
     reference=metrics.iou,
     cases=(
@@ -132,7 +131,6 @@ SOFT_IOU_MISTAKES = mistakes({
 # fmt: on
 
 SOFT_IOU = Exercise(
-    number="4.2",
     name="soft_iou",
     reference=metrics.soft_iou,
     cases=(
@@ -200,7 +198,6 @@ F_SCORE_MISTAKES = mistakes({
 # fmt: on
 
 F_SCORE = Exercise(
-    number="4.11",
     name="f_score",
     reference=metrics.f_score,
     points=2,
@@ -260,7 +257,6 @@ HAUSDORFF_MISTAKES = mistakes({
 # fmt: on
 
 HAUSDORFF = Exercise(
-    number="4.12",
     name="hausdorff_distance",
     reference=metrics.hausdorff_distance,
     cases=(

@@ -15,7 +15,6 @@ PRINTED_CHAMFER_MISTAKES = mistakes({
 # fmt: on
 
 PRINTED_CHAMFER = Question(
-    number="4.4",
     name="printed_chamfer",
     reference=20.01,
     misconceptions=PRINTED_CHAMFER_MISTAKES,
@@ -24,7 +23,7 @@ PRINTED_CHAMFER = Question(
 )
 
 # fmt: off
-LAPLACIAN_MINIMUM = choice_question("4.10", "laplacian_minimum", "C", {
+LAPLACIAN_MINIMUM = choice_question("laplacian_minimum", "C", {
     "A": ("the rabbit that it started as, only smoother",
         "A smooth shape has δ ≠ 0: a vertex lies outside its neighbours' middle."),
     "B": ("the flattest surface with the same volume",
@@ -42,7 +41,7 @@ LAPLACIAN_MINIMUM = choice_question("4.10", "laplacian_minimum", "C", {
 # fmt: on
 
 # fmt: off
-OUTLIER_METRIC = choice_question("4.13", "outlier_metric", "B", {
+OUTLIER_METRIC = choice_question("outlier_metric", "B", {
     "A": ("all three become about 20 times worse",
         "F1 and Chamfer are means over many points: one point weighs 1/n."),
     "B": ("Hausdorff becomes 20 times worse, Chamfer less than twice as bad, F1 hardly changes",

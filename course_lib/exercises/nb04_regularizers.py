@@ -63,7 +63,6 @@ EDGE_MISTAKES = mistakes({
 # fmt: on
 
 EDGE = Exercise(
-    number="4.6",
     name="edge_loss",
     reference=losses.edge_loss,
     cases=(
@@ -126,7 +125,6 @@ SMOOTH_MISTAKES = mistakes({
 # fmt: on
 
 SMOOTH = Exercise(
-    number="4.7",
     name="smooth_loss",
     reference=losses.smooth_loss,
     points=3,
@@ -192,7 +190,6 @@ LAPLACIAN_COORDINATES_MISTAKES = mistakes({
 # fmt: on
 
 LAPLACIAN_COORDINATES = Exercise(
-    number="4.8",
     name="laplacian_coordinates",
     reference=losses.laplacian_coordinates,
     points=3,
@@ -235,7 +232,6 @@ LAPLACIAN_MISTAKES = mistakes({
 # fmt: on
 
 LAPLACIAN = Exercise(
-    number="4.9",
     name="laplacian_loss",
     reference=losses.laplacian_loss,
     cases=(

@@ -29,7 +29,6 @@ RETRIEVE_MISTAKES = mistakes({
 # fmt: on
 
 RETRIEVE = Exercise(
-    number="5.7",
     name="retrieve",
     reference=baselines.retrieve,
     cases=(
@@ -93,7 +92,6 @@ VISIBLE_MISTAKES = mistakes({
 # fmt: on
 
 VISIBLE = Exercise(
-    number="5.8",
     name="visible_points",
     reference=baselines.visible_points,
     points=2,
@@ -121,7 +119,7 @@ VISIBLE = Exercise(
 )
 
 # fmt: off
-CANNOT_TELL = choice_question("5.1", "what_one_picture_cannot_tell", "C", {
+CANNOT_TELL = choice_question("what_one_picture_cannot_tell", "C", {
     "A": ("which side of the object is in front, since the frame is the object's own",
         "The front shows in the picture (a back rest, a propeller)."),
     "B": ("the colours of the parts that are seen",

@@ -45,7 +45,6 @@ OCCUPANCY_LOSS_MISTAKES = mistakes({
 # fmt: on
 
 OCCUPANCY_LOSS = Exercise(
-    number="5.2",
     name="occupancy_loss",
     reference=voxels.occupancy_loss,
     points=2,
@@ -97,7 +96,6 @@ GROW_MISTAKES = mistakes({
 # fmt: on
 
 GROW = Exercise(
-    number="5.3",
     name="grow",
     reference=voxels.grow,
     gradients=True,
@@ -150,7 +148,6 @@ TWO_BRANCHES_MISTAKES = mistakes({
 # fmt: on
 
 TWO_BRANCHES = Exercise(
-    number="5.4",
     name="two_branches",
     reference=point_decoder.two_branches,
     gradients=True,
@@ -218,7 +215,6 @@ VERTEX_FEATURES_MISTAKES = mistakes({
 # fmt: on
 
 VERTEX_FEATURES = Exercise(
-    number="5.5",
     name="vertex_image_features",
     reference=mesh_decoder.vertex_image_features,
     points=3,
@@ -276,7 +272,6 @@ MODULATE_MISTAKES = mistakes({
 # fmt: on
 
 MODULATE = Exercise(
-    number="5.6",
     name="modulate",
     reference=implicit_decoder.modulate,
     gradients=True,

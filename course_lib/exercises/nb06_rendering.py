@@ -75,7 +75,6 @@ PROJECT_MISTAKES = mistakes({
 # fmt: on
 
 PROJECT = Exercise(
-    number="6.1",
     name="project",
     reference=project,
     points=2,
@@ -98,7 +97,7 @@ PROJECT = Exercise(
 )
 
 # fmt: off
-PICTURE_UPSIDE_DOWN = choice_question("6.2", "upside_down_and_backwards", "C", {
+PICTURE_UPSIDE_DOWN = choice_question("upside_down_and_backwards", "C", {
     "A": ("multiply the focal length by −1",
         "That turns the image by 180° but the camera still looks the wrong way."),
     "B": ("transpose the rotation of every pose",
@@ -114,7 +113,7 @@ PICTURE_UPSIDE_DOWN = choice_question("6.2", "upside_down_and_backwards", "C", {
 # fmt: on
 
 # fmt: off
-POSES_INSIDE_OUT = choice_question("6.3", "cameras_in_a_heap", "B", {
+POSES_INSIDE_OUT = choice_question("cameras_in_a_heap", "B", {
     "A": ("scale the scene up", "Scaling moves all cameras away alike: they stay in one place."),
     "B": ("invert the matrices: they are world-to-camera",
         "In world-to-camera form t is where the camera sees the world's origin, the same for "
@@ -141,7 +140,6 @@ SMALLER_IMAGE_MISTAKES = mistakes({
 # fmt: on
 
 SMALLER_IMAGE = Question(
-    number="6.4",
     name="focal_of_the_smaller_image",
     reference=150.0,
     misconceptions=SMALLER_IMAGE_MISTAKES,

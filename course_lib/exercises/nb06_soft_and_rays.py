@@ -52,7 +52,6 @@ SOFT_COVERAGE_MISTAKES = mistakes({
 # fmt: on
 
 SOFT_COVERAGE = Exercise(
-    number="6.9",
     name="soft_coverage",
     reference=soft_coverage,
     gradients=True,
@@ -94,7 +93,6 @@ UNION_MISTAKES = mistakes({
 # fmt: on
 
 UNION = Exercise(
-    number="6.10",
     name="union_coverage",
     reference=union_coverage,
     gradients=True,
@@ -158,7 +156,6 @@ MARCH_MISTAKES = mistakes({
 # fmt: on
 
 MARCH = Exercise(
-    number="6.11",
     name="march_rays",
     reference=march_rays,
     cases=(

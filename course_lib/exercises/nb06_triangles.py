@@ -62,7 +62,6 @@ BARYCENTRIC_MISTAKES = mistakes({
 # fmt: on
 
 BARYCENTRIC = Exercise(
-    number="6.5",
     name="barycentric_coordinates",
     reference=barycentric_coordinates,
     points=2,
@@ -134,7 +133,6 @@ PERSPECTIVE_MISTAKES = mistakes({
 # fmt: on
 
 PERSPECTIVE = Exercise(
-    number="6.6",
     name="perspective_correct",
     reference=perspective_correct,
     points=2,
@@ -197,7 +195,6 @@ NEAREST_MISTAKES = mistakes({
 # fmt: on
 
 NEAREST = Exercise(
-    number="6.7",
     name="nearest_face",
     reference=nearest_face,
     cases=(
@@ -219,7 +216,7 @@ NEAREST = Exercise(
 
 
 # fmt: off
-VANISHING = choice_question("6.8", "why_the_hard_picture_has_no_gradient", "A", {
+VANISHING = choice_question("why_the_hard_picture_has_no_gradient", "A", {
     "A": ("every pixel shows one face or another, and stays so under a small motion",
         "Coverage is a step function of the vertices: its derivative is 0 wherever it exists."),
     "B": ("the projection divides by the depth",

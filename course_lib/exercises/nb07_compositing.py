@@ -52,7 +52,6 @@ WEIGHTS_MISTAKES = mistakes({
 # fmt: on
 
 WEIGHTS = Exercise(
-    number="7.6",
     name="compositing_weights",
     points=3,
     reference=volume.compositing_weights,
@@ -128,7 +127,6 @@ COMPOSITE_MISTAKES = mistakes({
 # fmt: on
 
 COMPOSITE = Exercise(
-    number="7.7",
     name="composite",
     points=2,
     reference=volume.composite,
@@ -202,7 +200,6 @@ INVERSE_CDF_MISTAKES = mistakes({
 # fmt: on
 
 INVERSE_CDF = Exercise(
-    number="7.9",
     name="inverse_cdf",
     points=3,
     reference=volume.inverse_cdf,
@@ -272,7 +269,6 @@ PSNR_MISTAKES = mistakes({
 # fmt: on
 
 PSNR = Exercise(
-    number="7.10",
     name="psnr",
     reference=images.psnr,
     cases=(

@@ -58,7 +58,6 @@ CAMERA_RAYS_MISTAKES = mistakes({
 # fmt: on
 
 CAMERA_RAYS = Exercise(
-    number="7.2",
     name="camera_rays",
     points=2,
     reference=cameras.camera_rays,
@@ -114,7 +113,6 @@ ENCODING_MISTAKES = mistakes({
 # fmt: on
 
 ENCODING = Exercise(
-    number="7.3",
     name="positional_encoding",
     points=2,
     reference=volume.positional_encoding,
@@ -168,7 +166,6 @@ STRATIFIED_MISTAKES = mistakes({
 # fmt: on
 
 STRATIFIED = Exercise(
-    number="7.5",
     name="stratified_positions",
     reference=volume.stratified_positions,
     cases=(

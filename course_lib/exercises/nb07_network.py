@@ -80,7 +80,6 @@ QUERY_FIELD_MISTAKES = mistakes({
 # fmt: on
 
 QUERY_FIELD = Exercise(
-    number="7.4",
     name="query_field",
     points=3,
     reference=mlp.query_field,

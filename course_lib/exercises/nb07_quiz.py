@@ -13,7 +13,6 @@ SLAB_OPACITY_MISTAKES = mistakes({
 # fmt: on
 
 SLAB_OPACITY = Question(
-    number="7.8",
     name="slab_opacity",
     reference=0.8646647167633873,
     misconceptions=SLAB_OPACITY_MISTAKES,
@@ -23,7 +22,7 @@ SLAB_OPACITY = Question(
 )
 
 # fmt: off
-VIEW_DEPENDENCE = choice_question("7.1", "why_density_ignores_the_view", "B", {
+VIEW_DEPENDENCE = choice_question("why_density_ignores_the_view", "B", {
     "A": ("because a direction has only two numbers",
         "The colour gets the direction, too, and has no trouble with its two numbers."),
     "B": ("because a surface does not move when one walks around it",
@@ -36,7 +35,7 @@ VIEW_DEPENDENCE = choice_question("7.1", "why_density_ignores_the_view", "B", {
 # fmt: on
 
 # fmt: off
-QUIZ_VOXELS = choice_question("7.11", "quiz_occupied_share", "C", {
+QUIZ_VOXELS = choice_question("quiz_occupied_share", "C", {
     "A": ("it stays the same",
         "The cells shrink in three directions, the surface covers them in two."),
     "B": ("it doubles",
@@ -47,7 +46,7 @@ QUIZ_VOXELS = choice_question("7.11", "quiz_occupied_share", "C", {
 # fmt: on
 
 # fmt: off
-QUIZ_CHAMFER = choice_question("7.12", "quiz_one_sided_chamfer", "A", {
+QUIZ_CHAMFER = choice_question("quiz_one_sided_chamfer", "A", {
     "A": ("it covers one corner of the chair very well",
         "Only predicted points are asked for their nearest neighbour; what is missing goes "
         "unpunished."),
@@ -60,7 +59,7 @@ QUIZ_CHAMFER = choice_question("7.12", "quiz_one_sided_chamfer", "A", {
 # fmt: on
 
 # fmt: off
-QUIZ_IMPLICIT = choice_question("7.13", "quiz_gradient_of_an_sdf", "D", {
+QUIZ_IMPLICIT = choice_question("quiz_gradient_of_an_sdf", "D", {
     "A": ("0", "Then the distance would not change when one walks away from the surface."),
     "B": ("it depends on the curvature", "Curvature is in the second derivatives."),
     "C": ("the distance", "One step away adds one step of distance, however far one is."),
@@ -69,7 +68,7 @@ QUIZ_IMPLICIT = choice_question("7.13", "quiz_gradient_of_an_sdf", "D", {
 # fmt: on
 
 # fmt: off
-QUIZ_METRIC = choice_question("7.14", "quiz_outlier", "B", {
+QUIZ_METRIC = choice_question("quiz_outlier", "B", {
     "A": ("F1", "One point among ten thousand moves precision by a hundredth of a percent."),
     "B": ("Hausdorff distance", "A maximum hears the loudest voice: one point decides."),
     "C": ("Chamfer distance", "A mean over ten thousand points dilutes one outlier."),
@@ -78,7 +77,7 @@ QUIZ_METRIC = choice_question("7.14", "quiz_outlier", "B", {
 # fmt: on
 
 # fmt: off
-QUIZ_TABLE = choice_question("7.15", "quiz_serialised_row", "C", {
+QUIZ_TABLE = choice_question("quiz_serialised_row", "C", {
     "A": ("the model could not read numbers otherwise", "Numbers can be fed to any network."),
     "B": ("the text is shorter than the table", "It is longer."),
     "C": ("what the columns mean comes with the row, so few labelled rows are enough",

@@ -29,7 +29,7 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # you replace `raise NotImplementedError` by your code, run the cell, and run the cell below it,
 # which checks your function on several inputs and says what it found.
 #
-# **Exercise 0.1.** Write `centroid`: the centre of each point cloud of a batch. `points` has the shape
+# **Exercise [[centroid]].** Write `centroid`: the centre of each point cloud of a batch. `points` has the shape
 # `(b, n, 3)`: b clouds of n points with three coordinates.
 
 # %% [exercise] centroid
@@ -73,7 +73,7 @@ viz.camera_frame()
 # *What to see:* the world's axes at the origin, and a camera that looks at it: its $z$ axis points
 # **away** from what it sees.
 #
-# **Question 0.2.** Which axis of the world points up? Put the letter in the place of `...`, in quotes:
+# **Question [[axis_that_points_up]].** Which axis of the world points up? Put the letter in the place of `...`, in quotes:
 # `"A"`.
 
 # %% [exercise] axis_that_points_up

@@ -50,7 +50,7 @@ viz.table(
 # | one-hot | a vector $e_x$ of zeros with a single 1 at that place | which category, nothing else |
 # | embedding | $W e_x$, with $W$ a learned matrix of $d$ rows and one column per category | what training finds useful |
 #
-# **Exercise 1.1.** Write `encode_frame`: a table with numbers and categories as one matrix. Numbers are
+# **Exercise [[encode_frame]].** Write `encode_frame`: a table with numbers and categories as one matrix. Numbers are
 # standardised, categories one-hot, in the order of the columns. A missing number becomes 0
 # (the mean), a missing or unseen category a row of zeros. `tabular.standardise` and `tabular.one_hot`
 # do a column each.
@@ -107,7 +107,7 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | permuted names | the list template, each value under another column's name, the same for all rows |
 # | permuted values | the list template, each value exchanged for another of its column, likewise |
 #
-# **Exercises 1.2 and 1.3.** Write the two templates. `row` is a dictionary; a missing value is None, and
+# **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary; a missing value is None, and
 # its feature is left out. (TabLLM's code prints "The Native country is ." then.)
 
 # %% [exercise] list_template
@@ -134,7 +134,7 @@ for name, method in methods.items():
 # > has "per year" in it: without a period of time the question has no answer. And in TabLLM's files
 # > "Answer:" stands on a line of its own; to a small model even that matters.
 #
-# **Exercise 1.4.** Write `build_prompt`. `gap` is what stands before "Answer:".
+# **Exercise [[build_prompt]].** Write `build_prompt`. `gap` is what stands before "Answer:".
 
 # %% [exercise] build_prompt
 
@@ -175,7 +175,7 @@ if llm:
 # $$p(\text{Yes}) = \frac{e^{l_\text{Yes}}}{e^{l_\text{Yes}} + e^{l_\text{No}}},$$
 # with $l_\text{Yes}$ and $l_\text{No}$ the logits of the tokens " Yes" and " No" after the prompt.
 #
-# **Exercise 1.5.** Write this formula for a batch, safe for large logits. `yes` and `no` are token
+# **Exercise [[choice_probability]].** Write this formula for a batch, safe for large logits. `yes` and `no` are token
 # numbers.
 
 # %% [exercise] choice_probability
@@ -245,7 +245,7 @@ explorer = widgets.explore(
 # \Big( [s_i > s_j] + \tfrac12 [s_i = s_j] \Big),$$
 # where $[\cdot]$ is 1 if true and 0 if not.
 #
-# **Exercise 1.6.** Write `roc_auc`. Ties count one half.
+# **Exercise [[roc_auc]].** Write `roc_auc`. Ties count one half.
 
 # %% [exercise] roc_auc
 
@@ -278,7 +278,7 @@ print(
 )
 
 # %% [markdown]
-# **Question 1.7.** Without any training this model says Yes to nearly everyone, where a quarter would be
+# **Question [[measure_at_zero_shot]].** Without any training this model says Yes to nearly everyone, where a quarter would be
 # right. Which measure tells what it knows all the same?
 
 # %% [exercise] measure_at_zero_shot
@@ -319,7 +319,7 @@ viz.table(
 # *Slide: 4a.* With $k$ labelled rows we tune the model. If they were drawn at random, $k = 4$ would
 # often hold no positive at all, so half of each class is drawn.
 #
-# **Exercise 1.8.** Write `balanced_sample`. Draw the rows **without** replacement. (TabLLM's code drew with
+# **Exercise [[balanced_sample]].** Write `balanced_sample`. Draw the rows **without** replacement. (TabLLM's code drew with
 # replacement: at $k = 4$ the same row twice is a loss of half the positives.)
 
 # %% [exercise] balanced_sample
@@ -333,12 +333,12 @@ viz.table(
 # pretraining left it. TabLLM uses **IA3** instead, which only *scales* keys, values and inner
 # activations by a learned vector $\ell$, number by number: $y = \ell \odot W x$.
 #
-# **Exercise 1.9.** Write the layer.
+# **Exercise [[LoRALinear]].** Write the layer.
 
 # %% [exercise] LoRALinear
 
 # %% [markdown]
-# **Question 1.10.** How many numbers does LoRA of rank 8 train in one layer of attention with four
+# **Question [[lora_parameters]].** How many numbers does LoRA of rank 8 train in one layer of attention with four
 # matrices of 576 × 576? (In SmolLM2 those of keys and values are smaller.)
 
 # %% [exercise] lora_parameters

@@ -148,13 +148,13 @@ viz.gallery(
 # - $\max$: the maximum of each of the $k$ features over all points, a vector in $\mathbb{R}^k$;
 # - $g$: a second small network, from $k$ features to one score per class.
 #
-# **Exercise 2.1.** Write $h$: layers $x \leftarrow \max(x W + b, 0)$ with learned weights $W$ and
+# **Exercise [[shared_mlp]].** Write $h$: layers $x \leftarrow \max(x W + b, 0)$ with learned weights $W$ and
 # biases $b$, applied to all points of all clouds at once.
 
 # %% [exercise] shared_mlp
 
 # %% [markdown]
-# **Exercise 2.2.** Write the maximum. Clouds have different numbers of points; to share a batch
+# **Exercise [[max_pool_points]].** Write the maximum. Clouds have different numbers of points; to share a batch
 # they are padded, and `present` says which points are real.
 
 # %% [exercise] max_pool_points
@@ -329,7 +329,7 @@ widgets.explore(
 )
 
 # %% [markdown]
-# **Question 2.3.** Four ways to make one vector from the features of all points. Which one *does*
+# **Question [[pooling_that_sees_the_order]].** Four ways to make one vector from the features of all points. Which one *does*
 # depend on the order of the points?
 
 # %% [exercise] pooling_that_sees_the_order
@@ -349,7 +349,7 @@ widgets.explore(
 # 1. every item gets the label of its nearest centre;
 # 2. every centre moves to the mean of its items.
 #
-# **Exercise 2.4.** Write one such step. A centre without items stays where it is.
+# **Exercise [[kmeans_step]].** Write one such step. A centre without items stays where it is.
 
 # %% [exercise] kmeans_step
 
@@ -367,7 +367,7 @@ widgets.explore(
 #
 # It is 1 for the same groups, whatever their names, and about 0 for groups drawn by lot.
 #
-# **Exercise 2.5.** Write `adjusted_rand_index` for two lists of labels.
+# **Exercise [[adjusted_rand_index]].** Write `adjusted_rand_index` for two lists of labels.
 
 # %% [exercise] adjusted_rand_index
 
@@ -538,7 +538,7 @@ for step in steps:
     steps.say(f"mean error {error.abs().mean().item():.4f}")
 
 # %% [markdown]
-# **Exercise 2.6.** Walk in a straight line from one code to another, and decode on the way. Blend
+# **Exercise [[decode_path]].** Walk in a straight line from one code to another, and decode on the way. Blend
 # the *codes*, not the shapes.
 
 # %% [exercise] decode_path
@@ -613,7 +613,7 @@ latent_view = widgets.explore(
 # - MMD, the *minimum matching distance*: how far is the nearest generated shape from a reference, on
 #   average? It asks for quality.
 #
-# **Exercises 2.7 and 2.8.** Both from the matrix of distances: `distances[i, j]` from generated
+# **Exercises [[coverage]] and [[minimum_matching_distance]].** Both from the matrix of distances: `distances[i, j]` from generated
 # shape $i$ to reference $j$.
 
 # %% [exercise] coverage
@@ -720,7 +720,7 @@ viz.gallery(
 #
 # Turn a shoulder, and the forearm comes along, as its parent's matrix stands to the left.
 #
-# **Exercise 2.9.** Write this *forward kinematics*.
+# **Exercise [[forward_kinematics]].** Write this *forward kinematics*.
 
 # %% [exercise] forward_kinematics
 
@@ -732,7 +732,7 @@ viz.gallery(
 #
 # - $p_i$: vertex $i$ at rest, as $(x, y, z, 1)$; $p_i'$: where it goes; $w_{ij}$: how much it follows bone $j$.
 #
-# **Exercise 2.10.** Write this *linear blend skinning*.
+# **Exercise [[linear_blend_skinning]].** Write this *linear blend skinning*.
 
 # %% [exercise] linear_blend_skinning
 

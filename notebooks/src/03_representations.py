@@ -168,12 +168,12 @@ viz.line_chart(
 # *Slide "Voxels": 10.41 %, 5.09 %, 2.41 %.* A grid of $r^3$ voxels covers $[-1,1]^3$; voxel
 # $(i, j, k)$ has its centre at $-1 + (2i + 1)/r$ along x, and so on.
 #
-# **Exercise 3.1.** Write `voxelize`: occupied is where the SDF of the centre is $\le 0$.
+# **Exercise [[voxelize]].** Write `voxelize`: occupied is where the SDF of the centre is $\le 0$.
 
 # %% [exercise] voxelize
 
 # %% [markdown]
-# **Exercise 3.2.** Write `occupied_fraction`.
+# **Exercise [[occupied_fraction]].** Write `occupied_fraction`.
 
 # %% [exercise] occupied_fraction
 
@@ -233,7 +233,7 @@ widgets.explore(
 # - $x_c$: input channel $c$; $y_o$: output channel $o$; $p$: a voxel, $u$: an offset in the kernel;
 # - $w_{o,c}$: the $k^3$ weights from $c$ to $o$; $b_o$: a bias.
 #
-# **Exercise 3.3.** Write `conv3d_cost`: output side, parameters, bytes of the output (float32).
+# **Exercise [[conv3d_cost]].** Write `conv3d_cost`: output side, parameters, bytes of the output (float32).
 
 # %% [exercise] conv3d_cost
 
@@ -285,7 +285,7 @@ for name, guess in guesses.items():
 # ## 3.4 Voxels from every other format
 # *Slide "Can obtain from any other type of representation".*
 #
-# **Exercise 3.4.** Write `points_to_voxels`: mark the voxel of each point; $x = 1$ belongs to the
+# **Exercise [[points_to_voxels]].** Write `points_to_voxels`: mark the voxel of each point; $x = 1$ belongs to the
 # last one.
 
 # %% [exercise] points_to_voxels
@@ -320,7 +320,7 @@ viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 # - $x_i$: the centre of occupied voxel $i$, from the centre of mass; $\mathbb 1$: the unit matrix;
 # - the last term, once for each voxel, is the inertia of a small cube about its own centre.
 #
-# **Exercise 3.5.** Write `inertia_tensor`.
+# **Exercise [[inertia_tensor]].** Write `inertia_tensor`.
 
 # %% [exercise] inertia_tensor
 
@@ -375,7 +375,7 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 # $f$: focal length in pixels; $(c_x, c_y)$: the image's centre. The pose, a matrix `camera_to_world`,
 # takes the point into the world.
 #
-# **Exercise 3.6.** Write `unproject_depth`.
+# **Exercise [[unproject_depth]].** Write `unproject_depth`.
 
 # %% [exercise] unproject_depth
 
@@ -415,7 +415,7 @@ widgets.explore(
 # coordinates $(x, 1)$ one 4 × 4 matrix $M$ rotates *and* shifts: if $M\,(x, 1) = (y, w)$, then $x$ goes
 # to $y / w$. For rotations, scalings and shifts $w = 1$.
 #
-# **Exercise 3.7.** Write `apply_transform`. Points are rows, so watch the transpose.
+# **Exercise [[apply_transform]].** Write `apply_transform`. Points are rows, so watch the transpose.
 
 # %% [exercise] apply_transform
 
@@ -455,7 +455,7 @@ widgets.explore(
 #
 # $$p = (1 - \sqrt u)\,a + \sqrt u\,(1 - v)\,b + \sqrt u\,v\,c, \qquad a, b, c:\ \text{its corners}.$$
 #
-# **Exercise 3.8.** Write `points_on_triangles`: the first number picks the face, the other two the
+# **Exercise [[points_on_triangles]].** Write `points_on_triangles`: the first number picks the face, the other two the
 # point.
 
 # %% [exercise] points_on_triangles
@@ -554,7 +554,7 @@ viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 # smallest eigenvalue of $C = \sum_j (x_j - \bar x)(x_j - \bar x)^\top$, with $x_j$ these points and
 # $\bar x$ their mean.
 #
-# **Exercise 3.9.** Write `pca_normals`; `nearest_indices(points, points, k)` is given.
+# **Exercise [[pca_normals]].** Write `pca_normals`; `nearest_indices(points, points, k)` is given.
 
 # %% [exercise] pca_normals
 
@@ -592,7 +592,7 @@ viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radiu
 # $(b-a) \times (c-a)$. Vertices can carry more: a colour, a normal, or texture coordinates $(u, v)$,
 # the place in a picture from which the surface takes its colour (see 3.21).
 #
-# **Exercises 3.10 and 3.11.** Write `face_areas` and `face_normals`; `mesh.corners` is (f, 3, 3).
+# **Exercises [[face_areas]] and [[face_normals]].** Write `face_areas` and `face_normals`; `mesh.corners` is (f, 3, 3).
 
 # %% [exercise] face_areas
 
@@ -618,7 +618,7 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 # the numbers of vertices, edges and faces, depends on the topology only: $\chi = 2 - 2g$ for a closed surface with $g$ handles. Gauss–Bonnet:
 # the curvature, measured at a vertex by $2\pi$ minus its angles, adds up to $2\pi\chi$.
 #
-# **Exercise 3.12.** Write `euler_characteristic` from the faces alone.
+# **Exercise [[euler_characteristic]].** Write `euler_characteristic` from the faces alone.
 
 # %% [exercise] euler_characteristic
 
@@ -651,7 +651,7 @@ viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative a
 # $h_i$, $h'_i$: features of vertex $i$ before and after; $d_i = 1 + |N(i)|$; $W$, $b$: weights and bias,
 # shared by all vertices.
 #
-# **Exercise 3.13.** Write `graph_convolution`; `edges` lists each undirected edge once.
+# **Exercise [[graph_convolution]].** Write `graph_convolution`; `edges` lists each undirected edge once.
 
 # %% [exercise] graph_convolution
 
@@ -752,7 +752,7 @@ widgets.explore(
 # Outside is positive. Where it is differentiable, $|\nabla SDF| = 1$ (the *eikonal equation*), and
 # $\nabla SDF$ on the surface is the outward normal.
 #
-# **Exercises 3.14–3.16.** Write `sphere` ($|x - c| - r$, with centre $c$ and radius $r$), `box` and
+# **Exercises [[sphere]]–[[torus]].** Write `sphere` ($|x - c| - r$, with centre $c$ and radius $r$), `box` and
 # `torus` (about the y axis). Each returns a *function* of points (…, 3).
 
 # %% [exercise] sphere
@@ -769,7 +769,7 @@ widgets.explore(
 # Solids combine by `min` (union) and `max` (intersection) of their functions: *constructive solid
 # geometry*, CSG.
 #
-# **Exercise 3.17.** Write `difference`: what is in $a$ and not in $b$.
+# **Exercise [[difference]].** Write `difference`: what is in $a$ and not in $b$.
 
 # %% [exercise] difference
 
@@ -847,7 +847,7 @@ widgets.explore(
 #
 # $$p \leftarrow p - f(p)\,\frac{\nabla f(p)}{|\nabla f(p)|^2}, \qquad f:\ \text{the function}.$$
 #
-# **Exercise 3.18.** Write `project_to_surface`; `sdf_gradient(points, sdf)` is given.
+# **Exercise [[project_to_surface]].** Write `project_to_surface`; `sdf_gradient(points, sdf)` is given.
 
 # %% [exercise] project_to_surface
 
@@ -931,7 +931,7 @@ print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
 # *Slide "Multi-view".* MVCNN (Su et al. 2015): one 2D network looks at every view; its features are
 # **pooled over the views** by the maximum, so neither their order nor their number matters.
 #
-# **Exercise 3.19.** Write `view_pool`: (b, v, c) → (b, c), for b shapes, v views of each and c features.
+# **Exercise [[view_pool]].** Write `view_pool`: (b, v, c) → (b, c), for b shapes, v views of each and c features.
 
 # %% [exercise] view_pool
 
@@ -992,7 +992,7 @@ viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families
 #
 # Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
 #
-# **Exercise 3.20.** Write `visual_hull`; `project(points, camera, focal, h, w)` gives pixels and
+# **Exercise [[visual_hull]].** Write `visual_hull`; `project(points, camera, focal, h, w)` gives pixels and
 # depths.
 
 # %% [exercise] visual_hull
@@ -1023,7 +1023,7 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 # $K$: the 3 × 3 matrix of focal length and image centre; $R, t$: rotation and shift from the first
 # camera's axes to the second's; $n, d$: normal and distance of the plane in the first.
 #
-# **Exercise 3.21.** Write `plane_homography`.
+# **Exercise [[plane_homography]].** Write `plane_homography`.
 
 # %% [exercise] plane_homography
 
@@ -1031,7 +1031,7 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 # Then the planes are laid over each other, nearest first ($i = 1$), with colours $c_i$ and opacities
 # $\alpha_i$: $C = \sum_i \alpha_i c_i \prod_{j<i} (1 - \alpha_j)$. The same sum renders NeRF.
 #
-# **Exercise 3.22.** Write `over_composite`: (p, h, w, 4) → (h, w, 3).
+# **Exercise [[over_composite]].** Write `over_composite`: (p, h, w, 4) → (h, w, 3).
 
 # %% [exercise] over_composite
 

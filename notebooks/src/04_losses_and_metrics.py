@@ -58,7 +58,7 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 # *What to see:* even a coarse grid gets the volume right to half a percent, because the errors at
 # the surface cancel: some voxels are counted too many, others too few.
 #
-# **Exercise 4.1.** Write `iou` for a batch of grids. A grid holds True and False or numbers in
+# **Exercise [[iou]].** Write `iou` for a batch of grids. A grid holds True and False or numbers in
 # $[0, 1]$, of which those $\ge 0.5$ count as occupied. Two empty grids agree: their IoU is 1.
 
 # %% [exercise] iou
@@ -71,7 +71,7 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 #
 # $$\mathrm{IoU}_{\mathrm{soft}}(a, b) = \frac{\sum_i a_i b_i}{\sum_i (a_i + b_i - a_i b_i)}$$
 #
-# **Exercise 4.2.** Write `soft_iou` for a batch of grids: one number per grid, whatever its number of
+# **Exercise [[soft_iou]].** Write `soft_iou` for a batch of grids: one number per grid, whatever its number of
 # axes. It must be differentiable. Two grids of zeros agree: 1.
 
 # %% [exercise] soft_iou
@@ -201,7 +201,7 @@ lines = widgets.explore(
 # *What to see:* several points may choose the same neighbour, and the two directions choose
 # different lines: $\Lambda_{Q,P}$ is not $\Lambda_{P,Q}$ turned round.
 #
-# **Exercise 4.3.** Write `chamfer_distance(p, q)` for batches. `nearest_neighbors(p, q)` returns
+# **Exercise [[chamfer_distance]].** Write `chamfer_distance(p, q)` for batches. `nearest_neighbors(p, q)` returns
 # the squared distances, (b, n), and the indices of the neighbours, (b, n).
 
 # %% [exercise] chamfer_distance
@@ -247,7 +247,7 @@ viz.line_chart(
 # *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
 # the two balls stay as they are. The paper's formula hardly changes.
 #
-# **Question 4.4.** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
+# **Question [[printed_chamfer]].** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
 # nearest neighbour. Which number does the formula *as printed on the slide* give?
 
 # %% [exercise] printed_chamfer
@@ -263,7 +263,7 @@ viz.line_chart(
 # $u_p \cdot u_q$ is the cosine of the angle between the normals. Its absolute value forgives
 # normals that point the other way. The loss lies between $-2$ (all parallel) and 0 (all at 90°).
 #
-# **Exercise 4.5.** Write `normal_loss`. The pairs come from the *positions*.
+# **Exercise [[normal_loss]].** Write `normal_loss`. The pairs come from the *positions*.
 
 # %% [exercise] normal_loss
 
@@ -299,7 +299,7 @@ viz.table(rows, ["height", "Chamfer", "normal loss"], "A rippled ball against a 
 # $(v, v')$ are the two ends of an edge; each edge counts once; $|E|$ is the number of edges. The loss is
 # a *regulariser*: it does not know the target at all. It only says what a good mesh looks like.
 #
-# **Exercise 4.6.** Write `edge_loss`.
+# **Exercise [[edge_loss]].** Write `edge_loss`.
 
 # %% [exercise] edge_loss
 
@@ -431,7 +431,7 @@ viz.gallery(pictures, titles, alt="Two triangles joined by an edge, flat and mor
 # beside it. The vectors $e \times a$ and $e \times b$ are perpendicular to the edge, turned by the
 # same 90° away from the two faces. So the angle between them is $\theta$.
 #
-# **Exercise 4.7.** Write `smooth_loss(vertices, faces)`. `hinges(faces)` returns for each interior
+# **Exercise [[smooth_loss]].** Write `smooth_loss(vertices, faces)`. `hinges(faces)` returns for each interior
 # edge (start, end, one corner, other corner), and `unit` makes vectors of length 1.
 
 # %% [exercise] smooth_loss
@@ -496,8 +496,8 @@ vertex_view = widgets.view3d(
 # two parts. The part along the normal says that the surface bends; the part within the surface
 # says that the neighbours lie unevenly.
 #
-# **Exercise 4.8.** Write `laplacian_coordinates(vertices, edges)`: $\delta_p$ for all vertices at
-# once. **Exercise 4.9.** Write `laplacian_loss` with it.
+# **Exercise [[laplacian_coordinates]].** Write `laplacian_coordinates(vertices, edges)`: $\delta_p$ for all vertices at
+# once. **Exercise [[laplacian_loss]].** Write `laplacian_loss` with it.
 
 # %% [exercise] laplacian_coordinates
 
@@ -586,7 +586,7 @@ print(f"longest δ in this flat sheet: uniform {uniform:.4f}, cotangent {cotange
 # *What to see:* with equal weights even this flat sheet has $\delta \ne 0$; with cotangent weights it has
 # none.
 #
-# **Question 4.10.** *Predict:* we forget the data and minimise the Laplacian loss *alone*, starting
+# **Question [[laplacian_minimum]].** *Predict:* we forget the data and minimise the Laplacian loss *alone*, starting
 # from the rabbit, until no optimiser finds anything better. What is left in the end?
 
 # %% [exercise] laplacian_minimum
@@ -726,15 +726,15 @@ viz.gallery(
 #
 # $$H(P, Q) = \max\big(\max_{p \in P} d(p, Q),\ \max_{q \in Q} d(q, P)\big)$$
 #
-# **Exercise 4.11.** Write `f_score(p, q, threshold)` in $[0, 1]$; nearer means strictly $<$, and
-# $F_1 = 0$ if nothing is near. **Exercise 4.12.** Write `hausdorff_distance(p, q)`, a length.
+# **Exercise [[f_score]].** Write `f_score(p, q, threshold)` in $[0, 1]$; nearer means strictly $<$, and
+# $F_1 = 0$ if nothing is near. **Exercise [[hausdorff_distance]].** Write `hausdorff_distance(p, q)`, a length.
 
 # %% [exercise] f_score
 
 # %% [exercise] hausdorff_distance
 
 # %% [markdown]
-# **Question 4.13.** A scan of 1000 points lies within 0.05 of the truth. One stray point at a
+# **Question [[outlier_metric]].** A scan of 1000 points lies within 0.05 of the truth. One stray point at a
 # distance of 1 is added. What happens to squared Chamfer, Hausdorff, and F1 at $\tau = 0.1$?
 
 # %% [exercise] outlier_metric

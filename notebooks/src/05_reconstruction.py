@@ -78,7 +78,7 @@ viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, colu
 # *What to see:* pictures that look alike can belong to shapes that overlap little. A mug whose
 # handle is behind it, a table seen edge-on, a chair from the back: the picture does not say.
 #
-# **Question 5.1.** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
+# **Question [[what_one_picture_cannot_tell]].** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
 # With one picture and no other knowledge, what can *not* be found out?
 
 # %% [exercise] what_one_picture_cannot_tell
@@ -204,7 +204,7 @@ def draw_mesh(network, item):
 # *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and
 # the cross-entropy alone is content with that for a long while. IoU does not count empty voxels.
 #
-# **Exercise 5.2.** Write `occupancy_loss(logits, occupancy)`: both have the shape (b, ...), a batch of
+# **Exercise [[occupancy_loss]].** Write `occupancy_loss(logits, occupancy)`: both have the shape (b, ...), a batch of
 # grids with any number of axes; the result is one number. `soft_iou(a, b)` of notebook 4 takes
 # numbers in $[0, 1]$ and returns one IoU per grid, (b,). For the cross-entropy use torch's function
 # that takes logits: $\log\sigma(x)$ written out is infinite for large logits.
@@ -217,7 +217,7 @@ def draw_mesh(network, item):
 # apart (stride 2), overlap if $k > 2$, and add up. A side of $r$ voxels becomes
 # $2(r - 1) + k - 2 \cdot \text{padding}$.
 #
-# **Exercise 5.3.** Write `grow(volume, weight, bias)`: first a ReLU, then a transposed convolution that
+# **Exercise [[grow]].** Write `grow(volume, weight, bias)`: first a ReLU, then a transposed convolution that
 # doubles the side exactly, for every even kernel size k. `volume` is (b, c, r, r, r); `weight` is
 # (c, o, k, k, k), input channels first, as `F.conv_transpose3d` takes it; `bias` is (o,).
 
@@ -254,7 +254,7 @@ curves = {"voxels": fit(
 # - the **sheet** grows like a picture with x, y, z as its three channels: neighbours on the sheet
 #   stay neighbours in space (smooth surfaces).
 #
-# **Exercise 5.4.** Write `two_branches`, which joins both outputs into one set: `free` (b, 3n) lists
+# **Exercise [[two_branches]].** Write `two_branches`, which joins both outputs into one set: `free` (b, 3n) lists
 # x, y, z of the first point, then of the second, …; `sheet` (b, 3, h, w) has x, y, z as channels.
 # A tanh keeps every coordinate within $[-1, 1]$. Free points first, then the sheet row by row.
 
@@ -305,7 +305,7 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 # - $(u, v)$: its place in the picture, from −1 (left or top edge) to 1 (right or bottom edge): just
 #   what `F.grid_sample(…, align_corners=False)` wants.
 #
-# **Exercise 5.5.** Write `vertex_image_features`: project, then interpolate the map bilinearly.
+# **Exercise [[vertex_image_features]].** Write `vertex_image_features`: project, then interpolate the map bilinearly.
 # Vertices outside the picture take the nearest border (`padding_mode="border"`). The map is
 # (b, c, h, w) with row 0 on top, the vertices (b, v, 3), `camera` (b, 4, 4) camera-to-world, `focal`
 # one number; the result is (b, v, c). `F.grid_sample` takes places as (b, rows, columns, 2), each
@@ -393,7 +393,7 @@ curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
 # - $\hat x$: activations of $n$ query points, (b, n, channels), normalised per channel;
 # - $\gamma(c), \beta(c)$: (b, channels) each, two linear functions of the code $c$.
 #
-# **Exercise 5.6.** Write `modulate`.
+# **Exercise [[modulate]].** Write `modulate`.
 
 # %% [exercise] modulate
 
@@ -435,7 +435,7 @@ viz.line_chart(series,
 # - **limits**: the truth itself, squeezed into each representation: at 32³ voxels, at 1,024 points,
 #   or the sphere of section 5.5 fitted to it. No network with that output can be much better.
 #
-# **Exercise 5.7.** Write `retrieve`: for each query picture the index of the nearest picture of the
+# **Exercise [[retrieve]].** Write `retrieve`: for each query picture the index of the nearest picture of the
 # gallery, by the sum of squared differences over all channels and pixels.
 
 # %% [exercise] retrieve
@@ -570,7 +570,7 @@ viz.gallery(pictures, titles, height=130, columns=6,
 # A point of the true surface is visible if nothing lies before it. The data set has a depth map for
 # every picture (how far away the surface is that each pixel shows; 0 where it shows nothing).
 #
-# **Exercise 5.8.** Write `visible_points`: project the points; a point is seen if its pixel lies in the
+# **Exercise [[visible_points]].** Write `visible_points`: project the points; a point is seen if its pixel lies in the
 # picture, shows something, and the point is at most 0.04 deeper than what the pixel shows.
 
 # %% [exercise] visible_points

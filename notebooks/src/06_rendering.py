@@ -39,7 +39,7 @@ viz.camera_frame()
 # with $w$ and $h$ the image's width and height in pixels, $x$ to the right, $y$ down. The centre of
 # the pixel in row $i$ and column $j$ is $x = j + 0.5$, $y = i + 0.5$.
 #
-# **Exercise 6.1.** Write `project` for $n$ points at once: it returns the pixels $(x, y)$, (n, 2), and the
+# **Exercise [[project]].** Write `project` for $n$ points at once: it returns the pixels $(x, y)$, (n, 2), and the
 # depths, (n,). `camera_to_world` is $M$, (4, 4).
 
 # %% [exercise] project
@@ -147,20 +147,20 @@ words = "Twelve cameras around a bird: looking at it; outwards and upside down; 
 viz.gallery(pictures, list(cases), alt=words)
 
 # %% [markdown]
-# **Question 6.2, case 1.** You loaded poses from a tool that uses OpenCV's camera axes. The cameras
+# **Question [[upside_down_and_backwards]], case 1.** You loaded poses from a tool that uses OpenCV's camera axes. The cameras
 # stand in the right places but look outwards, and their masts point down. Training on them gives
 # blank pictures. What do you do?
 
 # %% [exercise] upside_down_and_backwards
 
 # %% [markdown]
-# **Question 6.3, case 2.** Poses from COLMAP's `images.txt`. The axes are converted already, but all
+# **Question [[cameras_in_a_heap]], case 2.** Poses from COLMAP's `images.txt`. The axes are converted already, but all
 # cameras stand in one heap. What do you do?
 
 # %% [exercise] cameras_in_a_heap
 
 # %% [markdown]
-# **Question 6.4, case 3.** A capture of 800 × 800 pixels has the focal length 1200 pixels. To train
+# **Question [[focal_of_the_smaller_image]], case 3.** A capture of 800 × 800 pixels has the focal length 1200 pixels. To train
 # faster you shrink its images to 100 × 100. Which focal length belongs to the small images?
 
 # %% [exercise] focal_of_the_smaller_image
@@ -200,7 +200,7 @@ print(
 )
 
 # %% [markdown]
-# **Exercise 6.5.** Write `barycentric_coordinates` for $n$ points at once, (n, 2): (n, 3). `triangle` is
+# **Exercise [[barycentric_coordinates]].** Write `barycentric_coordinates` for $n$ points at once, (n, 2): (n, 3). `triangle` is
 # (3, 2), one corner a row.
 
 # %% [exercise] barycentric_coordinates
@@ -236,7 +236,7 @@ print(f"{inside.sum()} pixels are covered")
 #
 # and $\tilde b_i$ are the weights on the triangle in space.
 #
-# **Exercise 6.6.** Write the correction: from the weights $b_i$ of $n$ pixels, (n, 3), and the corners'
+# **Exercise [[perspective_correct]].** Write the correction: from the weights $b_i$ of $n$ pixels, (n, 3), and the corners'
 # depths, (3,), the pair of the weights $\tilde b_i$, (n, 3), and the depths $z$, (n,).
 
 # %% [exercise] perspective_correct
@@ -276,7 +276,7 @@ viz.gallery(
 # **Several faces.** The z-buffer (Catmull, 1974) keeps, for every pixel, the smallest depth so far and
 # whose it is.
 #
-# **Exercise 6.7.** Given each face's depth in each pixel, infinite where it does not cover, say which
+# **Exercise [[nearest_face]].** Given each face's depth in each pixel, infinite where it does not cover, say which
 # face is seen.
 
 # %% [exercise] nearest_face
@@ -408,7 +408,7 @@ viz.table(
 # *What to see:* the hard error is a staircase. Its slope is 0 almost everywhere, so gradient descent
 # stands still. The soft error slopes towards the answer, and autograd agrees with finite differences.
 #
-# **Question 6.8.** Why has the hard picture no gradient?
+# **Question [[why_the_hard_picture_has_no_gradient]].** Why has the hard picture no gradient?
 
 # %% [exercise] why_the_hard_picture_has_no_gradient
 
@@ -423,7 +423,7 @@ viz.table(
 # - $\sigma$: the softness. $\sqrt\sigma$ is the width of the blur, and as $\sigma \to 0$ the hard test
 #   comes back.
 #
-# **Exercise 6.9.** Write the coverage. `squared_distance` holds $d^2$ of any number of pixels, `inside`
+# **Exercise [[soft_coverage]].** Write the coverage. `squared_distance` holds $d^2$ of any number of pixels, `inside`
 # whether their centres lie inside the face. It must be differentiable in `squared_distance`.
 
 # %% [exercise] soft_coverage
@@ -434,7 +434,7 @@ viz.table(
 #
 # $$A = 1 - \prod_j (1 - D_j).$$
 #
-# **Exercise 6.10.** Write the union. `coverage` has one face per entry of its first axis, then any
+# **Exercise [[union_coverage]].** Write the union. `coverage` has one face per entry of its first axis, then any
 # number of axes for the pixels. It must be differentiable.
 
 # %% [exercise] union_coverage
@@ -601,7 +601,7 @@ widgets.view3d(
 #
 # $$t \leftarrow t + s(o + t\,d), \qquad t = 0 \text{ at first.}$$
 #
-# **Exercise 6.11.** Write the loop for a fixed number of steps.
+# **Exercise [[march_rays]].** Write the loop for a fixed number of steps.
 
 # %% [exercise] march_rays
 

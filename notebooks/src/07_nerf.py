@@ -53,7 +53,7 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 # > cannot. Also, code does not use the angles $\theta, \phi$, which jump at the poles, but the unit
 # > vector $d$ with three numbers.
 #
-# **Question 7.1.** Why must $\sigma$ not depend on the direction?
+# **Question [[why_density_ignores_the_view]].** Why must $\sigma$ not depend on the direction?
 
 # %% [exercise] why_density_ignores_the_view
 
@@ -69,7 +69,7 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 # - $h, w$: height and width of the image, $f$ its focal length, all in pixels;
 # - $R$: the upper left $3 \times 3$ of the matrix `camera_to_world`; its last column is $o$.
 #
-# **Exercise 7.2.** Write `camera_rays`.
+# **Exercise [[camera_rays]].** Write `camera_rays`.
 
 # %% [exercise] camera_rays
 
@@ -101,7 +101,7 @@ widgets.view3d(
 #
 # how alike two encoded points are depends on their difference alone, and sharply so.
 #
-# **Exercise 7.3.** Write `positional_encoding`.
+# **Exercise [[positional_encoding]].** Write `positional_encoding`.
 
 # %% [exercise] positional_encoding
 
@@ -136,7 +136,7 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 #
 # The direction enters after the density has left: that is how $\sigma$ cannot depend on it.
 #
-# **Exercise 7.4.** Write `query_field` for $n$ points and directions $(n, 3)$. It returns $\sigma$ $(n,)$
+# **Exercise [[query_field]].** Write `query_field` for $n$ points and directions $(n, 3)$. It returns $\sigma$ $(n,)$
 # and $c$ $(n, 3)$.
 
 # %% [exercise] query_field
@@ -159,7 +159,7 @@ print(f"{sum(p.numel() for p in network.parameters()):,} numbers in the network"
 # Why not at fixed places? Over the training every place is visited, so the field cannot hide
 # mistakes between the samples. Why bins at all? Free random samples leave gaps.
 #
-# **Exercise 7.5.** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
+# **Exercise [[stratified_positions]].** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
 
 # %% [exercise] stratified_positions
 
@@ -192,7 +192,7 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # - $w_i$: its **weight**, the share of the pixel that sample $i$ gives;
 # - $c_i$: its colour; $\hat C$: the colour of the pixel; $\sum_i w_i$: the ray's opacity.
 #
-# **Exercises 7.6 and 7.7.** Write `compositing_weights` and `composite`. The latter also gives the
+# **Exercises [[compositing_weights]] and [[composite]].** Write `compositing_weights` and `composite`. The latter also gives the
 # mean depth $\sum w_i t_i / \sum w_i$ of what the ray met (0 if nothing), and returns the named tuple
 # `Composite(color, depth, opacity)`, imported above. The last length $\delta$ of a ray may be 1e10, "as
 # far as it goes"; `optical_depth(sigma, deltas)` is $\sigma_i\delta_i$, kept finite whatever they are.
@@ -202,7 +202,7 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # %% [exercise] composite
 
 # %% [markdown]
-# **Question 7.8.** A slab of constant density $\sigma = 4$ is $L = 0.5$ thick and cut into 5 equal
+# **Question [[slab_opacity]].** A slab of constant density $\sigma = 4$ is $L = 0.5$ thick and cut into 5 equal
 # samples. What is its opacity? (To 3 digits.) *Predict:* and with 5,000 samples?
 
 # %% [exercise] slab_opacity
@@ -228,7 +228,7 @@ for pieces in (1, 5, 5000):
 # - $b_0 < \ldots < b_s$: the edges of the bins; $w_i$: the weight of the bin between $b_i$ and $b_{i+1}$;
 # - $u \in [0, 1)$: a random number for each new sample.
 #
-# **Exercise 7.9.** Write `inverse_cdf`. A bin of weight zero gets no sample; if all weights are zero,
+# **Exercise [[inverse_cdf]].** Write `inverse_cdf`. A bin of weight zero gets no sample; if all weights are zero,
 # take equal ones.
 
 # %% [exercise] inverse_cdf
@@ -254,7 +254,7 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 #
 # for colours in $[0, 1]$, MSE being the mean of the squared differences over pixels and channels.
 #
-# **Exercise 7.10.** Write `psnr`. *Check yourself:* an error of 0.1 everywhere gives 20 dB.
+# **Exercise [[psnr]].** Write `psnr`. *Check yourself:* an error of 0.1 everywhere gives 20 dB.
 
 # %% [exercise] psnr
 
@@ -547,28 +547,28 @@ viz.table(
 #
 # Five questions, one from each part. Answer with a letter, as `"A"`.
 #
-# **7.11** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
+# **[[quiz_occupied_share]]** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
 
 # %% [exercise] quiz_occupied_share
 
 # %% [markdown]
-# **7.12** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
+# **[[quiz_one_sided_chamfer]]** A prediction has a tiny *one-sided* Chamfer distance (prediction → truth) to a chair, and is
 # still useless. Which of these is it?
 
 # %% [exercise] quiz_one_sided_chamfer
 
 # %% [markdown]
-# **7.13** The gradient of a signed distance function has, almost everywhere, the length …
+# **[[quiz_gradient_of_an_sdf]]** The gradient of a signed distance function has, almost everywhere, the length …
 
 # %% [exercise] quiz_gradient_of_an_sdf
 
 # %% [markdown]
-# **7.14** Ten thousand predicted points are perfect, one is far away. Which metric suffers most?
+# **[[quiz_outlier]]** Ten thousand predicted points are perfect, one is far away. Which metric suffers most?
 
 # %% [exercise] quiz_outlier
 
 # %% [markdown]
-# **7.15** Why write a table's row as a sentence for a language model?
+# **[[quiz_serialised_row]]** Why write a table's row as a sentence for a language model?
 
 # %% [exercise] quiz_serialised_row
 
