@@ -67,8 +67,8 @@ def test_imports_of_other_cells_come_along_only_where_they_are_used():
         cell("a", "import math, os\nfrom torch.nn import functional as F\nx = 1"),
         cell("ex-centroid", "def centroid(points):\n    return F.relu(points) * math.pi"),
     ]
-    imports = extract(json.dumps(book(cells))).cells["centroid"].imports
-    assert imports == "import math\nfrom torch.nn import functional as F"
+    needs = extract(json.dumps(book(cells))).cells["centroid"].needs
+    assert needs == ["import math, os\nfrom torch.nn import functional as F"]
 
 
 def test_stubs_are_recognised():

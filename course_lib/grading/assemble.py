@@ -4,10 +4,10 @@ The outputs stored in such a notebook are the reference's; the cells print value
 the kernel sees only their source.
 """
 
-import ast
 import hashlib
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 
 from nbval.plugin import comment_markers
@@ -15,10 +15,13 @@ from nbval.plugin import comment_markers
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find, written
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.grading.extract import Cell
 from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE, catalogue_module
+from course_lib.grading.slicing import is_python, statements
 
 FEWEST_HIDDEN, FEWEST_DRAWS = 6, 2
+SHELL = r"^(\s*)(?:!|%(?:pip|conda|mamba|uv|sx|system)\b)"
 
 
 @dataclass(frozen=True)
@@ -82,18 +85,18 @@ def _secret(*parts: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 2
 
 
-def notebook(plan: Plan, source: str, imports: str = "", expected: list[str] | None = None) -> str:
+def notebook(plan: Plan, cell: Cell, expected: list[str] | None = None) -> str:
     """The grading notebook as text. Without `expected` it has no reference outputs: it records them."""
     exercise = find(plan.exercise)
-    cells = [_code("set-up", _setup(exercise, source))]
-    if imports:
-        cells.append(_code("imports", imports))
-    cells.append(_code("submission", without_markers(source)))
+    used = [*cell.needs, cell.source]
+    cells = [_code("set-up", _setup(exercise, used))]
+    cells += [_code("need", text, number) for number, text in enumerate(cell.needs)]
+    cells.append(_code("submission", runnable(cell.source)))
     for number, case in enumerate(plan.cases):
-        cell = _code("case", _call(exercise, case), number)
+        call = _code("case", _call(exercise, case), number)
         if expected is not None:
-            _expect(cell, expected[number])
-        cells.append(cell)
+            _expect(call, expected[number])
+        cells.append(call)
     return _book(cells, plan.exercise)
 
 
@@ -139,10 +142,10 @@ def _code(role: str, source: str, number: int = 0) -> dict:
     }
 
 
-def _setup(exercise: Exercise, source: str) -> str:
-    """The notebook's names, and the other exercises that the student's cell uses."""
+def _setup(exercise: Exercise, texts: list[str]) -> str:
+    """The notebook's names, and the other exercises that the student's cells use."""
     lines = ["from course_lib.grading.inside import *"]
-    used = names_used(source)
+    used = {name for text in texts for name in names_used(text)}
     for other in written():
         if other.name in used and other.name != exercise.name:
             lines.append(f"from {other.reference.__module__} import {other.reference.__name__}")
@@ -160,18 +163,17 @@ def _call(exercise: Exercise, case: HiddenCase) -> str:
 
 
 def names_used(source: str) -> set[str]:
-    """Every name in Python text; empty where it does not parse (a magic, say)."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    """Every name that Python text takes from the notebook; empty where it does not parse."""
+    return {name for s in statements(source) or () for name in s.uses}
 
 
-def without_markers(source: str) -> str:
-    """The text without comments that would change what nbval does with the cell."""
-    lines = source.splitlines()
+def runnable(source: str) -> str:
+    """The text without comments that would change what nbval does with the cell, and without lines for
+    the shell, which has nothing to do in the sandbox."""
+    lines = source.split("\n")
     kept = ["#" if _is_marker(line) else line for line in lines]
+    if any(re.match(SHELL, line) for line in lines) and not is_python(source):
+        kept = [re.sub(SHELL, r"\1pass  #", line) for line in kept]
     return "\n".join(kept)
 
 

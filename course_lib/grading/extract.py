@@ -1,18 +1,35 @@
-"""From a submitted notebook, the text of its exercise cells: nothing else of it is ever used.
+"""From a submitted notebook, the text of its answers, and what they need from its other cells.
 
 The file may hold anything. It is read in a capped child process (see `pool`), as plain JSON, with a
 limit on its size; whatever is wrong with it becomes a status for a human, never an error.
+
+What is graded is what the notebook would have run: the last definition of the exercise's name before
+its check, with the imports, helpers and constants that it needs (see `slicing`). Where a person could
+choose otherwise, the cell says so as its `doubt`.
 """
 
 import ast
+import builtins
 import json
-from collections.abc import Sequence
+import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from functools import cached_property
+from typing import Any
+
+from course_lib.exercises import catalogue, find
+from course_lib.grading import slicing
+from course_lib.grading.inside import __all__ as SET_UP
+from course_lib.grading.library import notebook_of
+from course_lib.grading.slicing import Statement
 
 LARGEST_FILE = 24 << 20
 LONGEST_SOURCE = 200_000
 PREFIX = "ex-"
+SETTLED = frozenset({"DEVICE", "FAST"})
+"""Names of the notebooks' set-up cell that the grader sets itself."""
+KNOWN = frozenset(dir(builtins)) | set(SET_UP) | {"get_ipython", "display", "In", "Out", "_"}
+KINDS = {"markdown": "a Markdown cell", "raw": "a raw cell"}
 
 
 class Unreadable(ValueError):
@@ -21,35 +38,73 @@ class Unreadable(ValueError):
 
 @dataclass
 class Cell:
-    """An exercise cell: its source, the imports it needs from other cells, and doubts about it.
+    """An answer: the text of its cell, texts of other cells that it needs, and doubts about it.
 
-    `own` is False where the text came from another cell than the exercise's.
+    `own` is False where it stands in another cell than the exercise's; `unknown` are the names that
+    it uses and nothing defines.
     """
 
     source: str
-    imports: str = ""
+    needs: list[str] = field(default_factory=list)
     doubt: str = ""
     problem: str = ""
     own: bool = True
+    unknown: list[str] = field(default_factory=list)
 
     @property
     def is_stub(self) -> bool:
         """True where nothing was written yet."""
-        return _is_stub(self.source)
+        found = slicing.statements(self.source)
+        return found is not None and not any(_is_work(s.node) for s in found)
 
 
 @dataclass
 class Extract:
-    """The exercise cells of a submission by the exercise's name, or why it cannot be read."""
+    """The answers of a submission by the exercise's name, or why it cannot be read.
+
+    `notebooks` are the numbers of the notebooks, such as "04", that it is.
+    """
 
     cells: dict[str, Cell] = field(default_factory=dict)
     problem: str = ""
+    notebooks: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Piece:
+    """A cell of the notebook: its text (None if it has none), and the exercise whose cell it is."""
+
+    index: int
+    kind: str
+    source: str | None
+    exercise: str | None
+    count: int | None
+
+    @cached_property
+    def statements(self) -> list[Statement]:
+        """Its statements; none where it is no Python."""
+        return slicing.statements(self.source or "", self.index) or []
+
+    @cached_property
+    def checked(self) -> set[str]:
+        """The names of the exercises that it checks."""
+        calls = [_checks(node) for s in self.statements for node in ast.walk(s.node)]
+        return {name for _, name in filter(None, calls)}
+
+
+@dataclass
+class Answer:
+    """A definition of an exercise's name: the statement with that number in a cell."""
+
+    piece: Piece
+    number: int
+    source: str
 
 
 def extract(data: bytes, names: set[str]) -> Extract:
-    """The cells of the exercises `names`."""
+    """The answers to the exercises `names`."""
     try:
-        return Extract(_cells(_parse(data), names))
+        return _extract(_parse(data), names)
     except Unreadable as reason:
         return Extract(problem=str(reason))
     except (RecursionError, MemoryError):
@@ -57,7 +112,7 @@ def extract(data: bytes, names: set[str]) -> Extract:
 
 
 def _parse(data: bytes) -> list[dict]:
-    """The code cells of a notebook of format 4."""
+    """The cells of a notebook of format 4."""
     if len(data) > LARGEST_FILE:
         raise Unreadable(f"it is larger than {LARGEST_FILE >> 20} MB: clear the outputs and save")
     if not data.strip():
@@ -74,125 +129,194 @@ def _parse(data: bytes) -> list[dict]:
         raise Unreadable("its notebook format is not 4: open it in Jupyter and save it again")
     if not isinstance(book.get("cells"), list):
         raise Unreadable("it has no list of cells")
-    cells = [cell for cell in book["cells"] if isinstance(cell, dict)]
-    return [cell for cell in cells if cell.get("cell_type") == "code"]
+    return [cell for cell in book["cells"] if isinstance(cell, dict)]
 
 
-def _cells(cells: list[dict], names: set[str]) -> dict[str, Cell]:
-    sources = [_source(cell) for cell in cells]
-    marked: dict[str, list[str | None]] = {}
-    for cell, source in zip(cells, sources, strict=True):
-        name = _exercise(cell)
-        if name in names:
-            marked.setdefault(name, []).append(source)
-    readable = [source for source in sources if source is not None]
-    trees = [_tree(source) for source in readable]
-    imports = [node for tree in trees for node in tree.body if _is_import(node)]
-    found: dict[str, Cell] = {}
-    for name in names:
-        chosen = _choose(name, marked.get(name, []), list(zip(readable, trees, strict=True)))
-        if chosen is not None:
-            chosen.imports = _needed(imports, chosen.source)
-            found[name] = chosen
-    return found
+def _extract(cells: list[dict], names: set[str]) -> Extract:
+    pieces = [_piece(index, cell) for index, cell in enumerate(cells)]
+    pieces = [p for p in pieces if p.kind == "code" or p.exercise]
+    numbers = _notebooks(pieces)
+    here = {name for name in names if notebook_of(find(name)) in numbers}
+    wanted = here | {p.exercise for p in pieces if p.exercise in names}
+    found = {name: _choose(name, pieces, frozenset(here)) for name in sorted(wanted)}
+    return Extract({name: cell for name, cell in found.items() if cell}, notebooks=sorted(numbers))
+
+
+def _piece(index: int, cell: dict) -> Piece:
+    kind, count = str(cell.get("cell_type")), cell.get("execution_count")
+    exercise = _exercise(cell)
+    source = _source(cell)
+    if (
+        kind == "markdown"
+        and source is not None
+        and (code := re.search(r"```\w*\n(.*?)```", source, re.S))
+    ):
+        source = code[1]
+    return Piece(index, kind, source, exercise, count if type(count) is int else None)
 
 
 def _exercise(cell: dict) -> str | None:
-    """The exercise that a cell's id names; Colab keeps the id in the metadata."""
+    """The exercise whose cell it is: by its id (Colab keeps it in the metadata), else by the metadata
+    that copies, halves and merged cells inherit."""
     metadata = cell.get("metadata")
-    spare = metadata.get("id") if isinstance(metadata, dict) else None
-    for value in (cell.get("id"), spare):
+    metadata = metadata if isinstance(metadata, dict) else {}
+    for value in (cell.get("id"), metadata.get("id")):
         if isinstance(value, str) and value.startswith(PREFIX):
             return value.removeprefix(PREFIX)
-    return None
+    course = metadata.get("course")
+    name = course.get("exercise") if isinstance(course, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _source(cell: dict) -> str | None:
-    """The text of a cell, or None if it is none."""
+    """The text of a cell, with plain line ends, or None if it is none."""
     source = cell.get("source")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if not isinstance(source, str) or len(source) > LONGEST_SOURCE:
         return None
-    return source.encode("utf-8", "replace").decode()
+    return re.sub(r"\r\n?", "\n", source).encode("utf-8", "replace").decode()
 
 
-def _choose(
-    name: str, marked: list[str | None], others: list[tuple[str, ast.Module]]
-) -> Cell | None:
-    """Which text counts, and whether a human should look at it.
+def _notebooks(pieces: list[Piece]) -> set[str]:
+    """Which notebooks this is: those of most of its exercises, and those that are here by half.
 
-    Of several cells with the exercise's id the last one that was worked on counts, as it does in the
-    notebook; so does a definition in another cell where the exercise's own was left unfinished.
+    A few cells of another notebook do not make it that one.
     """
-    texts = [source for source in marked if source is not None]
-    if len(texts) < len(marked):
+    known = {name: notebook_of(exercise) for name, exercise in catalogue().items()}
+    names = {p.exercise for p in pieces} | {n for p in pieces for n in p.checked}
+    if not names & set(known):  # neither ids nor checks are left
+        names = {n for p in pieces for s in p.statements for n in s.defines}
+    here, whole = Counter(known[name] for name in names & set(known)), Counter(known.values())
+    return {n for n, count in here.items() if count == max(here.values()) or 2 * count >= whole[n]}
+
+
+def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | None:
+    """The answer that counts, and whether a human should look at it."""
+    own = [piece for piece in pieces if piece.exercise == name]
+    if any(piece.source is None for piece in own):
         return Cell("", problem="the cell's source is not text, or too long")
-    worked = [source for source in texts if not _is_stub(source)]
-    if worked:
-        doubt = "" if len(set(texts)) == 1 else "several cells have this exercise's id"
-        return Cell(worked[-1], doubt=doubt)
-    elsewhere = [source for source, tree in others if _defines(tree, name)]
-    if elsewhere:
-        doubt = "taken from another cell than the exercise's own"
-        return Cell(elsewhere[-1], doubt=doubt, own=False)
-    return Cell(texts[-1]) if texts else None
+    checks = [piece for piece in pieces if name in piece.checked]
+    candidates = [p for p in pieces if p.kind == "code"]
+    answers = [a for p in candidates for a in _answers(name, p)]
+    if not answers:
+        answers = [a for p in own for a in _answers(name, p)]
+    if not answers:
+        written = [p.source for p in own if not Cell(p.source or "").is_stub]
+        texts = written or [p.source for p in own]
+        return Cell(texts[-1] or "") if texts else None
+    answer, is_late = _last(answers, checks)
+    doubt = _doubt(name, answer, answers, own, is_late)
+    needs, unknown = _needs(name, answer, pieces, checks, given)
+    return Cell(answer.source, needs, doubt, "", answer.piece in own or not own, unknown)
 
 
-def _tree(source: str) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module(body=[], type_ignores=[])
+def _answers(name: str, piece: Piece) -> list[Answer]:
+    """The last definition of the name in a cell, if there is one that is not the empty one."""
+    for number, statement in reversed(list(enumerate(piece.statements))):
+        call = _checks(getattr(statement.node, "value", None))
+        if call and call[1] == name:
+            if isinstance(call[0], ast.Name) and call[0].id == name:
+                continue
+            return [Answer(piece, number, f"{piece.source}\n{name} = {ast.unparse(call[0])}\n")]
+        if name in statement.defines and _is_work(statement.node):
+            return [Answer(piece, number, piece.source or "")]
+    return []
 
 
-def _is_import(node: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:
-    if isinstance(node, ast.ImportFrom):
-        return node.module != "__future__" and node.level == 0
-    return isinstance(node, ast.Import)
+def _last(answers: list[Answer], checks: list[Piece]) -> tuple[Answer, bool]:
+    """The last answer before the last check, in the order in which the cells ran, if that is known;
+    and whether there was none before it."""
+    counts = [piece.count for piece in [a.piece for a in answers] + checks]
+    ran = bool(checks) and None not in counts and len(set(counts)) == len(counts)
+
+    def when(piece: Piece) -> int:
+        return (piece.count or 0) if ran else piece.index
+
+    end = max((when(piece) for piece in checks), default=10**9)
+    answers = sorted(answers, key=lambda a: when(a.piece))
+    before = [answer for answer in answers if when(answer.piece) <= end]
+    return (before or answers)[-1], not before
 
 
-def _needed(imports: Sequence[ast.Import | ast.ImportFrom], source: str) -> str:
-    """Those of the notebook's imports that bring a name which the cell uses."""
-    used = {node.id for node in ast.walk(_tree(source)) if isinstance(node, ast.Name)}
-    lines = []
-    for node in imports:
-        wanted = [a for a in node.names if (a.asname or a.name.split(".")[0]) in used]
-        if wanted:
-            copy = type(node)(**{**vars(node), "names": wanted})
-            lines.append(ast.unparse(copy))
-    return "\n".join(dict.fromkeys(lines))
+def _doubt(
+    name: str, answer: Answer, answers: list[Answer], own: list[Piece], is_late: bool
+) -> str:
+    """Why a human should look at the choice; empty where there is no other."""
+    different = {ast.dump(a.piece.statements[a.number].node) for a in answers}
+    if answer.piece.kind != "code":
+        return f"the exercise's cell was turned into {KINDS.get(answer.piece.kind, 'no code')}"
+    answered = [a.piece for a in answers]
+    later = [p for p in own if p.index > answer.piece.index and p not in answered]
+    if len(different) > 1 or any(name in s.defines for p in later for s in p.statements):
+        return "several cells have an answer: graded is the one that its check would have seen"
+    if own and answer.piece not in own:
+        return "taken from another cell than the exercise's own"
+    return "the answer stands after its check" if is_late else ""
 
 
-def _defines(tree: ast.Module, name: str) -> bool:
-    """True if the text defines the function or class, and did more than copy the stub."""
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    found = [n for n in tree.body if isinstance(n, kinds) and n.name == name]
-    return bool(found) and not all(_is_empty(node) for node in found)
+def _needs(
+    name: str, answer: Answer, pieces: list[Piece], checks: list[Piece], given: frozenset[str]
+) -> tuple[list[str], list[str]]:
+    """The texts of other cells that an answer needs, and the names it uses that nothing defines.
+
+    Other exercises of the notebook count as solved, as they do after their checks.
+    """
+    cell, here = answer.piece, answer.piece.statements
+    end = max([piece.index for piece in checks], default=10**9)
+    settled = given | SETTLED | {name}
+    others = [s for p in pieces if p.kind == "code" and p is not cell for s in p.statements]
+    others = [s for s in others if s.is_everywhere or not s.defines or s.defines - settled]
+    early = [s for s in others if s.cell <= end]
+    defined = {n for s in early for n in s.defines}
+    late = [s for s in others if s.cell > end and s.defines and not s.defines & defined]
+    wanted = {n for s in here[: answer.number + 1] for n in s.uses}
+    available = sorted(early + here + late, key=lambda s: s.cell)
+    found, unknown = slicing.needed(wanted, available, settled)
+    if any(s.is_everywhere for s in found):
+        unknown = set()
+    texts = slicing.texts([s for s in found if s.cell != cell.index])
+    return texts, sorted(unknown - KNOWN - set(catalogue()))
 
 
-def _is_stub(source: str | None) -> bool:
-    """True if every function in the text has an empty body, and every answer is `...`."""
-    if source is None or not source.strip():
-        return True
-    tree = _tree(source)
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    if functions:
-        return all(_is_empty(node) for node in functions)
-    values = [n.value for n in tree.body if isinstance(n, ast.Assign)]
-    answers = [v for v in values if not isinstance(v, ast.Call)]
-    return bool(answers) and all(isinstance(v, ast.Constant) and v.value is ... for v in answers)
+def _checks(node: ast.AST | None) -> tuple[ast.expr, str] | None:
+    """What a call `check(answer)` or `check(answer, "name")` checks, and for which exercise."""
+    if not (isinstance(node, ast.Call) and node.args and _called(node) == "check"):
+        return None
+    named: list[Any] = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "name")]
+    if named and isinstance(named[0], ast.Constant) and isinstance(named[0].value, str):
+        return node.args[0], named[0].value
+    return (node.args[0], node.args[0].id) if isinstance(node.args[0], ast.Name) else None
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+
+
+def _is_work(node: ast.stmt) -> bool:
+    """True for a statement that a student wrote: not the empty definition, an import or a check."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return not _is_empty(node)
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
+        return False
+    value = getattr(node, "value", None)
+    if (isinstance(node, ast.Expr) and isinstance(value, ast.Constant)) or _checks(value):
+        return False
+    return not (
+        isinstance(node, ast.Assign) and isinstance(value, ast.Constant) and value.value is ...
+    )
 
 
 def _is_empty(node: ast.FunctionDef | ast.ClassDef) -> bool:
     if isinstance(node, ast.ClassDef):
         methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
         return all(_is_empty(method) for method in methods)
-    body = [
-        n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
-    ]
-    return all(isinstance(n, ast.Pass) or "NotImplementedError" in _raised(n) for n in body)
+    return all(_is_nothing(n) for n in node.body)
 
 
-def _raised(node: ast.stmt) -> str:
-    return ast.unparse(node) if isinstance(node, ast.Raise) else ""
+def _is_nothing(node: ast.stmt) -> bool:
+    """True for a docstring, `pass`, `super().__init__()` and `raise NotImplementedError`."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) or "super().__init__(" in ast.unparse(node)
+    raised = isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+    return raised or isinstance(node, ast.Pass)

@@ -49,8 +49,7 @@ def grade_cells(
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for plan in plans:
-        cell = cells[plan.exercise]
-        text = notebook(plan, cell.source, cell.imports, keys[plan.exercise].expected)
+        text = notebook(plan, cells[plan.exercise], keys[plan.exercise].expected)
         files.append(folder / f"{plan.exercise}.ipynb")
         files[-1].write_text(text, encoding="utf-8")
     records = _started(files, seconds, run_notebooks(files, seconds))
@@ -90,9 +89,9 @@ def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[s
     _record(got, run_notebooks([together], seconds * len(plans)))
     alone = []
     for plan in (plan for plan in plans if None in got[plan.exercise]):
-        source = runnable_source(find(plan.exercise))
+        cell = Cell(runnable_source(find(plan.exercise)))
         alone.append(folder / f"{plan.exercise}.ipynb")
-        alone[-1].write_text(notebook(plan, source, expected=["null"] * len(plan.cases)))
+        alone[-1].write_text(notebook(plan, cell, expected=["null"] * len(plan.cases)))
     if alone:
         _record(got, run_notebooks(alone, seconds))
     return got

@@ -1,0 +1,157 @@
+"""The statements of a notebook: which names each defines and uses, and which of them a text needs.
+
+Nothing is executed. Lines that only IPython understands (magics) become calls, as IPython makes them.
+"""
+
+import ast
+import re
+import symtable
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PYTHON_MAGICS = (
+    "time",
+    "timeit",
+    "capture",
+    "prun",
+    "memit",
+    "mprun",
+    "lprun",
+    "python",
+    "python3",
+)
+BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement at the top level of a cell.
+
+    `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`).
+    """
+
+    node: ast.stmt
+    cell: int
+    defines: frozenset[str]
+    uses: frozenset[str]
+    changes: frozenset[str]
+
+    @property
+    def is_everywhere(self) -> bool:
+        """True where it may define any name (a star import), or changes how all is read."""
+        if not isinstance(self.node, ast.ImportFrom):
+            return False
+        return self.node.module == "__future__" or any(a.name == "*" for a in self.node.names)
+
+
+def python(source: str) -> str:
+    """The text of a cell as Python; empty for a cell in another language.
+
+    >>> python("%%time\\nx = 1")
+    'x = 1'
+    """
+    lines = source.lstrip().split("\n")
+    if lines[0].startswith("%%"):
+        words = lines[0][2:].split()
+        return python("\n".join(lines[1:])) if words and words[0] in PYTHON_MAGICS else ""
+    return source if is_python(source) else _without_magics(source)
+
+
+def is_python(source: str) -> bool:
+    """True where the text is Python as it stands."""
+    try:
+        ast.parse(source)
+    except BROKEN:
+        return False
+    return True
+
+
+def _without_magics(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        return TransformerManager().transform_cell(source)
+    except Exception:  # of hostile text; such a cell does not run in a notebook, either
+        return source
+
+
+def statements(source: str, cell: int = 0) -> list[Statement] | None:
+    """The statements of a cell, or None where it is no Python."""
+    try:
+        body = ast.parse(python(source)).body
+        return [_statement(node, cell) for node in body]
+    except BROKEN:
+        return None
+
+
+def _statement(node: ast.stmt, cell: int) -> Statement:
+    top = symtable.symtable(_plain(ast.unparse(node)), "cell", "exec")
+    symbols = top.get_symbols()
+    defines = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+    uses = {s.get_name() for s in symbols if s.is_referenced()} | set(_globals(top))
+    changes = {name for part in ast.walk(node) if (name := _changed(part))}
+    return Statement(node, cell, frozenset(defines), frozenset(uses), frozenset(changes))
+
+
+def _plain(text: str) -> str:
+    """The text without `await`, which is allowed at the top level of a cell, but not of a module."""
+    return re.sub(r"\bawait\s+|\basync\s+(?=for|with)", "", text)
+
+
+def _globals(table: symtable.SymbolTable) -> Iterable[str]:
+    """The names that functions and classes take from the module."""
+    for child in table.get_children():
+        yield from (s.get_name() for s in child.get_symbols() if s.is_global())
+        yield from _globals(child)
+
+
+def _changed(node: ast.AST) -> str | None:
+    """The name of the object that a part of a statement alters."""
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+        target: ast.AST = node
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        target = node.value.func
+        if not isinstance(target, ast.Attribute):
+            return None
+    else:
+        return None
+    while isinstance(target, (ast.Subscript, ast.Attribute)):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def needed(
+    wanted: Iterable[str], available: list[Statement], given: frozenset[str] = frozenset()
+) -> tuple[list[Statement], set[str]]:
+    """The statements that define the wanted names, and what those need; and the names nobody defines.
+
+    `given` are names that are there without them. Star imports always come along: nobody knows what
+    they define.
+    """
+    imported = {n for s in available if _is_import(s) for n in s.defines}
+    names, chosen = set(wanted) - given, {i for i, s in enumerate(available) if s.is_everywhere}
+    grown = True
+    while grown:
+        grown = False
+        for i, statement in enumerate(available):
+            if i not in chosen and (statement.defines | (statement.changes - imported)) & names:
+                chosen.add(i)
+                names |= statement.uses - given
+                grown = True
+    found = [available[i] for i in sorted(chosen)]
+    return found, names - {n for s in found for n in s.defines}
+
+
+def _is_import(statement: Statement) -> bool:
+    return isinstance(statement.node, (ast.Import, ast.ImportFrom))
+
+
+def texts(chosen: list[Statement]) -> list[str]:
+    """The statements as texts, one for each cell that they come from."""
+    cells: dict[int, list[str]] = {}
+    for statement in chosen:
+        is_future = getattr(statement.node, "module", "") == "__future__"
+        cells.setdefault(-1 if is_future else statement.cell, []).append(
+            ast.unparse(statement.node)
+        )
+    return ["\n".join(lines) for _, lines in sorted(cells.items())]
