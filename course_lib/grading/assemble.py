@@ -4,6 +4,7 @@ The outputs stored in such a notebook are the reference's; the cells print value
 the kernel sees only their source.
 """
 
+import builtins
 import hashlib
 import json
 import math
@@ -15,8 +16,8 @@ from nbval.plugin import comment_markers
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find, written
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.grading import inside
 from course_lib.grading.extract import Cell
-from course_lib.grading.inside import MIME
 from course_lib.grading.library import WHOLE, catalogue_module
 from course_lib.grading.slicing import is_python, statements
 
@@ -126,7 +127,7 @@ def _book(cells: list[dict], exercise: str) -> str:
 
 
 def _expect(cell: dict, outcome: str) -> None:
-    data = {MIME: outcome}
+    data = {inside.MIME: outcome}
     cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
     cell["execution_count"] = 1
 
@@ -165,6 +166,17 @@ def _call(exercise: Exercise, case: HiddenCase) -> str:
 def names_used(source: str) -> set[str]:
     """Every name that Python text takes from the notebook; empty where it does not parse."""
     return {name for s in statements(source) or () for name in s.uses}
+
+
+def names_missing(source: str) -> list[str]:
+    """The names that a text uses and nothing in it defines, nor Python, nor the grading notebook.
+
+    >>> names_missing("f = lambda x: helper(len(x))")
+    ['helper']
+    """
+    defined = {name for s in statements(source) or () for name in s.defines}
+    defined |= {*dir(builtins), *inside.__all__, *(entry.name for entry in written())}
+    return sorted(names_used(source) - defined)
 
 
 def runnable(source: str) -> str:

@@ -13,6 +13,7 @@ from course_lib.grading import plugin
 from course_lib.grading.assemble import Plan, notebook, references_notebook
 from course_lib.grading.extract import Cell
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
+from course_lib.grading.suspicion import suspicions
 
 NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
 
@@ -58,6 +59,7 @@ def grade_cells(
         own = [record for record in records if record["exercise"] == plan.exercise]
         if _started_exercises(own):
             marks.append(mark(plan, keys[plan.exercise], cells[plan.exercise], own))
+            marks[-1].flags += suspicions(cells[plan.exercise].source)
         else:
             marks.append(without_grading(plan, NOT_GRADED, NO_KERNEL))
     return marks

@@ -17,6 +17,7 @@ FEWEST_RUNS = 30
 """Shorter solutions are alike by nature."""
 ALIKE = 0.85
 MOST_PAIRS = 100
+REFERENCE = "the reference"
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,20 @@ def similarity(first: frozenset, second: frozenset) -> float:
 
 def alike_pairs(sources: dict[str, dict[str, str]]) -> list[Pair]:
     """The most similar pairs; `sources` is exercise -> student -> text. The reference takes part as
-    "the reference"."""
+    one more, of which the share that a text holds counts."""
     pairs = []
     for exercise, texts in sources.items():
-        everyone = {**texts, "the reference": _reference(exercise)}
+        everyone = {**texts, REFERENCE: _reference(exercise)}
         prints = {name: fingerprint(text) for name, text in everyone.items()}
         long = {name: runs for name, runs in prints.items() if len(runs) >= FEWEST_RUNS}
+        reference = long.pop(REFERENCE, frozenset())
         for (a, first), (b, second) in itertools.combinations(long.items(), 2):
             shorter, longer = sorted((len(first), len(second)))
             if shorter >= ALIKE * longer and (alike := similarity(first, second)) >= ALIKE:
                 pairs.append(Pair(exercise, a, b, round(alike, 3)))
+        for name, runs in long.items():  # what else stands in the text does not hide a copy
+            if reference and (copied := len(runs & reference) / len(reference)) >= ALIKE:
+                pairs.append(Pair(exercise, name, REFERENCE, round(copied, 3)))
     return sorted(pairs, key=lambda pair: -pair.similarity)[:MOST_PAIRS]
 
 
