@@ -164,22 +164,6 @@ def cotangent_coordinates(
     return torch.where(weighted, matrix @ vertices / torch.where(weighted, totals, 1), 0)
 
 
-def smoothing_steps(
-    vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"], steps: int, *, rate: float = 0.5
-) -> Float[Tensor, "*b v 3"]:
-    """Move every vertex towards the middle of its neighbours, `steps` times: p ← p − rate · δ_p.
-
-    >>> smoothing_steps(torch.tensor([[0.0, 0, 0], [2, 0, 0]]), torch.tensor([[0, 1]]), 1)
-    tensor([[1., 0., 0.],
-            [1., 0., 0.]])
-    """
-    if steps < 0 or not 0 < rate <= 1:
-        raise ValueError(f"expected steps >= 0 and 0 < rate <= 1, got {steps} and {rate}")
-    for _ in range(steps):
-        vertices = vertices - rate * laplacian_coordinates(vertices, edges)
-    return vertices
-
-
 def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
     """Every pair of faces that share an edge, as (edge start, edge end, one corner, other corner).
 

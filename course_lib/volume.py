@@ -61,36 +61,6 @@ def stratified_positions(
     return near[..., None] + (far - near)[..., None] * fraction
 
 
-def stratified_samples(
-    near: float | Float[Tensor, "..."],
-    far: float | Float[Tensor, "..."],
-    n_rays: int,
-    n_samples: int,
-    *,
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "n_rays n_samples"]:
-    """Random distances, sorted along each ray, one in each of n_samples equal bins (NeRF eq. 2).
-
-    near and far are numbers or tensors (n_rays,); the result is on their device, for numbers on the
-    generator's.
-
-    >>> t = stratified_samples(2.0, 6.0, n_rays=3, n_samples=4)
-    >>> t.shape, (t[:, 1] >= 3).all().item(), (t[:, 1] <= 4).all().item()
-    (torch.Size([3, 4]), True, True)
-    """
-    if n_samples < 1:
-        raise ValueError(f"expected n_samples >= 1, got {n_samples}")
-    device = generator.device if generator is not None else torch.device("cpu")
-    for end in (near, far):
-        device = end.device if isinstance(end, Tensor) else device
-    near = torch.as_tensor(near, dtype=torch.get_default_dtype(), device=device)
-    far = torch.as_tensor(far, dtype=torch.get_default_dtype(), device=device)
-    if not bool(((near < far) & far.isfinite()).all()):
-        raise ValueError(f"expected near < far, got near {near.max():g} and far {far.min():g}")
-    u = torch.rand(n_rays, n_samples, generator=generator, device=device)
-    return stratified_positions(near, far, u)
-
-
 @in_single
 def compositing_weights(
     sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]

@@ -146,3 +146,16 @@ def test_a_sick_finding_names_its_remedy():
 def test_comments_for_tools_do_not_reach_students():
     shown = [cell.source for source in sources() for cell in assemble(source).cells]
     assert not [text for text in shown if "# noqa" in text or "# fmt:" in text]
+
+
+@pytest.mark.parametrize("name", ["6", "06", "06_rendering", "notebooks/src/06_rendering.py"])
+def test_a_notebook_is_built_by_its_number_or_its_name(name, monkeypatch, capsys):
+    chosen = []
+
+    def refuse(source):
+        chosen.append(source.stem)
+        raise ValueError("stop")
+
+    monkeypatch.setattr(build, "build", refuse)
+    assert main(["build", name]) == 1 and chosen == ["06_rendering"]
+    capsys.readouterr()

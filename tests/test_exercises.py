@@ -44,9 +44,9 @@ def test_a_differently_written_answer_is_correct(exercise, function):
     assert report.state is State.CORRECT, (report.case, report.difference)
 
 
-def test_every_written_exercise_has_two_alternatives():
-    counted = {e.name: sum(other is e for other, _ in ALTERNATIVES) for e in WRITTEN}
-    assert {name: n for name, n in counted.items() if n < 2} == {}
+@pytest.mark.parametrize("exercise", WRITTEN, ids=named)
+def test_two_differently_written_answers_are_there(exercise):
+    assert sum(other is exercise for other, _ in ALTERNATIVES) >= 2, "add to tests/alternatives"
 
 
 @pytest.mark.parametrize("exercise", CATALOGUE, ids=named)

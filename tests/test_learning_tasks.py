@@ -20,9 +20,47 @@ from course_lib.tasks.generation import (
     pairwise_chamfer,
     sample_latents,
 )
-from course_lib.tasks.pointnet import FlatNet, PointNet, max_pool_points
+from course_lib.tasks.pointnet import FlatNet, max_pool_points, shared_mlp
 
 MODULES = ("pointnet", "clustering", "generation", "skinning")
+
+
+class PointNet(torch.nn.Module):
+    """Clouds (b, n, 3) to class scores (b, k), as in notebook 02: shared MLP, maximum, classifier.
+
+    Without the alignment networks of the paper, which matter for larger data sets.
+    """
+
+    def __init__(self, classes: int, widths: tuple = (64, 128, 256)):
+        super().__init__()
+        sizes = zip([3, *widths], widths, strict=False)
+        self.shared = torch.nn.ModuleList(
+            torch.nn.Linear(inputs, outputs) for inputs, outputs in sizes
+        )
+        self.classifier = torch.nn.Sequential(
+            torch.nn.Linear(widths[-1], 128),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.3),
+            torch.nn.Linear(128, classes),
+        )
+
+    def point_features(self, clouds):
+        """What the shared MLP computes of every point."""
+        layers = [layer for layer in self.shared if isinstance(layer, torch.nn.Linear)]
+        weights = [layer.weight.T for layer in layers]
+        return shared_mlp(clouds, weights, [layer.bias for layer in layers])
+
+    def embed(self, clouds):
+        """One vector per cloud: the maximum over its points."""
+        present = torch.ones(clouds.shape[:2], dtype=torch.bool, device=clouds.device)
+        return max_pool_points(self.point_features(clouds), present)
+
+    def critical_points(self, cloud):
+        """The indices of the points that attain a maximum: the other points change nothing."""
+        return self.point_features(cloud[None])[0].argmax(dim=0).unique()
+
+    def forward(self, clouds):
+        return self.classifier(self.embed(clouds))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from course_lib.losses import (
     laplacian_loss,
     normal_loss,
     smooth_loss,
-    smoothing_steps,
     unit,
 )
 from course_lib.meshes import Mesh
@@ -307,20 +306,6 @@ def test_cotangent_gradients():
     assert gradcheck(lambda v: cotangent_coordinates(v, faces), (vertices,))
 
 
-def test_smoothing_shrinks_a_sphere_towards_its_centre():
-    mesh = meshes.icosphere(2)
-    smoothed = smoothing_steps(mesh.vertices, mesh.edges, 20)
-    radius = smoothed.norm(dim=1)
-    assert radius.max() < 0.9 and radius.min() > 0.3
-    torch.testing.assert_close(smoothed.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
-
-
-def test_a_smoothing_step_moves_along_minus_the_laplacian():
-    mesh = bumpy()
-    expected = mesh.vertices - 0.3 * slow_laplacian(mesh.vertices, mesh.edges)
-    torch.testing.assert_close(smoothing_steps(mesh.vertices, mesh.edges, 1, rate=0.3), expected)
-
-
 # All
 
 
@@ -366,8 +351,6 @@ def test_wrong_input_is_refused_in_words():
     with pytest.raises(ValueError, match="finite normals"):
         cloud = torch.zeros(1, 1, 3)
         normal_loss(cloud, cloud, cloud / 0, cloud)
-    with pytest.raises(ValueError, match="rate"):
-        smoothing_steps(vertices, edges, 1, rate=2.0)
 
 
 @pytest.mark.gpu

@@ -83,18 +83,6 @@ def test_three_faces_at_an_edge_are_named():
         meshes.boundary_loops(mesh)
 
 
-def test_uniform_laplacian_is_position_minus_mean_of_neighbours():
-    mesh = meshes.torus(segments=7, sides=5)
-    neighbours = {i: set() for i in range(len(mesh.vertices))}
-    for a, b in mesh.edges.tolist():
-        neighbours[a].add(b)
-        neighbours[b].add(a)
-    expected = torch.stack(
-        [mesh.vertices[i] - mesh.vertices[list(n)].mean(0) for i, n in neighbours.items()]
-    )
-    torch.testing.assert_close(meshes.uniform_laplacian(mesh) @ mesh.vertices, expected)
-
-
 def test_cotangent_laplacian_agrees_with_the_loop_over_angles():
     mesh = meshes.icosphere(1).to(torch.float64)
     expected = torch.zeros(len(mesh.vertices), len(mesh.vertices), dtype=torch.float64)

@@ -245,19 +245,6 @@ def test_an_empty_grid_still_gives_a_mesh():
     assert len(extract.voxels_to_mesh(torch.full((8, 8, 8), -3.0)).faces) > 0
 
 
-def test_an_implicit_network_is_marched_at_any_resolution():
-    class Ball(torch.nn.Module):
-        def encoder(self, image):
-            return image
-
-        def decoder(self, features, points):
-            return -9 * shapes.sphere(0.5)(points)
-
-    for resolution in (16, 33):
-        mesh = extract.implicit_to_mesh(Ball(), torch.zeros(3, 64, 64), resolution)
-        assert float(mesh.volume()) == pytest.approx(math.pi / 6, rel=0.1)
-
-
 def test_points_on_a_sphere_become_a_filled_ball():
     points = meshes.icosphere(3, 0.7).vertices
     mesh = extract.points_to_mesh(points)

@@ -102,8 +102,6 @@ def test_numbers_that_mean_nothing_are_refused(name, bad):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: volume.stratified_samples(math.nan, 2.0, 2, 2),
-        lambda: volume.stratified_samples(1.0, math.inf, 2, 2),
         lambda: volume.inverse_cdf(torch.ones(1), torch.ones(0), torch.rand(2)),
         lambda: volume.inverse_cdf(LINE, torch.tensor([math.inf, 1, 1]), torch.rand(2)),
         lambda: cameras.look_at([math.inf, 1.0, 1.0]),

@@ -39,28 +39,6 @@ def test_encoding_says_what_is_wrong_with_a_negative_number_of_frequencies(n_fre
         volume.positional_encoding(torch.zeros(1, 3), n_frequencies)
 
 
-def test_each_bin_holds_exactly_one_stratified_sample():
-    generator = torch.Generator().manual_seed(0)
-    t = volume.stratified_samples(2.0, 6.0, 1000, 8, generator=generator)
-    assert ((t - 2) / 0.5).floor().eq(torch.arange(8)).all()
-    torch.testing.assert_close(t.mean(0), 2.25 + 0.5 * torch.arange(8), atol=0.02, rtol=0)
-
-
-def test_stratified_samples_repeat_with_the_generator_and_take_ends_per_ray():
-    near, far = torch.tensor([1.0, 5.0]), torch.tensor([2.0, 9.0])
-    a, b = (
-        volume.stratified_samples(near, far, 2, 5, generator=torch.Generator().manual_seed(3))
-        for _ in range(2)
-    )
-    assert a.equal(b) and (a >= near[:, None]).all() and (a < far[:, None]).all()
-
-
-@pytest.mark.parametrize(("near", "far", "n"), [(2.0, 2.0, 4), (3.0, 2.0, 4), (1.0, 2.0, 0)])
-def test_stratified_samples_refuse_empty_ranges(near, far, n):
-    with pytest.raises(ValueError, match="expected"):
-        volume.stratified_samples(near, far, 1, n)
-
-
 @pytest.mark.parametrize("cuts", [1, 2, 7, 100])
 def test_opacity_of_a_uniform_slab_does_not_depend_on_the_partition(cuts):
     """1 − exp(−σL) for any partition of the length L."""
@@ -196,4 +174,3 @@ def test_gpu_agrees_with_cpu():
     cpu = volume.compositing_weights(sigma, deltas)
     gpu = volume.compositing_weights(sigma.cuda(), deltas.cuda())
     torch.testing.assert_close(gpu.cpu(), cpu)
-    assert volume.stratified_samples(torch.tensor(1.0).cuda(), 2.0, 3, 4).is_cuda

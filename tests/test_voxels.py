@@ -141,8 +141,6 @@ def test_volume_and_inertia_match_the_closed_forms(sdf, volume, inertia, toleran
 def test_inertia_is_about_the_centre_of_mass():
     grid = voxels.voxelize(shapes.box(0.5), 32)
     moved = grid.roll((6, -4, 2), dims=(0, 1, 2))
-    shift = torch.tensor([6.0, -4, 2]) * 2 / 32
-    assert torch.allclose(voxels.center_of_mass(moved), shift, atol=1e-6)
     got, expected = voxels.inertia_tensor(moved), voxels.inertia_tensor(grid)
     assert torch.allclose(got, expected, atol=1e-6)
 

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from course_lib.authoring.notebook import NOTEBOOKS, assemble, built_path, sources
+from course_lib.authoring.notebook import NOTEBOOKS, ROOT, assemble, built_path, sources
 
 TIMEOUT = 1800
 """Seconds a single cell may take while building."""
@@ -95,9 +95,16 @@ def _tidy(notebook: NotebookNode) -> None:
                 data["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", data["text/plain"])
 
 
+def called(source: Path) -> set[str]:
+    """What a notebook may be called: 6, 06, 06_rendering, or either file's name or path."""
+    built, number = built_path(source), source.stem[:2]
+    names = {number, str(int(number)), source.stem, source.name, built.name}
+    return names | {str(path.relative_to(ROOT)) for path in (source, built)}
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m course_lib build`."""
-    parser.add_argument("numbers", nargs="*", help="notebooks to build, such as 04; all if none")
+    parser.add_argument("notebooks", nargs="*", help="which: 6, 06 or 06_rendering; all if none")
     parser.add_argument(
         "--text", action="store_true", help="only the prose has changed: keep the outputs"
     )
@@ -107,11 +114,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build the chosen notebooks; 1 if there is none, or at the first that cannot be built."""
     os.environ.pop("COURSE_FAST", None)
-    chosen = [s for s in sources() if not options.numbers or s.stem[:2] in options.numbers]
+    chosen = [s for s in sources() if not options.notebooks or called(s) & set(options.notebooks)]
     if options.stale:
         chosen = [source for source in chosen if stale(source)]
     elif not chosen:
-        print(f"no notebook has the number {', '.join(options.numbers)}", file=sys.stderr)
+        print(f"no notebook is called {', '.join(options.notebooks)}", file=sys.stderr)
         return 1
     for source in chosen:
         start = time.perf_counter()

@@ -63,29 +63,3 @@ def sdf_samples(
     points = torch.cat((near, cube))[torch.randperm(n, generator=generator)].to(surface)
     with torch.no_grad():
         return points, sdf(points)
-
-
-def fit_sdf(
-    model: nn.Module,
-    points: Float[Tensor, "n 3"],
-    distances: Float[Tensor, "n"],
-    *,
-    steps: int = 500,
-    batch: int = 1024,
-) -> float:
-    """Fit `model` to samples of a signed distance by Adam; the mean absolute error of the last step.
-
-    The loss is the mean of |f(x) − SDF(x)|. The batches are consecutive pieces of the samples, so the
-    samples should come in no particular order; the learning rate falls linearly to a tenth.
-    """
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, steps)
-    error = torch.tensor(torch.nan)
-    for step in range(steps):
-        some = torch.arange(step * batch, (step + 1) * batch, device=points.device) % len(points)
-        error = (model(points[some]) - distances[some]).abs().mean()
-        optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
-        schedule.step()
-    return float(error.detach())

@@ -18,7 +18,6 @@ from course_lib.meshes.mesh import (
 from course_lib.meshes.operators import (
     cotangent_laplacian,
     graph_convolution,
-    uniform_laplacian,
     vertex_areas,
 )
 from course_lib.meshes.orient import orientation
@@ -58,7 +57,6 @@ __all__ = [
     "tetrahedron",
     "torus",
     "undirected_edges",
-    "uniform_laplacian",
     "vertex_areas",
     "vertex_normals",
 ]

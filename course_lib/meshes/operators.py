@@ -7,23 +7,6 @@ from torch import Tensor
 from course_lib.meshes.mesh import Mesh, face_areas
 
 
-def uniform_laplacian(mesh: Mesh) -> Float[Tensor, "v v"]:
-    """The sparse umbrella operator L = I − D⁻¹A: (L x)ᵢ = xᵢ − the mean of its neighbours.
-
-    A is the matrix of edges and D that of the numbers of neighbours. It knows the connections only,
-    not the lengths. The row of a vertex without edges is zero.
-
-    >>> from course_lib.meshes import tetrahedron
-    >>> uniform_laplacian(tetrahedron()).to_dense()[0]
-    tensor([ 1.0000, -0.3333, -0.3333, -0.3333])
-    """
-    both = torch.cat([mesh.edges, mesh.edges.flip(1)])  # (2e, 2): each edge in both directions
-    ones = torch.ones_like(both[:, 0], dtype=mesh.vertices.dtype)
-    degrees = torch.zeros_like(mesh.vertices[:, 0]).index_add(0, both[:, 0], ones)
-    diagonal = (degrees > 0).to(degrees.dtype)
-    return _sparse(both, -ones / degrees[both[:, 0]], diagonal)
-
-
 def cotangent_laplacian(mesh: Mesh) -> Float[Tensor, "v v"]:
     """The sparse L with (L x)ᵢ = Σⱼ ½ (cot αᵢⱼ + cot βᵢⱼ)(xᵢ − xⱼ), α and β opposite the edge ij.
 

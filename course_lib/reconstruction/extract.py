@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.meshes import Mesh, grid_to_mesh, lattice
+from course_lib.meshes import Mesh
 from course_lib.reconstruction.evaluate import Sampled, sample_mesh, solid
 from course_lib.reconstruction.mesh_decoder import MeshDecoder
 from course_lib.reconstruction.point_decoder import PointDecoder
-from course_lib.reconstruction.surfaces import both_signs, points_to_mesh, voxels_to_mesh
+from course_lib.reconstruction.surfaces import points_to_mesh, voxels_to_mesh
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder
 from course_lib.voxels import voxel_centers
 
@@ -44,14 +44,6 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
 
 def _seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def implicit_to_mesh(network: nn.Module, image: Tensor, resolution: int = 48) -> Mesh:
-    """Marching cubes of the logits of one picture (3, h, w) on a lattice; any resolution will do."""
-    corners = lattice(resolution).to(image)
-    logits = query(network, image, corners.reshape(-1, 3)).reshape(corners.shape[:3])
-    logits[:, :, [0, -1]] = logits[:, [0, -1]] = logits[[0, -1]] = -5.0  # close it at the sides
-    return grid_to_mesh(both_signs(-logits))
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from course_lib.tabular.baselines import (
 )
 from course_lib.tabular.cache import cache_folder
 from course_lib.tabular.encodings import (
-    CategoryEmbedding,
     encode_frame,
     encode_ordinal,
     one_hot,
@@ -46,7 +45,6 @@ __all__ = [
     "ANSWERS",
     "QUESTION",
     "Cached",
-    "CategoryEmbedding",
     "IA3Linear",
     "LanguageModel",
     "LoRALinear",

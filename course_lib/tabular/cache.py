@@ -13,6 +13,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from course_lib.running import Budget, is_fast
 
 
@@ -33,20 +35,8 @@ class PackagedFile:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for this course: `$XDG_CACHE_HOME/course_lib`, else the platform's.
-
-    It is not created here.
-    """
-    home = Path.home()
-    if os.environ.get("XDG_CACHE_HOME"):
-        root = Path(os.environ["XDG_CACHE_HOME"])
-    elif sys.platform == "darwin":
-        root = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
-    else:
-        root = home / ".cache"
-    return root / "course_lib"
+    """The user's cache folder for this course, by the platform's rules. It is not created here."""
+    return platformdirs.user_cache_path("course_lib", appauthor=False)
 
 
 def may_download() -> bool:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 if TYPE_CHECKING:  # pandas takes long to import: where it is not needed, nobody waits for it
     import pandas
@@ -46,23 +46,6 @@ def one_hot(values: list, categories: list) -> Float[Tensor, "n k"]:
     """
     place = ordinal(values, categories)
     return (place[:, None] == torch.arange(len(categories))).float()
-
-
-class CategoryEmbedding(nn.Module):
-    """A learned vector per category, row 0 for unseen and missing values.
-
-    >>> CategoryEmbedding(["a", "b"], size=4)(["a", "z"]).shape
-    torch.Size([2, 4])
-    """
-
-    def __init__(self, categories: list, size: int):
-        super().__init__()
-        self.categories = list(categories)
-        self.table = nn.Embedding(len(self.categories) + 1, size)
-
-    def forward(self, values: list) -> Float[Tensor, "n d"]:
-        """n values -> (n, size)."""
-        return self.table(ordinal(values, self.categories).to(self.table.weight.device) + 1)
 
 
 def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float[Tensor, "n d"]:

@@ -7,7 +7,7 @@ point, a maximum over the points forgets their order, a second network classifie
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
@@ -46,42 +46,6 @@ def max_pool_points(
     if not bool(present.any(dim=1).all()):
         raise ValueError("expected at least one present point in every cloud")
     return features.masked_fill(~present[:, :, None], -torch.inf).amax(dim=1)
-
-
-class PointNet(nn.Module):
-    """Clouds (b, n, 3) to class scores (b, k): shared MLP, maximum over points, classifier.
-
-    Without the alignment networks of the paper, which matter for larger data sets.
-
-    >>> PointNet(classes=6)(torch.rand(2, 100, 3)).shape
-    torch.Size([2, 6])
-    """
-
-    def __init__(self, classes: int, widths: Sequence[int] = (64, 128, 256)):
-        super().__init__()
-        sizes = zip([3, *widths], widths, strict=False)
-        self.shared = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in sizes)
-        self.classifier = nn.Sequential(
-            nn.Linear(widths[-1], 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, classes)
-        )
-
-    def point_features(self, clouds: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n k"]:
-        """What the shared MLP computes of every point."""
-        layers = [layer for layer in self.shared if isinstance(layer, nn.Linear)]
-        weights = [layer.weight.T for layer in layers]
-        return shared_mlp(clouds, weights, [layer.bias for layer in layers])
-
-    def embed(self, clouds: Float[Tensor, "b n 3"]) -> Float[Tensor, "b k"]:
-        """One vector per cloud: the maximum over its points."""
-        present = torch.ones(clouds.shape[:2], dtype=torch.bool, device=clouds.device)
-        return max_pool_points(self.point_features(clouds), present)
-
-    def critical_points(self, cloud: Float[Tensor, "n 3"]) -> Int[Tensor, "k"]:
-        """The indices of the points that attain a maximum: the other points change nothing."""
-        return self.point_features(cloud[None])[0].argmax(dim=0).unique()
-
-    def forward(self, clouds: Float[Tensor, "b n 3"]) -> Float[Tensor, "b k"]:
-        return self.classifier(self.embed(clouds))
 
 
 class FlatNet(nn.Module):

@@ -8,13 +8,12 @@ from course_lib.voxels.grids import (
     voxel_centers,
     voxelize,
 )
-from course_lib.voxels.physics import center_of_mass, inertia_tensor, volume
+from course_lib.voxels.physics import inertia_tensor, volume
 from course_lib.voxels.solids import mesh_to_voxels, voxels_to_mesh
 from course_lib.voxels.surfaces import surface_voxels
 
 __all__ = [
     "Binvox",
-    "center_of_mass",
     "conv3d_cost",
     "inertia_tensor",
     "load_binvox",

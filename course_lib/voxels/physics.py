@@ -16,17 +16,6 @@ def volume(grid: Bool[Tensor, "r r r"]) -> Float[Tensor, ""]:
     return grid.sum() * (2 / len(grid)) ** 3
 
 
-def center_of_mass(grid: Bool[Tensor, "r r r"]) -> Float[Tensor, "3"]:
-    """The mean of the occupied voxels' centres. ValueError for an empty grid.
-
-    >>> grid = torch.zeros(2, 2, 2, dtype=torch.bool)
-    >>> grid[1] = True
-    >>> center_of_mass(grid)
-    tensor([0.5000, 0.0000, 0.0000])
-    """
-    return _occupied(grid).mean(dim=0)
-
-
 def inertia_tensor(grid: Bool[Tensor, "r r r"]) -> Float[Tensor, "3 3"]:
     """The inertia tensor about the centre of mass, of a body of density 1.
 

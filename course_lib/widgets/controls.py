@@ -65,35 +65,28 @@ def _labels(control: Any) -> list:
 def _control(name: str, description: Any) -> Any:
     import ipywidgets
 
-    style = {"description_width": "150px"}
-    label = name.replace("_", " ")
-    layout = ipywidgets.Layout(width="460px", max_width="98%")
-    common = {"description": label, "style": style, "layout": layout}
     if isinstance(description, ipywidgets.Widget):
-        description.description = description.description or label
-        description.style.description_width = "150px"
-        description.layout = layout
-        return description
-    if isinstance(description, bool):
-        return ipywidgets.Checkbox(value=description, indent=True, **common)
-    if isinstance(description, str):
-        return ipywidgets.Text(value=description, **common)
-    if isinstance(description, list | dict) and description:
-        return ipywidgets.Dropdown(options=description, **common)
-    if isinstance(description, tuple) and len(description) in (3, 4):
-        return _slider(description, common)
-    raise ValueError(f"expected {CONTROL} for {name!r}, got {description!r}")
+        control = description
+    elif isinstance(description, tuple) and len(description) in (3, 4):
+        control = _slider(description)
+    elif isinstance(description, bool | str | list | dict) and description not in ([], {}):
+        control = ipywidgets.interactive.widget_from_abbrev(description)
+    else:
+        raise ValueError(f"expected {CONTROL} for {name!r}, got {description!r}")
+    control.description = control.description or name.replace("_", " ")
+    control.style.description_width = "150px"
+    control.layout = ipywidgets.Layout(width="460px", max_width="98%")
+    return control
 
 
-def _slider(description: tuple, common: dict) -> Any:
+def _slider(description: tuple) -> Any:
     import ipywidgets
 
     low, high, value = description[:3]
     if not low <= value <= high:
         raise ValueError(f"expected low <= value <= high, got {description}")
-    ends = {"min": low, "max": high, "value": value}
-    if all(isinstance(number, int) for number in description):
-        step = description[3] if len(description) == 4 else 1
-        return ipywidgets.IntSlider(**ends, step=step, **common)
-    step = description[3] if len(description) == 4 else (high - low) / 50
-    return ipywidgets.FloatSlider(**ends, step=step, readout_format=".3g", **common)
+    whole = all(isinstance(number, int) for number in description)
+    step = description[3] if len(description) == 4 else 1 if whole else (high - low) / 50
+    slider = ipywidgets.interactive.widget_from_abbrev((low, high, step), value)
+    slider.readout_format = "d" if whole else ".3g"
+    return slider
