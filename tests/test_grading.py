@@ -22,8 +22,9 @@ from course_lib.grading.journal import Journal
 from course_lib.grading.library import make_library, only_cases, without_body
 from course_lib.grading.pages import feedback_page
 from course_lib.grading.report import _no_formula
-from course_lib.grading.run import Student, safe_name
+from course_lib.grading.run import safe_name
 from course_lib.grading.similarity import alike_pairs
+from course_lib.grading.students import Student
 from course_lib.grading.workspace import scratch
 
 ROOT = Path(__file__).parent.parent

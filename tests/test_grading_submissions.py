@@ -4,9 +4,12 @@ import json
 import zipfile
 
 import pytest
-from grading.notebooks import ANSWER, RIGHT, book, cell, centroid, write
+from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 
+from course_lib.exercises import find
 from course_lib.grading import extract as extraction
+from course_lib.grading.assemble import make_plan
+from course_lib.grading.students import Student, early_mark, read
 from course_lib.grading.submissions import collect
 
 NAMES = {"centroid", "axis_that_points_up"}
@@ -94,7 +97,7 @@ def test_students_are_called_as_their_files_or_folders(tmp_path):
     (tmp_path / "link.ipynb").symlink_to("/etc/hostname")
     found = {s.student: s for s in collect([tmp_path])}
     assert set(found) == {"anna", "Ben 12_file_", "essay", "link"}
-    assert found["Ben 12_file_"].notebooks == (b"y",)
+    assert [file.read() for file in found["Ben 12_file_"].notebooks] == [b"y"]
     assert "ordinary file" in found["link"].problem and "not a notebook" in found["essay"].problem
 
 
@@ -123,3 +126,141 @@ def test_no_zip_or_name_stops_the_run_or_joins_two_students(tmp_path):
     (tmp_path / "all.zip").write_bytes(data[: len(data) - 60] + data[-22:])
     with pytest.raises(ValueError, match="zip"):
         collect([tmp_path / "all.zip"])
+
+
+EXPORTS = {
+    "Canvas": (
+        {"roejane_12_991_00.ipynb", "roejane_12_992_04-1.ipynb", "doejohn_LATE_13_993_00.ipynb"},
+        {"roejane": 2, "doejohn": 1},
+    ),
+    "Moodle": (
+        {f"Jane Roe_12_assignsubmission_file_{end}.ipynb" for end in ("00", "04")}
+        | {"John Doe_13_assignsubmission_file_00.ipynb"},
+        {"Jane Roe": 2, "John Doe": 1},
+    ),
+    "Moodle, folders, online text": (
+        {
+            "Jane Roe_12_assignsubmission_file/00.ipynb",
+            "Jane Roe_12_assignsubmission_onlinetext/onlinetext.html",
+            "Participant 13_13_assignsubmission_file_/deep/homework.ipynb",
+        },
+        {"Jane Roe": 1, "Participant 13": 1},
+    ),
+    "Moodle, two of one name": (
+        {"A B_1_assignsubmission_file_/00.ipynb", "A B_2_assignsubmission_file_/00.ipynb"},
+        {"A B_1": 1, "A B_2": 1},
+    ),
+    "Blackboard": (
+        {
+            "hw_1_jroe_attempt_2024-03-03-11-00-00_00.ipynb",
+            "hw_1_jroe_attempt_2024-03-03-17-00-00_00.ipynb",
+            "hw_1_jroe_attempt_2024-03-03-17-00-00.txt",
+        },
+        {"jroe": 1},
+    ),
+    "Gradescope": (
+        {"x/submission_1/00.ipynb", "x/submission_2/00.ipynb", "x/submission_metadata.yml"},
+        {"submission_1": 1, "submission_2": 1},
+    ),
+    "Brightspace": (
+        {"12-34 - Jane Roe - Mar 3, 2024 1100 AM/00.ipynb", "index.html"},
+        {"Jane Roe": 1},
+    ),
+    "Teams": (
+        {"hw/Jane Roe/Version 1/00.ipynb", "hw/Jane Roe/Version 10/00.ipynb", "hw/Jo/x.ipynb"},
+        {"Jane Roe": 1, "Jo": 1},
+    ),
+    "zipped on a Mac": (
+        {"class/anna.ipynb", "class/ben.ipynb", "__MACOSX/class/._anna.ipynb", "class/.DS_Store"},
+        {"anna": 1, "ben": 1},
+    ),
+    "zipped on Windows": ({"class\\anna.ipynb", "class\\ben.ipynb"}, {"anna": 1, "ben": 1}),
+    "one student's folder": ({"anna/00.ipynb", "anna/04_losses.ipynb"}, {"anna": 2}),
+    "one student's notebooks": ({"00_start_here.ipynb", "04.IPYNB", "03.ipynb.txt"}, {"all": 3}),
+    "copies": (
+        {"anna.ipynb", "anna (1).ipynb", "anna-2.ipynb", "ben-2.ipynb"},
+        {"anna": 3, "ben-2": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_give_one_student_per_person(tmp_path, name):
+    files, students = EXPORTS[name]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in sorted(files):
+            archive.writestr(file, "{}")
+    found = {s.student: len(s.notebooks) for s in collect([tmp_path / "all.zip"])}
+    assert found == students
+    if "/" not in "".join(files) and "all" not in students and "\\" not in "".join(files):
+        write(tmp_path / "folder", dict.fromkeys(files, "{}"))
+        assert {s.student: len(s.notebooks) for s in collect([tmp_path / "folder"])} == students
+
+
+def test_the_numbers_of_an_export_are_kept_and_late_ones_known(tmp_path):
+    write(
+        tmp_path,
+        {"doejohn_LATE_13_993_00.ipynb": "{}", "J R_7_assignsubmission_file_/a.ipynb": "{}"},
+    )
+    found = [(s.student, s.number, s.platform, s.late) for s in collect([tmp_path])]
+    assert found == [("J R", "7", "moodle", False), ("doejohn", "13", "canvas", True)]
+
+
+def test_of_two_attempts_the_last_counts_and_of_two_copies_the_newer_comes_last(tmp_path):
+    names = (
+        "hw_jo_attempt_2024-03-03-17-00-00_00.ipynb",
+        "hw_jo_attempt_2024-03-03-11-00-00_00.ipynb",
+    )
+    write(tmp_path / "a", dict(zip(names, ("late", "early"), strict=True)))
+    write(tmp_path / "b", {"anna.ipynb": "1", "anna (1).ipynb": "2", "anna (10).ipynb": "3"})
+    assert [f.read() for f in collect([tmp_path / "a"])[0].notebooks] == [b"late"]
+    assert [f.read() for f in collect([tmp_path / "b"])[0].notebooks] == [b"1", b"2", b"3"]
+
+
+def test_zips_in_folders_and_notebooks_by_other_names_are_read(tmp_path):
+    write(
+        tmp_path,
+        {"ben/notes.pdf": "x", "ben/04.json": '{"nbformat": 4}', "cem/hw.rar": b"Rar!\x1a"},
+    )
+    (tmp_path / "anna").mkdir()
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as archive:
+        archive.writestr("00.ipynb", "deep")
+    with zipfile.ZipFile(tmp_path / "anna" / "homework.zip", "w") as archive:
+        archive.write(tmp_path / "inner.zip", "work/inner.zip")
+    (tmp_path / "inner.zip").unlink()
+    found = {s.student: s for s in collect([tmp_path])}
+    assert [f.read() for f in found["anna"].notebooks] == [b"deep"]
+    assert len(found["ben"].notebooks) == 1 and not found["ben"].problem
+    assert "archive" in found["cem"].problem
+
+
+def test_results_of_grading_are_no_students(tmp_path):
+    write(tmp_path, {"anna.ipynb": "{}", "marks/feedback/anna.html": "x", "old/.grading/lock": ""})
+    names = [s.student for s in collect([tmp_path], but=tmp_path / "marks")]
+    assert names == ["anna"]
+
+
+def student(tmp_path, files: dict[str, str | bytes]) -> Student:
+    write(tmp_path / "jo", files)
+    return read(collect([tmp_path]), 1)[0]
+
+
+def test_a_broken_notebook_beside_a_good_one_is_told(tmp_path):
+    found = student(tmp_path, {"00.ipynb": centroid(RIGHT), "04.ipynb": "{"})
+    assert "04.ipynb" in found.problem and "cut off" in found.problem
+    mark = early_mark(found, make_plan(find("iou"), "s"))
+    assert mark is not None and mark.status == "unreadable" and mark.flags
+    assert early_mark(found, make_plan(find("centroid"), "s")) is None
+
+
+def test_what_is_missing_from_a_notebook_is_flagged_and_other_notebooks_are_not(tmp_path):
+    found = student(tmp_path, {"00.ipynb": centroid(RIGHT)})
+    here, there = (make_plan(find(n), "s") for n in ("axis_that_points_up", "iou"))
+    marks = [early_mark(found, plan) for plan in (here, there)]
+    assert [bool(mark.flags) for mark in marks] == [True, False]
+    assert "notebook 04 was not handed in" in marks[1].feedback[0]
+
+
+def test_of_different_answers_in_two_notebooks_the_newer_counts_and_a_human_is_told(tmp_path):
+    found = student(tmp_path, {"00.ipynb": centroid(WRONG), "00 (1).ipynb": centroid(RIGHT)})
+    assert found.cells["centroid"].source == RIGHT and "several" in found.cells["centroid"].doubt

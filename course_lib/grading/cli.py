@@ -83,10 +83,10 @@ def _run(options: argparse.Namespace) -> int:
             "expected jobs >= 1 and a timeout from 1 to 600 seconds, "
             f"got {options.jobs} and {options.timeout:g}"
         )
-    submissions = collect(options.submissions)
+    out = options.out.resolve()
+    submissions = collect(options.submissions, but=out)
     if not submissions:
         raise ValueError("there are no submissions in it")
-    out = options.out.resolve()
     try:
         with workspace(out):
             return _grade(options, out, submissions)

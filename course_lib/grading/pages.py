@@ -12,7 +12,7 @@ from course_lib.grading.marks import Mark
 from course_lib.grading.similarity import Pair
 
 if TYPE_CHECKING:
-    from course_lib.grading.run import Student
+    from course_lib.grading.students import Student
 
 BAR_WIDTH, BAR_HEIGHT = 320, 22
 STYLE = """

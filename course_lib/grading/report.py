@@ -10,8 +10,9 @@ from course_lib.exercises import find
 from course_lib.grading.assemble import Plan
 from course_lib.grading.marks import Mark
 from course_lib.grading.pages import feedback_page, report_page
-from course_lib.grading.run import Student, safe_name
+from course_lib.grading.run import safe_name
 from course_lib.grading.similarity import alike_pairs
+from course_lib.grading.students import Student
 
 SCHEMA = {
     "students": "one entry per student: name, points, max, problem (why nothing could be read), marks",

@@ -14,17 +14,16 @@ from tqdm import tqdm
 from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
-from course_lib.grading.extract import Cell, Extract, extract
 from course_lib.grading.journal import Journal, digest, package_digest
-from course_lib.grading.library import WHOLE, catalogue_module
+from course_lib.grading.library import WHOLE, notebook_of
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.references import make_keys
 from course_lib.grading.session import grade_cells
+from course_lib.grading.students import Student, early_mark, read
 from course_lib.grading.submissions import Submission
 
-EXTRACT_SECONDS, EXTRACT_MEGABYTES = 60, 2048
 LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
@@ -53,16 +52,6 @@ class Run:
         return self.private / "work"
 
 
-@dataclass
-class Student:
-    """A student of the run: the cells found, and in the end a mark for every exercise."""
-
-    name: str
-    cells: dict[str, Cell]
-    problem: str = ""
-    marks: dict[str, Mark] = field(default_factory=dict)
-
-
 def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[Plan]]:
     """Grade all submissions; what the journal holds already is not run again.
 
@@ -88,46 +77,6 @@ def _settled_seed(run: Run, journal: Journal) -> str:
     return seed
 
 
-def read(submissions: list[Submission], jobs: int) -> list[Student]:
-    """Take the exercise cells out of every submission, each in a child process of its own."""
-    names = set(catalogue())
-
-    def work(submission: Submission) -> list[dict]:
-        return [asdict(extract(data, names)) for data in submission.notebooks]
-
-    students = {s.student: Student(s.student, {}, s.problem) for s in submissions}
-    tasks = [(s.student, s) for s in submissions if s.notebooks]
-    limits: dict[str, Any] = {"seconds": EXTRACT_SECONDS, "megabytes": EXTRACT_MEGABYTES}
-    for name, result in run_all(work, tasks, jobs=jobs, once_more=False, **limits):
-        if isinstance(result, TaskLost):
-            students[name].problem = f"it could not be read ({result})"
-        else:
-            _merge(students[name], [_as_extract(data) for data in result])
-    return list(students.values())
-
-
-def _as_extract(data: dict) -> Extract:
-    cells = {name: Cell(**cell) for name, cell in data["cells"].items()}
-    return Extract(cells, data["problem"])
-
-
-def _merge(student: Student, extracts: list[Extract]) -> None:
-    """Several notebooks of one student: an exercise in two of them is for a human to look at.
-
-    The exercise's own cell in one of them counts before any other cell of the others.
-    """
-    for found in extracts:
-        student.problem = student.problem or found.problem
-        for name, cell in found.cells.items():
-            before = student.cells.get(name)
-            if before is None or before.is_stub or (cell.own and not before.own):
-                student.cells[name] = cell
-            elif cell.own >= before.own and not cell.is_stub and cell.source != before.source:
-                before.doubt = "it stands in several of the notebooks"
-    if student.cells:
-        student.problem = ""
-
-
 def make_plans(run: Run, students: list[Student]) -> list[Plan]:
     """The exercises to grade, in the order of the course: those that the instructor chose, else those
     of the notebooks that the class handed in."""
@@ -144,15 +93,14 @@ def _of_the_class(students: list[Student]) -> set[str]:
 
     One student's cells from elsewhere thus change nobody's marks; what is left out is said.
     """
-    module = {name: catalogue_module(exercise) for name, exercise in catalogue().items()}
-    handed_in = Counter(m for s in students for m in {module[name] for name in s.cells})
+    numbers = {name: notebook_of(exercise) for name, exercise in catalogue().items()}
+    handed_in = Counter(number for s in students for number in s.notebooks)
     most = max(handed_in.values(), default=0)
-    chosen = {m for m, count in handed_in.items() if count > most / 2} or set(module.values())
-    for left, count in sorted((m, c) for m, c in handed_in.items() if m not in chosen):
-        notebook = left.removeprefix("nb")
-        text = f"notebook {notebook} is not graded: {count} handed it in, others {most}"
+    chosen = {n for n, count in handed_in.items() if count > most / 2} or set(numbers.values())
+    for number, count in sorted((n, c) for n, c in handed_in.items() if n not in chosen):
+        text = f"notebook {number} is not graded: {count} handed it in, others {most}"
         print(f"grade: {text}; to choose yourself: --exercises", file=sys.stderr)
-    return {name for name, m in module.items() if m in chosen}
+    return {name for name, number in numbers.items() if number in chosen}
 
 
 class _Kept:
@@ -262,19 +210,10 @@ def _marks(result: Any, todo: list[Plan]) -> list[Mark]:
 
 
 def _early_mark(student: Student, plan: Plan, keys: dict[str, Key]) -> Mark | None:
-    """The mark where there is nothing to run."""
+    """The mark where there is nothing to run, or nothing to compare with."""
     if plan.exercise not in keys:
         return without_grading(plan, NOT_GRADED, UNUSABLE)
-    cell = student.cells.get(plan.exercise)
-    if student.problem:
-        return without_grading(plan, "unreadable", student.problem)
-    if cell is None:
-        return without_grading(plan, "missing", "the exercise's cell is not in the notebook")
-    if cell.problem:
-        return without_grading(plan, "needs review", cell.problem)
-    if cell.is_stub:
-        return without_grading(plan, "not attempted", "nothing was written yet")
-    return None
+    return early_mark(student, plan)
 
 
 def safe_name(name: str) -> str:

@@ -1,134 +1,235 @@
-"""Where submissions come from: files, folders (also one per student, nested), or a zip of them."""
+"""Where submissions come from: files, folders (also one per student, nested), or zips of them."""
 
 import hashlib
+import io
 import os
 import stat
+import time
+import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
+from course_lib.grading.exports import Owner, is_of_course, owner, stem, version
 from course_lib.grading.extract import LARGEST_FILE
 
-IGNORED = (".ipynb_checkpoints", "__MACOSX", "__pycache__", ".git")
+JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
+OF_THE_EXPORT = ("submission_metadata.yml", "timestamp.txt", "index.html", "grades.csv")
+"""What platforms put beside the students' files."""
+DEEPEST = 3
+Parts = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was handed in: where it is, and the members of zips that lead to it, by number."""
+
+    name: str
+    path: Path
+    inside: tuple[int, ...] = ()
+    time: float = 0.0
+
+    def read(self) -> bytes:
+        """Its bytes. Raises ValueError that says why it cannot be read, in words for the student."""
+        try:
+            if not stat.S_ISREG(self.path.lstat().st_mode):
+                raise ValueError("this is not an ordinary file")
+            if not self.inside:
+                return _limited(self.path.stat().st_size, self.path.read_bytes)
+            return _member(self.path, self.inside)
+        except OSError as error:
+            raise ValueError(f"the file cannot be read ({error.strerror})") from error
+        except ValueError:
+            raise
+        except Exception as error:  # a broken, encrypted or unknown kind of member
+            kind = type(error).__name__
+            raise ValueError(f"the file cannot be read from the zip ({kind})") from error
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a student handed in: one or more notebooks, as bytes, or why there is none."""
+    """What a student handed in: notebooks, the last version last, and why other files are none.
+
+    `number` and `platform` are the student's in the export that it came in.
+    """
 
     student: str
-    notebooks: tuple[bytes, ...] = ()
+    notebooks: tuple[File, ...] = ()
     problem: str = ""
-
-    @property
-    def digest(self) -> str:
-        """A hash of the content."""
-        whole = hashlib.sha256()
-        for data in self.notebooks:
-            whole.update(hashlib.sha256(data).digest())
-        return whole.hexdigest()
+    number: str = ""
+    platform: str = ""
+    late: bool = False
 
 
-def collect(paths: list[Path]) -> list[Submission]:
+def collect(paths: list[Path], but: Path | None = None) -> list[Submission]:
     """All submissions, in the order of their names. Raises ValueError if a path does not exist.
 
-    A student is called as the file (without its ending) or as the folder: for a folder, each file in
-    it is a student's, and each folder in it is a student with all notebooks below it.
+    A student is called as the export's names say, else as the file (without its ending) or the folder:
+    for a folder, each file in it is a student's, and each folder in it is a student with all notebooks
+    below it. A place that holds only notebooks with the course's own names is one student's. Folders
+    with results of grading, and `but`, are left out.
     """
-    found: dict[str, list[tuple[str, bytes | str]]] = {}
+    found: dict[tuple[str, str], list[tuple[Owner, str, File]]] = {}
     for path in paths:
         if not path.exists():
             raise ValueError(f"expected a notebook, a folder or a zip file, got {path}: not there")
-        for parts, content in _entries(path):
-            if any(part in IGNORED or part.startswith(("._", ".DS_Store")) for part in parts):
-                continue
-            name = parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem
-            found.setdefault(_printable(name), []).append(("/".join(parts), content))
-    return [_submission(student, files) for student, files in sorted(found.items())]
+        for parts, file in _place(path, but):
+            whose = owner(parts)
+            key = (_printable(whose.name), whose.number)
+            found.setdefault(key, []).append((whose, "/".join(parts[1:]) or parts[0], file))
+    _join_versions(found)
+    names = [name for name, _ in found]
+    return [
+        _submission(f"{name}_{number}" if names.count(name) > 1 and number else name, files)
+        for (name, number), files in sorted(found.items())
+    ]
 
 
-def _entries(path: Path) -> Iterator[tuple[tuple[str, ...], bytes | str]]:
-    """(path parts, content or problem) of every file."""
+def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
+    """The files at a path by their folders and names, without junk and common top folders."""
+    is_zip = path.is_file() and zipfile.is_zipfile(path)
     if path.is_dir():
-        for entry in sorted(os.listdir(path)):
-            yield from _below(path / entry, (entry,))
-    elif path.suffix == ".zip" and zipfile.is_zipfile(path):
-        yield from _zipped(path)
+        files = list(_below(path, (), but))
+    elif is_zip:
+        files = list(_zipped(File(path.name, path), ()))
     else:
-        yield (path.name,), _content(path)
+        files = [((path.name,), File(path.name, path, time=path.stat().st_mtime))]
+    files = [entry for entry in files if not _is_junk(entry[0])]
+    while is_zip and len(tops := {parts[0] for parts, _ in files}) == 1 and _is_class(files):
+        files = [(parts[1:], file) for parts, file in files]
+    tops = {parts[0] for parts, _ in files}
+    if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
+        files = [((path.resolve().stem, *parts), file) for parts, file in files]
+    return files
 
 
-def _below(path: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bytes | str]]:
+def _is_class(files: list[tuple[Parts, File]]) -> bool:
+    """True where the one top folder holds several students: it is no student's by its name, nor holds
+    what one student hands in."""
+    inner = {parts[1] for parts, _ in files if len(parts) > 1}
+    whole = all(len(parts) > 1 for parts, _ in files)
+    named = any(owner(parts).platform for parts, _ in files)
+    return whole and not named and len(inner) > 1 and not all(map(is_of_course, inner))
+
+
+def _is_junk(parts: Parts) -> bool:
+    hidden = any(part.startswith(".") or part in JUNK for part in parts)
+    return not parts or hidden or (len(parts) <= 2 and parts[-1] in OF_THE_EXPORT)
+
+
+def _below(path: Path, parts: Parts, but: Path | None) -> Iterator[tuple[Parts, File]]:
     if path.is_dir() and not path.is_symlink():
         entries = sorted(os.listdir(path))
-        if not entries:
-            yield (*parts, ""), "the folder is empty"
+        if (but is not None and path.resolve() == but.resolve()) or ".grading" in entries:
+            return
+        if not entries and parts:
+            yield (*parts, "nothing"), File("an empty folder", path)
         for entry in entries:
-            yield from _below(path / entry, (*parts, entry))
+            yield from _below(path / entry, (*parts, entry), but)
+    elif path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+        yield from _zipped(File(path.name, path), (*parts[:-1], stem(parts[-1])))
     else:
-        yield parts, _content(path)
+        yield parts, File(path.name, path, time=path.lstat().st_mtime)
 
 
-def _content(path: Path) -> bytes | str:
-    """The bytes of a regular file, at most one more than is allowed."""
-    if path.suffix != ".ipynb":
-        return "this is not a notebook (.ipynb)"
+def _zipped(file: File, parts: Parts) -> Iterator[tuple[Parts, File]]:
+    """The members of a zip, and of zips in it, read without writing them anywhere."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return "this is not an ordinary file"
-        with open(path, "rb") as file:
-            return file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        return f"the file cannot be read ({error.strerror})"
-
-
-def _zipped(path: Path) -> Iterator[tuple[tuple[str, ...], bytes | str]]:
-    """The members of a zip, read without writing them anywhere. One common top folder is left out."""
-    try:
-        archive = zipfile.ZipFile(path)
+        place = io.BytesIO(file.read()) if file.inside else file.path
+        members = zipfile.ZipFile(place).infolist()
     except Exception as error:  # what a broken zip raises depends on where it is broken
-        raise ValueError(f"the zip file {path} cannot be read: {error}") from error
-    with archive:
-        members = [m for m in archive.infolist() if not m.is_dir()]
-        members = [m for m in members if PurePosixPath(m.filename).parts]
-        tops = {PurePosixPath(m.filename).parts[0] for m in members}
-        nested = all(len(PurePosixPath(m.filename).parts) > 1 for m in members)
-        skip = 1 if len(tops) == 1 and nested and _holds_many(members) else 0
-        for member in members:
-            parts = PurePosixPath(member.filename).parts[skip:]
-            yield parts, _member(archive, member)
+        if parts:
+            yield (*parts, file.name), file
+            return
+        raise ValueError(f"the zip file {file.path} cannot be read: {error}") from error
+    for number, member in enumerate(members):
+        own = tuple(p for p in _member_name(member).split("/") if p not in ("", ".", ".."))
+        if member.is_dir() or not own:
+            continue
+        when = time.mktime((*member.date_time, 0, 0, -1))
+        found = File(own[-1], file.path, (*file.inside, number), when)
+        if own[-1].lower().endswith(".zip") and len(found.inside) < DEEPEST:
+            yield from _zipped(found, (*parts, *own[:-1], stem(own[-1])))
+        else:
+            yield (*parts, *own), found
 
 
-def _holds_many(members: list[zipfile.ZipInfo]) -> bool:
-    return len({PurePosixPath(m.filename).parts[1] for m in members}) > 1
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """The name in a zip; some programs write UTF-8 without saying so, or backslashes."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = member.filename
+    return name.replace("\\", "/")
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | str:
-    if not member.filename.endswith(".ipynb"):
-        return "this is not a notebook (.ipynb)"
-    if member.file_size > LARGEST_FILE:
-        return f"it is larger than {LARGEST_FILE >> 20} MB: clear the outputs and save"
-    try:
-        with archive.open(member) as file:
-            return file.read(LARGEST_FILE + 1)
-    except Exception as error:  # a broken, encrypted or unknown kind of member
-        return f"the file cannot be read from the zip ({type(error).__name__})"
+def _join_versions(found: dict[tuple[str, str], list[tuple[Owner, str, File]]]) -> None:
+    """Give "anna (1)" and "anna-2" to "anna", where there is one."""
+    for key in sorted(found):
+        base, copy = version(key[0])
+        if copy and (base, key[1]) in found:
+            found[base, key[1]] += found.pop(key)
 
 
-def _submission(student: str, files: list[tuple[str, bytes | str]]) -> Submission:
-    notebooks = tuple(
-        content for _, content in sorted(files, key=lambda f: f[0]) if type(content) is bytes
+def _submission(student: str, files: list[tuple[Owner, str, File]]) -> Submission:
+    """The student's last attempt; of its notebooks the later versions come last."""
+    last = max(whose.attempt for whose, _, _ in files)
+    files = [entry for entry in files if entry[0].attempt == last]
+    files.sort(key=lambda entry: (version(stem(entry[1])), entry[2].time))
+    notebooks, problems, others = [], [], []
+    for _, _, file in files:
+        problem, is_notebook = _look(file)
+        if not problem:
+            notebooks.append(file)
+        else:
+            (problems if is_notebook else others).append((file.name, problem))
+    problems = problems or ([] if notebooks else others[:1])
+    whose = files[0][0]
+    told = [text if len(files) == 1 else f"{name}: {text}" for name, text in problems]
+    late = any(entry[0].late for entry in files)
+    return Submission(
+        student, tuple(notebooks), "; ".join(told), whose.number, whose.platform, late
     )
-    if sum(map(len, notebooks)) > 2 * LARGEST_FILE:
-        return Submission(student, problem=f"it is larger than {2 * LARGEST_FILE >> 20} MB in all")
-    if notebooks:
-        return Submission(student, notebooks)
-    return Submission(student, problem=str(files[0][1]))
+
+
+def _look(file: File) -> tuple[str, bool]:
+    """Why a file cannot be graded (empty: it can), and whether it is meant as a notebook."""
+    meant = ".ipynb" in file.name.lower()
+    try:
+        data = file.read()
+    except ValueError as problem:
+        return str(problem), meant
+    if meant or b'"nbformat"' in data:
+        return "", True
+    if data[:4] in (b"PK\3\4", b"Rar!", b"7z\xbc\xaf") or data[:2] == b"\x1f\x8b":
+        return "this is an archive that is not read (only zip is)", True
+    return "this is not a notebook (.ipynb)", False
+
+
+def _member(path: Path, inside: tuple[int, ...]) -> bytes:
+    place: Path | io.BytesIO = path
+    for number in inside:
+        with zipfile.ZipFile(place) as archive:
+            member = archive.infolist()[number]
+            data = _limited(member.file_size, partial(archive.read, member))
+        place = io.BytesIO(data)
+    return data
+
+
+def _limited(size: int, read: Callable[[], bytes]) -> bytes:
+    if size > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE >> 20} MB: clear the outputs and save")
+    return read()
 
 
 def _printable(name: str) -> str:
-    """The name without characters that no table can hold; different names stay different."""
+    """The name in its usual form, without characters that no table can hold; different names stay
+    different."""
+    name = unicodedata.normalize("NFC", name)
     raw = name.encode("utf-8", "surrogatepass")
     text = "".join(c if c.isprintable() else "�" for c in raw.decode("utf-8", "replace"))
     return text if text == name else f"{text} {hashlib.sha256(raw).hexdigest()[:6]}"

@@ -1,0 +1,104 @@
+"""What is known of each student: the answers in all notebooks handed in, and the marks."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from course_lib.exercises import catalogue, find
+from course_lib.grading.assemble import Plan
+from course_lib.grading.extract import Cell, Extract, extract
+from course_lib.grading.library import notebook_of
+from course_lib.grading.marks import Mark, without_grading
+from course_lib.grading.pool import TaskLost, run_all
+from course_lib.grading.submissions import File, Submission
+
+EXTRACT_SECONDS, EXTRACT_MEGABYTES = 60, 2048
+
+
+@dataclass
+class Student:
+    """A student of the run: the answers found, and in the end a mark for every exercise.
+
+    `notebooks` are the numbers of the notebooks handed in, `times` when each answer was.
+    """
+
+    name: str
+    cells: dict[str, Cell]
+    problem: str = ""
+    marks: dict[str, Mark] = field(default_factory=dict)
+    notebooks: set[str] = field(default_factory=set)
+    times: dict[str, float] = field(default_factory=dict)
+    number: str = ""
+    platform: str = ""
+    late: bool = False
+
+
+def read(submissions: list[Submission], jobs: int) -> list[Student]:
+    """Take the answers out of every submission, each in a child process of its own."""
+    names = set(catalogue())
+
+    def work(submission: Submission) -> list[dict]:
+        return [asdict(extract(file.read(), names)) for file in submission.notebooks]
+
+    students = {
+        s.student: Student(
+            s.student, {}, s.problem, number=s.number, platform=s.platform, late=s.late
+        )
+        for s in submissions
+    }
+    tasks = [(s.student, s) for s in submissions if s.notebooks]
+    files = {s.student: s.notebooks for s in submissions}
+    limits: dict[str, Any] = {"seconds": EXTRACT_SECONDS, "megabytes": EXTRACT_MEGABYTES}
+    for name, result in run_all(work, tasks, jobs=jobs, once_more=False, **limits):
+        if isinstance(result, TaskLost):
+            students[name].problem = f"it could not be read ({result})"
+        else:
+            for file, data in zip(files[name], result, strict=True):
+                _add(students[name], file, _as_extract(data), len(result) > 1)
+    return list(students.values())
+
+
+def _as_extract(data: dict) -> Extract:
+    cells = {name: Cell(**cell) for name, cell in data["cells"].items()}
+    return Extract(cells, data["problem"], data["notebooks"])
+
+
+def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> None:
+    """Add what a notebook holds; the last answer counts, one in the exercise's own cell before others.
+
+    Different answers to an exercise in two notebooks are for a human to look at.
+    """
+    if found.problem:
+        told = f"{file.name}: {found.problem}" if is_one_of_many else found.problem
+        student.problem = f"{student.problem}; {told}" if student.problem else told
+    student.notebooks |= set(found.notebooks)
+    for name, cell in found.cells.items():
+        before = student.cells.get(name)
+        if before is not None and not before.is_stub:
+            if cell.is_stub or cell.source == before.source:
+                continue
+            chosen = before if before.own > cell.own else cell
+            chosen.doubt = "it stands in several of the notebooks"
+            cell = chosen
+        student.cells[name] = cell
+        if cell is found.cells[name]:
+            student.times[name] = file.time
+
+
+def early_mark(student: Student, plan: Plan) -> Mark | None:
+    """The mark where there is nothing to run."""
+    cell, number = student.cells.get(plan.exercise), notebook_of(find(plan.exercise))
+    if cell is None and student.problem:
+        return without_grading(plan, "unreadable", student.problem)
+    if cell is None:
+        is_there = number in student.notebooks or not student.notebooks
+        text = "there is no cell of this exercise, and none that answers it"
+        mark = without_grading(
+            plan, "missing", text if is_there else f"notebook {number} was not handed in"
+        )
+        mark.flags = [f"missing: {text}"] if is_there else []
+        return mark
+    if cell.problem:
+        return without_grading(plan, "needs review", cell.problem)
+    if cell.is_stub:
+        return without_grading(plan, "not attempted", "nothing was written yet")
+    return None
