@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from course_lib.stable import in_single, safe_divide
@@ -84,6 +84,23 @@ def compositing_weights(
     tau = optical_depth(sigma, deltas)
     before = torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)  # what lies in front of sample i
     return torch.exp(-before) * -torch.expm1(-tau)  # expm1: 1 - exp(-τ) without cancelling digits
+
+
+def sums_before(values: Float[Tensor, "m"], counts: Int[Tensor, "n"]) -> Float[Tensor, "m"]:
+    """Σ of those values of the same group that stand before each value: one cumulative sum for all.
+
+    The values of n groups (the samples of rays, say) stand in one list, counts[0] of the first
+    group, then counts[1] of the second, and so on. Groups may be empty. Give float64 where the
+    list is long: small differences of large sums are taken.
+
+    >>> sums_before(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.tensor([2, 0, 3]))
+    tensor([0., 1., 0., 3., 7.])
+    """
+    if len(values) == 0:
+        return values
+    before = values.cumsum(0) - values
+    first = (counts.cumsum(0) - counts).clamp(max=len(values) - 1)  # of each group
+    return before - torch.repeat_interleave(before[first], counts)
 
 
 @in_single

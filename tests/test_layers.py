@@ -11,7 +11,7 @@ LAYERS = {
     "representations": ("voxels", "points", "implicit", "views"),
     "measures": ("losses", "metrics"),
     "rendering": ("rasterize", "volume"),
-    "learning": ("tabular", "tasks", "reconstruction", "nerf", "data"),
+    "learning": ("tabular", "tasks", "reconstruction", "nerf", "splatting", "data"),
     "showing": ("viz", "widgets"),
     "teaching": ("exercises", "checking"),
     "instructors": ("grading", "authoring", "doctor", "__main__"),

@@ -1,4 +1,4 @@
-"""What the two radiance fields have in common: they render rays, and they can be trained."""
+"""What all fields have in common, and what those that render rays have."""
 
 import torch
 import torch.nn.functional as F
@@ -6,29 +6,54 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.data.scenes import Scene
+from course_lib.nerf.pixels import PixelSource, object_pixels
 from course_lib.nerf.region import Region, backdrop
 from course_lib.volume import Composite
 
 CHUNK = 1 << 14  # rays rendered at once
+RAYS = 512  # how many the health checks look at
 
 
-class RadianceField:
-    """A field of density and colour over a region, with its own optimizer.
+class Field:
+    """What learns a scene from photographs and shows it, with its own optimizer.
 
-    Subclasses give `render`, `density` and `prepare`. `progress` in [0, 1] is how much of the training
-    has been done, so that an interrupted training resumes where it stopped. `background` is what
-    transparent rays show: for photographs with alpha any colour will do, and white is used.
+    `progress` in [0, 1] is how much of the training has been done, so that an interrupted training
+    resumes where it stopped. `background` is what transparent pixels show: for photographs with alpha
+    any colour will do, and white is used.
     """
 
-    region: Region
     background: Float[Tensor, "3"]
     optimizer: torch.optim.Optimizer
-    batch: int
     progress: float = 0.0
 
     def prepare(self, progress: float) -> None:
         """Set the learning rate, grow or prune, before a step of the training."""
         raise NotImplementedError
+
+    def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
+        """One step of gradient descent; the loss before it."""
+        raise NotImplementedError
+
+    def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
+        """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
+
+        supersample: that many rays squared per pixel, averaged.
+        """
+        raise NotImplementedError
+
+    def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
+        """What is shown, with gradients, where photographs show the object; and their RGBA there."""
+        raise NotImplementedError
+
+
+class RadianceField(Field):
+    """A field of density and colour over a region, rendered along rays.
+
+    Subclasses give `render`, `density` and `prepare`; `batch` is the number of rays in a step.
+    """
+
+    region: Region
+    batch: int
 
     def render(
         self,
@@ -44,6 +69,25 @@ class RadianceField:
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
         """σ at points of the world, per unit of length."""
         raise NotImplementedError
+
+    def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
+        """One step on random rays; before a random background each, so that opacity counts too."""
+        rays, rgba = pixels.batch(self.batch, generator)
+        alpha = rgba[:, 3:]
+        background = self.background.expand(len(alpha), 3)
+        if pixels.has_alpha:
+            background = torch.rand(len(alpha), 3, generator=generator, device=alpha.device)
+        target = rgba[:, :3] * alpha + background * (1 - alpha)
+        loss = self.loss(rays, target, background, generator)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
+        """Random rays through the object (any, where alpha does not tell)."""
+        rays, rgba = object_pixels(scene, RAYS, seed)
+        return self.render(*rays, background=self.background), rgba
 
     def loss(
         self,

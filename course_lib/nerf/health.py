@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.data.scenes import Scene
-from course_lib.nerf.field import RadianceField
+from course_lib.nerf.field import RAYS, Field
+from course_lib.nerf.pixels import object_pixels
 from course_lib.nerf.region import backdrop, find_region, focus
 
 FLIPS = {  # names of wrong axes, and what turns the columns of the pose right again
@@ -21,7 +22,7 @@ FLIPS = {  # names of wrong axes, and what turns the columns of the pose right a
     "look backwards: z points the other way": (-1.0, 1.0, -1.0),
 }
 FOCALS = (0.5, 0.6, 0.7, 0.8, 1.25, 1.4, 1.7, 2.0)  # factors that might put it right
-VIEWS, SAMPLES, RAYS = 24, 128, 512  # how much of a scene the checks look at
+VIEWS, SAMPLES = 24, 128  # how much of a scene the checks look at
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def check_scene(scene: Scene) -> list[Finding]:
     return []
 
 
-def check_background(field: RadianceField, scene: Scene) -> list[Finding]:
+def check_background(field: Field, scene: Scene) -> list[Finding]:
     """A background colour that differs from what is behind the photographs."""
     color = None if scene.has_alpha else backdrop(scene)
     if color is None or (color - field.background.to(color)).abs().max() < 0.05:
@@ -83,10 +84,9 @@ def check_background(field: RadianceField, scene: Scene) -> list[Finding]:
     ]
 
 
-def check_field(field: RadianceField, scene: Scene, *, seed: int = 0) -> list[Finding]:
+def check_field(field: Field, scene: Scene, *, seed: int = 0) -> list[Finding]:
     """A dead density and white collapse, from what the field shows on pixels of the object."""
-    rays, rgba = _object_pixels(scene, seed)
-    shown = field.render(*rays, background=field.background)
+    shown, rgba = field.on_object(scene, seed)
     opacity = shown.opacity.mean().item()
     parameters = [p for group in field.optimizer.param_groups for p in group["params"]]
     slopes = torch.autograd.grad(shown.opacity.sum(), parameters, allow_unused=True)
@@ -121,7 +121,7 @@ class HealthMonitor:
     The scene is checked at once, the field after the steps `at`.
     """
 
-    def __init__(self, field: RadianceField, scene: Scene, *, at: tuple[int, ...] = (100, 190)):
+    def __init__(self, field: Field, scene: Scene, *, at: tuple[int, ...] = (100, 190)):
         self.field, self.scene, self.at = field, scene.to(field.background.device), at
         self.findings = check_scene(self.scene) or check_background(field, self.scene)
 
@@ -140,7 +140,7 @@ def agreement(scene: Scene) -> float:
     For rays through the object, the smallest alpha that any photograph shows for a point of the ray, at
     the best point of the ray, on average: a soft image-based visual hull (Matusik et al. 2000).
     """
-    rays, _ = _object_pixels(scene, 0)
+    rays, _ = object_pixels(scene, RAYS, 0)
     near, far = find_region(scene).span(*rays)
     fraction = (torch.arange(SAMPLES, device=near.device) + 0.5) / SAMPLES
     t = near[:, None] + (far - near)[:, None] * fraction
@@ -166,18 +166,6 @@ def _alpha_at(scene: Scene, index: int, points: Tensor) -> tuple[Tensor, Tensor]
     grid = torch.stack([x, y], dim=-1)[None, None]
     alpha = F.grid_sample(plane, grid, padding_mode="border", align_corners=False)[0, 0, 0]
     return alpha, (local[:, 2] < 0) & (x.abs() <= 1) & (y.abs() <= 1)
-
-
-def _object_pixels(scene: Scene, seed: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Rays and RGBA of random pixels of the object (of any pixels where alpha does not tell)."""
-    flat = scene.images.reshape(-1, 4)
-    pool = (flat[:, 3] > 200).nonzero()[:, 0]
-    generator = torch.Generator().manual_seed(seed)
-    pixel = pool[torch.randint(len(pool), (RAYS,), generator=generator).to(pool.device)]
-    height, width = scene.size
-    x, y = pixel % width + 0.5, pixel // width % height + 0.5
-    rays = scene.rays_through(pixel // (height * width), x, y)
-    return rays, flat[pixel].float() / 255
 
 
 def _turned(scene: Scene, signs: tuple[float, float, float]) -> Scene:

@@ -94,7 +94,7 @@ def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r
     views = torch.zeros(len(points), dtype=torch.int32, device=points.device)
     live = torch.arange(len(points), device=points.device)  # cells not found empty so far
     for index in range(len(scene)):
-        inside, row, column = _pixels(scene, index, points[live], region.near)
+        inside, row, column = seen_at(scene, index, points[live], region.near)
         views[live] += inside.int()
         live = live[~inside | mask[index, row, column]]
     enough = min(2, len(scene)) if region.contracted else max(1, len(scene) // 4)
@@ -103,7 +103,7 @@ def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r
     return cells.view(resolution, resolution, resolution)
 
 
-def _pixels(
+def seen_at(
     scene: Scene, index: int, points: Float[Tensor, "m 3"], near: float
 ) -> tuple[Bool[Tensor, "m"], Int[Tensor, "m"], Int[Tensor, "m"]]:
     """Whether a photograph shows the points, and at which row and column (lens distortion ignored)."""

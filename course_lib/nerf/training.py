@@ -1,17 +1,16 @@
-"""One training loop for every radiance field."""
+"""One training loop for every field."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.data.scenes import Scene
-from course_lib.nerf.field import RadianceField
+from course_lib.nerf.field import Field
 from course_lib.nerf.images import psnr, ssim
+from course_lib.nerf.pixels import PixelSource
 from course_lib.running import Budget
 
 
@@ -24,32 +23,8 @@ class History:
     losses: list[float] = field(default_factory=list)
 
 
-class PixelSource:
-    """Random pixels of a scene's photographs, with their rays."""
-
-    def __init__(self, scene: Scene):
-        self.scene = scene
-        mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)
-        # pixels that show something, and their neighbours
-        self.pool = mask.reshape(-1).nonzero()[:, 0]
-        self.flat = scene.images.reshape(-1, 4)
-        self.has_alpha = scene.has_alpha
-
-    def batch(
-        self, n: int, generator: torch.Generator
-    ) -> tuple[tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]], Float[Tensor, "n 4"]]:
-        """n rays and the RGBA of their pixels."""
-        device = self.flat.device
-        draw = torch.randint(len(self.pool), (n,), generator=generator, device=device)
-        pixel = self.pool[draw]
-        height, width = self.scene.size
-        x, y = pixel % width + 0.5, pixel // width % height + 0.5
-        rays = self.scene.rays_through(pixel // (height * width), x, y)
-        return rays, self.flat[pixel].float() / 255
-
-
 def train(
-    model: RadianceField,
+    model: Field,
     scene: Scene,
     *,
     seconds: float,
@@ -82,7 +57,7 @@ def train(
             bar.state = "done"
             break
         model.prepare(start + (1 - start) * done)
-        loss = training_step(model, pixels, generator)
+        loss = model.learn(pixels, generator)
         if step % 10 == 0:
             history.steps.append(step)
             history.seconds.append(clock() - begun)
@@ -93,24 +68,7 @@ def train(
     return history
 
 
-def training_step(
-    model: RadianceField, pixels: PixelSource, generator: torch.Generator
-) -> Float[Tensor, ""]:
-    """One step of gradient descent; the loss before it."""
-    rays, rgba = pixels.batch(model.batch, generator)
-    alpha = rgba[:, 3:]
-    background = model.background.expand(len(alpha), 3)
-    if pixels.has_alpha:  # a random backdrop per ray, so that opacity counts and not only colour
-        background = torch.rand(len(alpha), 3, generator=generator, device=alpha.device)
-    target = rgba[:, :3] * alpha + background * (1 - alpha)
-    loss = model.loss(rays, target, background, generator)
-    model.optimizer.zero_grad()
-    loss.backward()
-    model.optimizer.step()
-    return loss.detach()
-
-
-def evaluate(model: RadianceField, scene: Scene, *, supersample: int = 1) -> dict[str, float]:
+def evaluate(model: Field, scene: Scene, *, supersample: int = 1) -> dict[str, float]:
     """Mean PSNR and SSIM over the photographs of a scene that the field has not seen."""
     scene = scene.to(model.background.device)
     scores: dict[str, list[Tensor]] = {"psnr": [], "ssim": []}
@@ -129,7 +87,7 @@ class Curve:
     The clock stands still while the curve is measured, so that only training counts.
     """
 
-    def __init__(self, model: RadianceField, scene: Scene, *, every: float = 2.0):
+    def __init__(self, model: Field, scene: Scene, *, every: float = 2.0):
         self.model, self.scene, self.every = model, scene, every
         self.seconds: list[float] = []
         self.psnr: list[float] = []

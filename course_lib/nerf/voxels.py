@@ -16,7 +16,7 @@ from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.grid import SparseGrid, resample, spherical_harmonics
 from course_lib.nerf.occupancy import Occupancy, Samples, carve, crop, march
 from course_lib.nerf.region import Region, find_region
-from course_lib.volume import Composite
+from course_lib.volume import Composite, sums_before
 
 DENSITY, COLOR = 0, 1  # the tables of the grid
 VISIBLE = 1e-3  # samples of less weight get no colour
@@ -233,7 +233,8 @@ def packed_weights(tau: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int) -> Fl
     tau: σδ of each sample. Sums over all rays run in float64, so that differences stay exact.
     """
     tau = tau.double()
-    return (torch.exp(-_sums_before(tau, ray, n)) * -torch.expm1(-tau)).float()
+    before = sums_before(tau, torch.bincount(ray, minlength=n))
+    return (torch.exp(-before) * -torch.expm1(-tau)).float()
 
 
 def packed_spread(
@@ -244,19 +245,9 @@ def packed_spread(
     Small where a ray meets one surface; fog and floaters make it large. It is computed as
     2 Σᵢ wᵢ (sᵢ Σ_{j<i} wⱼ - Σ_{j<i} wⱼsⱼ).
     """
-    w, s = w.double(), s.double()
-    each = 2 * w * (s * _sums_before(w, ray, n) - _sums_before(w * s, ray, n))
+    w, s, counts = w.double(), s.double(), torch.bincount(ray, minlength=n)
+    each = 2 * w * (s * sums_before(w, counts) - sums_before(w * s, counts))
     return torch.zeros(n, device=w.device).index_add(0, ray, each.float())
-
-
-def _sums_before(values: Float[Tensor, "m"], ray: Int[Tensor, "m"], n: int) -> Float[Tensor, "m"]:
-    """The sum of the values of the same ray that stand before each value."""
-    if len(values) == 0:
-        return values
-    before = values.cumsum(0) - values
-    count = torch.bincount(ray, minlength=n)
-    first = (count.cumsum(0) - count).clamp(max=len(values) - 1)  # of each ray
-    return before - before[first][ray]
 
 
 def _composite(summed: Float[Tensor, "n 5"], background: Float[Tensor, "..."]) -> Composite:

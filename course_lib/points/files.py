@@ -71,6 +71,20 @@ def _read_xyz(path: Path) -> np.ndarray:
 
 
 def _read_ply(path: Path) -> np.ndarray:
+    columns = read_vertices(path)
+    if not {"x", "y", "z"} <= set(columns):
+        raise ValueError(f"{path}: expected vertices with x, y and z, got {list(columns)}")
+    normals = ["nx", "ny", "nz"] if {"nx", "ny", "nz"} <= set(columns) else []
+    return np.stack(
+        [columns[name].astype(np.float64) for name in ["x", "y", "z", *normals]], axis=1
+    )
+
+
+def read_vertices(path: Path) -> dict[str, np.ndarray]:
+    """The properties of a PLY file's vertices by name, each (n,); ASCII or binary.
+
+    Raises ValueError for another format, lists among the properties, or fewer vertices than announced.
+    """
     data = path.read_bytes()
     end = data.find(b"end_header")
     if not data.startswith(b"ply") or end < 0:
@@ -85,22 +99,20 @@ def _read_ply(path: Path) -> np.ndarray:
     count = int(lines[elements[0]][2])
     stop = elements[1] if len(elements) > 1 else len(lines)
     fields = [line[1:] for line in lines[elements[0] + 1 : stop] if line[:1] == ["property"]]
+    if any(field[0] not in PLY_TYPES for field in fields):
+        raise ValueError(f"{path}: expected plain vertex properties, got {fields}")
     names = [field[-1] for field in fields]
-    if not {"x", "y", "z"} <= set(names) or any(field[0] not in PLY_TYPES for field in fields):
-        raise ValueError(f"{path}: expected plain vertex properties with x, y and z, got {names}")
-    wanted = ["x", "y", "z"]
-    wanted += ["nx", "ny", "nz"] if {"nx", "ny", "nz"} <= set(names) else []
     if order == "ascii":
         rows = [
             line.split() for line in body.decode("ascii", "replace").splitlines() if line.strip()
         ]
         table = np.array([[float(v) for v in row[: len(names)]] for row in rows[:count]])
-        table = table.reshape(-1, len(names))
-        columns = [table[:, names.index(name)] for name in wanted]
+        columns = dict(zip(names, table.reshape(-1, len(names)).T, strict=True))
     else:
         kind = np.dtype([(field[-1], order + PLY_TYPES[field[0]]) for field in fields])
         read = np.frombuffer(body, kind, min(count, len(body) // kind.itemsize))
-        columns = [read[name].astype(np.float64) for name in wanted]
-    if len(columns[0]) != count:
-        raise ValueError(f"{path}: expected {count} vertices, got {len(columns[0])}")
-    return np.stack(columns, axis=1)
+        columns = {name: read[name] for name in names}
+    found = len(columns[names[0]]) if names else 0
+    if found != count:
+        raise ValueError(f"{path}: expected {count} vertices, got {found}")
+    return columns

@@ -91,7 +91,7 @@ class Explorer:
         self.refresh()
         self._row = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
         for control in self.controls.values():
-            control.observe(self._changed, names="value")
+            control.observe(self.redraw, names="value")
         head = list(self.controls.values())
         if play is not None:
             head.insert(0, _player(self.controls[play]))
@@ -99,7 +99,8 @@ class Explorer:
         self._fill()
         return ipywidgets.VBox([*head, self._row, self._caption])
 
-    def _changed(self, change: Any) -> None:
+    def redraw(self, change: Any = None) -> None:
+        """Show what the update function says now, or the error that it raises."""
         try:
             self.refresh()
         except Exception as error:  # a callback's traceback would be shown nowhere
