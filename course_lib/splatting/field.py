@@ -24,6 +24,7 @@ LAST = 0.1  # the learning rates fall to this share
 PATCH = {"cpu": 1 << 14, "cuda": 1 << 20}  # pixels rendered in a step
 MOST = {"cpu": 20_000, "cuda": 400_000}  # Gaussians
 ROUND, LAST_ROUND = 0.05, 0.6  # shares of the training: from round to round of densification
+HAZE = -2.2  # the logit of the opacity 0.1
 CHECKED = 4  # photographs that the health checks look at
 CONSTANT = 0.28209479  # the spherical harmonic of degree 0
 
@@ -141,7 +142,11 @@ def scatter(
     degree: int,
     generator: torch.Generator,
 ) -> Gaussians:
-    """Round, half transparent Gaussians at random in the occupied cells, as large as the gaps."""
+    """Round Gaussians at random in the occupied cells, half as large as the gaps between them.
+
+    In a visual hull they start half transparent; in open space, where most of them are in the way,
+    they are a haze.
+    """
     cells, device = occupancy.cells.nonzero(), generator.device
     pick = torch.randint(len(cells), (count,), generator=generator, device=device)
     jitter = torch.rand(count, 3, generator=generator, device=device)
@@ -154,7 +159,8 @@ def scatter(
     quaternions = torch.tensor([1.0, 0, 0, 0], device=device).expand(count, 4)
     harmonics = torch.zeros(count, (degree + 1) ** 2, 3, device=device)
     harmonics[:, 0] = (mean_colors(scene, means) - 0.5) / CONSTANT
-    return Gaussians(means, log_scales, quaternions, means.new_zeros(count), harmonics)
+    logits = means.new_full((count,), HAZE if region.contracted else 0.0)
+    return Gaussians(means, log_scales, quaternions, logits, harmonics)
 
 
 def mean_colors(scene: Scene, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
