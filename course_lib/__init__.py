@@ -21,6 +21,7 @@ What the lessons use:
                     tasks          classify, cluster, generate, animate
                     reconstruction an image encoder and four decoders
                     nerf           fields, their training, meshes from them
+                    splatting      Gaussians: projection, sorted sums, training, PLY, meshes
                     data           data sets: ours, ShapeNet's, photographs, scenes
 
 What runs the course:
