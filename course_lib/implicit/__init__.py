@@ -6,19 +6,3 @@ from course_lib.implicit.nearest import SurfaceSearch, nearest_on_surface
 from course_lib.implicit.neural import NeuralSdf, sdf_samples
 from course_lib.implicit.tidy import is_closed, tidy
 from course_lib.implicit.winding import fast_winding_number, winding_number
-
-__all__ = [
-    "NeuralSdf",
-    "SurfaceSearch",
-    "eikonal_residual",
-    "fast_winding_number",
-    "is_closed",
-    "mesh_to_sdf",
-    "nearest_on_surface",
-    "project_to_surface",
-    "sdf_gradient",
-    "sdf_samples",
-    "sdf_to_mesh",
-    "tidy",
-    "winding_number",
-]

@@ -21,23 +21,3 @@ from course_lib.nerf.pixels import PixelSource
 from course_lib.nerf.surface import extract_mesh
 from course_lib.nerf.training import Curve, History, evaluate, train
 from course_lib.nerf.voxels import VoxelField
-
-__all__ = [
-    "Curve",
-    "Finding",
-    "HealthMonitor",
-    "History",
-    "MLPField",
-    "PixelSource",
-    "RadianceMLP",
-    "VoxelField",
-    "check_background",
-    "check_field",
-    "check_scene",
-    "evaluate",
-    "extract_mesh",
-    "psnr",
-    "query_field",
-    "ssim",
-    "train",
-]

@@ -13,16 +13,3 @@ from course_lib.points.surfaces import (
     pca_normals,
     reconstruct_surface,
 )
-
-__all__ = [
-    "apply_transform",
-    "farthest_point_sampling",
-    "load_cloud",
-    "nearest_indices",
-    "orient_normals",
-    "pca_normals",
-    "points_on_triangles",
-    "reconstruct_surface",
-    "save_cloud",
-    "unproject_depth",
-]

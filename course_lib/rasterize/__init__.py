@@ -21,22 +21,3 @@ from course_lib.rasterize.soft import (
 )
 from course_lib.rasterize.tracing import march_rays, sdf_normals, sphere_trace
 from course_lib.zbuffer import Fragments, draw_faces
-
-__all__ = [
-    "Fragments",
-    "barycentric_coordinates",
-    "draw_faces",
-    "edge_function",
-    "lambert",
-    "march_rays",
-    "nearest_face",
-    "perspective_correct",
-    "rasterize_by_loop",
-    "sdf_normals",
-    "signed_squared_distance",
-    "soft_coverage",
-    "soft_render",
-    "soft_silhouette",
-    "sphere_trace",
-    "union_coverage",
-]

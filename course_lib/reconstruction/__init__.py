@@ -11,24 +11,3 @@ from course_lib.reconstruction.mesh_decoder import (
 )
 from course_lib.reconstruction.point_decoder import PointDecoder, two_branches
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder, grow, occupancy_loss
-
-__all__ = [
-    "CODE",
-    "Features",
-    "FromImage",
-    "ImageEncoder",
-    "ImplicitDecoder",
-    "MeshDecoder",
-    "PointDecoder",
-    "Sampled",
-    "VoxelDecoder",
-    "evaluate",
-    "grow",
-    "mesh_training_loss",
-    "modulate",
-    "occupancy_loss",
-    "refine",
-    "sample_mesh",
-    "two_branches",
-    "vertex_image_features",
-]

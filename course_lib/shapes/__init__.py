@@ -28,27 +28,3 @@ from course_lib.shapes.primitives import (
     sphere,
     torus,
 )
-
-__all__ = [
-    "FAMILIES",
-    "Sdf",
-    "Shape",
-    "box",
-    "capsule",
-    "cone",
-    "cylinder",
-    "difference",
-    "intersection",
-    "make_shape",
-    "mirror",
-    "offset",
-    "rotate",
-    "rounded_box",
-    "scale",
-    "shell",
-    "smooth_union",
-    "sphere",
-    "torus",
-    "translate",
-    "union",
-]

@@ -29,6 +29,8 @@ def fine_tune(
     """
     optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
     total = steps.steps if isinstance(steps, Budget) else len(steps)
+    if total is None:
+        raise ValueError("expected a budget of steps, got one of seconds alone")
     losses: list[float] = []
     order = torch.empty(0, dtype=torch.long)
     for step in steps:

@@ -14,16 +14,3 @@ from course_lib.views.multi_view import (
     view_pool,
     visual_hull,
 )
-
-__all__ = [
-    "Views",
-    "default_focal",
-    "mpi_from_depth",
-    "over_composite",
-    "plane_depths",
-    "plane_homography",
-    "render_mpi",
-    "render_views",
-    "view_pool",
-    "visual_hull",
-]

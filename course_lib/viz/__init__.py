@@ -27,27 +27,3 @@ from course_lib.viz.pictures import (
 )
 from course_lib.viz.scene import Item, Scene
 from course_lib.viz.tables import table
-
-__all__ = [
-    "PALETTE",
-    "Figure",
-    "Item",
-    "Scene",
-    "arrange",
-    "as_picture",
-    "bar_chart",
-    "camera_frame",
-    "camera_pyramids",
-    "colormap",
-    "frame_bounds",
-    "gallery",
-    "image_grid",
-    "line_chart",
-    "render",
-    "render_mesh",
-    "render_points",
-    "render_voxels",
-    "rgb",
-    "scatter_chart",
-    "table",
-]

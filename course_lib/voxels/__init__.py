@@ -11,19 +11,3 @@ from course_lib.voxels.grids import (
 from course_lib.voxels.physics import inertia_tensor, volume
 from course_lib.voxels.solids import mesh_to_voxels, voxels_to_mesh
 from course_lib.voxels.surfaces import surface_voxels
-
-__all__ = [
-    "Binvox",
-    "conv3d_cost",
-    "inertia_tensor",
-    "load_binvox",
-    "mesh_to_voxels",
-    "occupied_fraction",
-    "points_to_voxels",
-    "save_binvox",
-    "surface_voxels",
-    "volume",
-    "voxel_centers",
-    "voxelize",
-    "voxels_to_mesh",
-]

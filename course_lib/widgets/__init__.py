@@ -12,5 +12,3 @@ widgets.explore(update, {"level": (2, 6, 4), "shape": ["torus", "box"]},
 from course_lib.widgets.controls import log_slider
 from course_lib.widgets.explorer import Explorer, explore, view3d
 from course_lib.widgets.splats import view_splats
-
-__all__ = ["Explorer", "explore", "log_slider", "view3d", "view_splats"]
