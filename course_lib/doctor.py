@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the doctor: is it well, what was looked at, what was found, and the remedy."""
 
     well: bool
@@ -31,22 +31,22 @@ class Finding:
         )
 
 
-def findings() -> Iterator[Finding]:
+def diagnoses() -> Iterator[Diagnosis]:
     """Everything that is looked at, in order; a student's package has no grading, and no sandbox."""
     graded = importlib.util.find_spec("course_lib.grading") is not None
     for look in LOOKS if graded else LOOKS[:-2]:
         yield look()
 
 
-def python() -> Finding:
+def python() -> Diagnosis:
     """Is Python new enough?"""
     well = sys.version_info >= (3, 11)
-    return Finding(
+    return Diagnosis(
         well, "Python", platform.python_version(), "" if well else "install 3.11 or newer"
     )
 
 
-def packages() -> Finding:
+def packages() -> Diagnosis:
     """Is every package of requirements.txt there, and new enough?"""
     wrong = []
     for text in requires("course-lib") or []:
@@ -59,56 +59,56 @@ def packages() -> Finding:
         if not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     remedy = "pip install -r requirements.txt" if wrong else ""
-    return Finding(not wrong, "packages", "; ".join(wrong) or "all as required", remedy)
+    return Diagnosis(not wrong, "packages", "; ".join(wrong) or "all as required", remedy)
 
 
-def torch() -> Finding:
+def torch() -> Diagnosis:
     """Does torch compute?"""
     try:
         module = importlib.import_module("torch")
         well = float(module.ones(3).sum()) == 3.0
     except (ImportError, OSError, RuntimeError) as error:
-        return Finding(False, "torch", str(error)[:120], "reinstall torch")
-    return Finding(well, "torch", f"{module.__version__}, {module.get_num_threads()} threads")
+        return Diagnosis(False, "torch", str(error)[:120], "reinstall torch")
+    return Diagnosis(well, "torch", f"{module.__version__}, {module.get_num_threads()} threads")
 
 
-def gpu() -> Finding:
+def gpu() -> Diagnosis:
     """Is there a GPU? The course runs without one."""
     module = importlib.import_module("torch")
     if not module.cuda.is_available():
         text = "none: training cells take their CPU minutes"
-        return Finding(True, "GPU", text, needed=False)
-    return Finding(True, "GPU", module.cuda.get_device_name(0), needed=False)
+        return Diagnosis(True, "GPU", text, needed=False)
+    return Diagnosis(True, "GPU", module.cuda.get_device_name(0), needed=False)
 
 
-def widgets() -> Finding:
+def widgets() -> Diagnosis:
     """Can 3D views be made, and does JupyterLab know how to show them?"""
     try:
         importlib.import_module("k3d").plot()
     except Exception as error:
-        return Finding(False, "widgets", str(error)[:120], "pip install k3d ipywidgets")
+        return Diagnosis(False, "widgets", str(error)[:120], "pip install k3d ipywidgets")
     if "google.colab" in sys.modules:
-        return Finding(True, "widgets", "k3d, in Colab")
+        return Diagnosis(True, "widgets", "k3d, in Colab")
     # k3d 3 draws through anywidget, earlier ones bring an extension of their own
     folder = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
     drawn = any((folder / name).is_dir() for name in ("anywidget", "k3d"))
     if drawn and (folder / "@jupyter-widgets").is_dir():
-        return Finding(True, "widgets", f"k3d {version('k3d')}")
+        return Diagnosis(True, "widgets", f"k3d {version('k3d')}")
     remedy = "install k3d and ipywidgets in JupyterLab's environment"
-    return Finding(False, "widgets", "JupyterLab lacks their extensions", remedy)
+    return Diagnosis(False, "widgets", "JupyterLab lacks their extensions", remedy)
 
 
-def language_model() -> Finding:
+def language_model() -> Diagnosis:
     """Is the language model of notebook 01 at hand?"""
     from course_lib.tabular.cache import cached
     from course_lib.tabular.llm import PACKAGED
 
     well = cached(PACKAGED) is not None
     text = "cached" if well else "not cached: notebook 01 fetches it, or runs on stored scores"
-    return Finding(well, "language model", text, needed=False)
+    return Diagnosis(well, "language model", text, needed=False)
 
 
-def sandbox() -> Finding:
+def sandbox() -> Diagnosis:
     """Can instructors grade safely here?"""
     from course_lib.grading.sandbox import probe
 
@@ -116,18 +116,18 @@ def sandbox() -> Finding:
     well = why is None
     remedy = "" if well else f"{why} (only instructors need it, or grade with --unsandboxed)"
     found = "bubblewrap works" if well else "none"
-    return Finding(well, "sandbox", found, remedy, needed=False)
+    return Diagnosis(well, "sandbox", found, remedy, needed=False)
 
 
-def browser() -> Finding:
+def browser() -> Diagnosis:
     """Can the browser tests run here?"""
     well = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     remedy = "" if well else "install chromium (only tests need it)"
     found = "chromium" if well else "none: browser tests are skipped"
-    return Finding(well, "browser", found, remedy, needed=False)
+    return Diagnosis(well, "browser", found, remedy, needed=False)
 
 
-LOOKS: tuple[Callable[[], Finding], ...] = (
+LOOKS: tuple[Callable[[], Diagnosis], ...] = (
     python,
     packages,
     torch,
@@ -144,9 +144,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; 1 if something that the course needs fails."""
+    """Print the diagnoses; 1 if something that the course needs fails."""
     sick = False
-    for finding in findings():
-        print(finding)
-        sick |= finding.needed and not finding.well
+    for diagnosis in diagnoses():
+        print(diagnosis)
+        sick |= diagnosis.needed and not diagnosis.well
     return int(sick)

@@ -9,7 +9,7 @@ from course_lib.__main__ import main
 from course_lib.authoring import assets, build, check
 from course_lib.authoring.notebook import assemble, sources
 from course_lib.authoring.solve import solve
-from course_lib.doctor import Finding, findings
+from course_lib.doctor import Diagnosis, diagnoses
 
 SOURCE = """\
 # %% [markdown]
@@ -133,14 +133,14 @@ def test_every_asset_folder_has_a_command():
 
 
 def test_the_doctor_finds_this_machine_well():
-    found = list(findings())
-    assert [str(finding) for finding in found if finding.needed and not finding.well] == []
-    assert all(isinstance(finding, Finding) and finding.found for finding in found)
+    found = list(diagnoses())
+    assert [str(diagnosis) for diagnosis in found if diagnosis.needed and not diagnosis.well] == []
+    assert all(isinstance(diagnosis, Diagnosis) and diagnosis.found for diagnosis in found)
 
 
 def test_a_sick_finding_names_its_remedy():
-    assert str(Finding(False, "x", "broken", "mend it")) == "FAIL  x: broken → mend it"
-    assert str(Finding(False, "x", "absent", needed=False)).startswith("note")
+    assert str(Diagnosis(False, "x", "broken", "mend it")) == "FAIL  x: broken → mend it"
+    assert str(Diagnosis(False, "x", "absent", needed=False)).startswith("note")
 
 
 def test_comments_for_tools_do_not_reach_students():

@@ -236,13 +236,13 @@ def test_the_mesh_loss_is_smallest_at_the_truth():
 def test_a_grid_of_logits_becomes_a_closed_mesh_of_the_right_size():
     line = (torch.arange(32) * 2 + 1) / 32 - 1
     centres = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
-    mesh = extract.voxels_to_mesh(-10 * shapes.sphere(0.6)(centres))
+    mesh = extract.logits_to_mesh(-10 * shapes.sphere(0.6)(centres))
     assert meshes.is_watertight(mesh)
     assert float(mesh.volume()) == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=0.02)
 
 
 def test_an_empty_grid_still_gives_a_mesh():
-    assert len(extract.voxels_to_mesh(torch.full((8, 8, 8), -3.0)).faces) > 0
+    assert len(extract.logits_to_mesh(torch.full((8, 8, 8), -3.0)).faces) > 0
 
 
 def test_points_on_a_sphere_become_a_filled_ball():

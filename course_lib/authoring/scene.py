@@ -23,7 +23,7 @@ def make_scene(folder: Path) -> None:
         cameras = spherical_cameras(count, RADIUS, elevation=elevation)
         frames = []
         for index, camera in enumerate(cameras):
-            _write_png(folder / split / f"r_{index}.png", render(camera))
+            _write_png(folder / split / f"r_{index}.png", photograph(camera))
             matrix = [[round(x, 6) for x in row] for row in camera.tolist()]
             frames.append({"file_path": f"./{split}/r_{index}", "transform_matrix": matrix})
         content = {"camera_angle_x": FIELD_OF_VIEW, "frames": frames}
@@ -31,7 +31,7 @@ def make_scene(folder: Path) -> None:
     _write_mesh(folder / "mesh.ply")
 
 
-def render(camera: Float[Tensor, "4 4"]) -> UInt8[Tensor, "h w 4"]:
+def photograph(camera: Float[Tensor, "4 4"]) -> UInt8[Tensor, "h w 4"]:
     """One view, straight alpha: SUPERSAMPLE² rays in every pixel, averaged with their coverage."""
     side = SIZE * SUPERSAMPLE
     focal = side / (2 * math.tan(FIELD_OF_VIEW / 2))

@@ -40,7 +40,7 @@ def describe(
     uniform = 2 * torch.rand(2048, 3, generator=generator) - 1
     samples = torch.cat([near, uniform]).half()  # rounded first, so that the distances are theirs
     camera = random_cameras(views, generator)
-    image, depth = render(shape, grid, camera, size, generator)
+    image, depth = _render(shape, grid, camera, size, generator)
     return {
         "image": image,
         "camera": camera,
@@ -111,7 +111,7 @@ def camera_at(azimuth: Float[Tensor, "n"], elevation: Float[Tensor, "n"]) -> Flo
     return cameras.look_at(DISTANCE * direction)
 
 
-def render(
+def _render(
     shape: Shape,
     grid: Float[Tensor, "r r r"],
     camera: Float[Tensor, "views 4 4"],

@@ -9,7 +9,7 @@ from course_lib.meshes import Mesh, icosphere
 from course_lib.points import farthest_point_sampling
 from course_lib.reconstruction.evaluate import Sampled
 from course_lib.reconstruction.mesh_decoder import mesh_training_loss
-from course_lib.reconstruction.surfaces import voxels_to_mesh
+from course_lib.reconstruction.surfaces import logits_to_mesh
 
 
 def mean_shape(occupancy: Float[Tensor, "n r r r"]) -> Float[Tensor, "r r r"]:
@@ -60,7 +60,7 @@ def truth(record: dict[str, Tensor]) -> Sampled:
 
 def voxel_limit(record: dict[str, Tensor]) -> Mesh:
     """The true occupancy as a mesh: what no 32³ grid of 0 and 1 can beat."""
-    return voxels_to_mesh(2 * record["occupancy"] - 1)
+    return logits_to_mesh(2 * record["occupancy"] - 1)
 
 
 def point_limit(record: dict[str, Tensor], n: int = 1024) -> Float[Tensor, "{n} 3"]:

@@ -11,7 +11,7 @@ from course_lib.meshes import Mesh
 from course_lib.reconstruction.evaluate import Sampled, sample_mesh, solid
 from course_lib.reconstruction.mesh_decoder import MeshDecoder
 from course_lib.reconstruction.point_decoder import PointDecoder
-from course_lib.reconstruction.surfaces import points_to_mesh, voxels_to_mesh
+from course_lib.reconstruction.surfaces import logits_to_mesh, points_to_mesh
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder
 from course_lib.voxels import voxel_centers
 
@@ -28,7 +28,7 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
     decoder, image = network.decoder, item["image"]
     if isinstance(decoder, VoxelDecoder):
         logits = network(image[None])[0]
-        mesh = voxels_to_mesh(logits)
+        mesh = logits_to_mesh(logits)
         return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
     if isinstance(decoder, PointDecoder):
         points = network(image[None])[0]
@@ -38,7 +38,7 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
         mesh = network(image[None], item["camera"][None])[0][-1]
         return mesh, sample_mesh(mesh, generator=_seeded())
     logits = query(network, image, voxel_centers(32).to(image).reshape(-1, 3)).reshape((32,) * 3)
-    mesh = voxels_to_mesh(logits)  # on the voxels' centres: one set of queries serves both
+    mesh = logits_to_mesh(logits)  # on the voxels' centres: one set of queries serves both
     return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss
 from course_lib.meshes import Mesh, graph_convolution, sample_surface, vertex_normals
 from course_lib.reconstruction.encoder import CHANNELS, CODE, Features, FromImage
-from course_lib.reconstruction.surfaces import voxels_to_mesh
+from course_lib.reconstruction.surfaces import logits_to_mesh
 from course_lib.reconstruction.voxel_decoder import VoxelDecoder
 from course_lib.stable import safe_divide
 
@@ -53,7 +53,7 @@ class MeshDecoder(nn.Module):
         if self.voxels is None:
             assert self.template is not None
             return [self.template.to(features.code.device)] * len(features.code)
-        return [voxels_to_mesh(logits) for logits in self.voxels(features)]
+        return [logits_to_mesh(logits) for logits in self.voxels(features)]
 
 
 class DeformationStep(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from course_lib.data.single_view import SingleView
 from course_lib.reconstruction import baselines
 from course_lib.reconstruction.evaluate import Sampled, evaluate, sample_mesh
-from course_lib.reconstruction.extract import reconstruct, voxels_to_mesh
+from course_lib.reconstruction.extract import logits_to_mesh, reconstruct
 
 MEASURES = ("iou", "chamfer", "f_score", "normals")
 Predict = Callable[[int, dict[str, Tensor]], Sampled]
@@ -34,7 +34,7 @@ def by_mean_shape(train: SingleView) -> Predict:
     """The same average shape, whatever the picture."""
     grids = train.batch(torch.arange(0, len(train), train.views))["occupancy"]
     mean = baselines.mean_shape(grids)
-    sampled = sample_mesh(voxels_to_mesh(10 * mean))
+    sampled = sample_mesh(logits_to_mesh(10 * mean))
     return lambda index, item: Sampled(sampled.points, sampled.normals, mean > 0)
 
 

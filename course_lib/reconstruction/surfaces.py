@@ -8,7 +8,7 @@ from course_lib.meshes import Mesh, grid_to_mesh, lattice
 from course_lib.neighbors import nearest_neighbors
 
 
-def voxels_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:
+def logits_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:
     """The surface where the logit is zero; a layer of empty voxels around closes it."""
     padded = nn.functional.pad(logits.detach().float(), (1,) * 6, value=-5.0)
     return grid_to_mesh(both_signs(-padded), bound=1 + 1 / len(logits))

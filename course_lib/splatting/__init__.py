@@ -23,25 +23,3 @@ from course_lib.splatting.projection import (
 )
 from course_lib.splatting.render import blend_splats, conics, render
 from course_lib.splatting.surface import extract_mesh
-
-__all__ = [
-    "Gaussians",
-    "SplatField",
-    "Splats",
-    "View",
-    "blend_splats",
-    "conics",
-    "covariance",
-    "densify",
-    "extract_mesh",
-    "load_ply",
-    "project_covariance",
-    "project_gaussians",
-    "projection_jacobian",
-    "render",
-    "save_ply",
-    "splat_alpha",
-    "splat_reach",
-    "split_in_two",
-    "view_of",
-]
