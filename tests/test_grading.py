@@ -17,7 +17,7 @@ from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, names_used, notebook, runnable
 from course_lib.grading.extract import Cell
-from course_lib.grading.instructor import read_cases
+from course_lib.grading.instructor import points_of, read_cases
 from course_lib.grading.journal import Journal
 from course_lib.grading.library import make_library, only_cases, without_body
 from course_lib.grading.pages import feedback_page
@@ -122,14 +122,48 @@ def test_markers_of_nbval_are_taken_out_and_names_of_broken_code_are_none():
     assert names_used("def (") == set()
 
 
-def test_the_instructors_file_is_checked(tmp_path):
+CASE = '[[centroid.cases]]\nname = "a"\narguments = "{}"\n'
+
+
+def test_the_instructors_file_sets_points_cases_and_deadlines(tmp_path):
     file = tmp_path / "cases.toml"
-    file.write_text('[centroid]\npoints = 4\n[[centroid.cases]]\nname = "a"\narguments = "(1,)"\n')
-    assert make_plan(find("centroid"), "s", read_cases(file)["centroid"]).points == 4
-    for wrong in ("[no_such]", "[centroid]\npoint = 1", '[[centroid.cases]]\nname = "x"', "["):
-        file.write_text(wrong)
-        with pytest.raises(ValueError):
-            read_cases(file)
+    text = "[centroid]\npoints = 3\n" + CASE.format("(torch.rand(1, 2, 3, generator=g),)")
+    file.write_text(
+        text + "[notebook.00]\npoints = 8\ndeadline = 2026-11-30T23:59:00\n", "utf-8-sig"
+    )
+    tables = read_cases(file)
+    assert points_of(find("centroid"), tables) == 6
+    assert points_of(find("axis_that_points_up"), tables) == 2
+    assert make_plan(find("centroid"), "s", tables["centroid"], 6).points == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[no_such]", "no_such"),
+        ("[", "TOML"),
+        ("[centroid]\npoint = 1", "point = 1"),
+        ("centroid = 3", "table"),
+        ("[centroid]\npoints = -1", "negative"),
+        ("[centroid]\ndraws = 0", "draws"),
+        ('[[centroid.cases]]\nname = "x"', "name and arguments"),
+        (CASE.format("torch.rand(1, 2, 3, generator=g)"), "comma"),
+        (CASE.format("(torch.rand(1, 2, 3, generator=g), 5)"), "arguments"),
+        (CASE.format("(torch.rand(1, 2, 3,"), "SyntaxError"),
+        (CASE.format("(no_such_name,)"), "NameError"),
+        (CASE.format("('text',)"), "the reference takes"),
+        (CASE.format("()"), "arguments"),
+        (CASE.replace("centroid", "axis_that_points_up").format("(1,)"), "question"),
+        ("[notebook.99]\npoints = 1", "notebook.04"),
+        ("[notebook.04]\ndeadline = 'soon'", "deadline"),
+        ("[late]\nper_week = 1", "per_day"),
+    ],
+)
+def test_what_is_wrong_in_the_instructors_file_is_said(tmp_path, text, reason):
+    file = tmp_path / "cases.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        read_cases(file)
 
 
 def test_a_journal_survives_a_cut_off_line(tmp_path):

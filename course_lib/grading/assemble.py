@@ -4,7 +4,6 @@ The outputs stored in such a notebook are the reference's; the cells print value
 the kernel sees only their source.
 """
 
-import builtins
 import hashlib
 import json
 import math
@@ -58,13 +57,15 @@ class Plan:
         return cls(data["exercise"], data["points"], cases)
 
 
-def make_plan(exercise: Exercise, seed: str, extra: dict | None = None) -> Plan:
+def make_plan(
+    exercise: Exercise, seed: str, extra: dict | None = None, points: float | None = None
+) -> Plan:
     """The hidden cases of a run: every generated case several times, the instructor's, the fixed.
 
     `extra` is the exercise's table in the instructor's file (see `instructor`).
     """
     extra = extra or {}
-    points = extra.get("points", exercise.points)
+    points = exercise.points if points is None else points
     if isinstance(exercise, Question):
         return Plan(exercise.name, points, (HiddenCase("answer", 0),))
     own = list(enumerate(exercise.cases))
@@ -166,17 +167,6 @@ def _call(exercise: Exercise, case: HiddenCase) -> str:
 def names_used(source: str) -> set[str]:
     """Every name that Python text takes from the notebook; empty where it does not parse."""
     return {name for s in statements(source) or () for name in s.uses}
-
-
-def names_missing(source: str) -> list[str]:
-    """The names that a text uses and nothing in it defines, nor Python, nor the grading notebook.
-
-    >>> names_missing("f = lambda x: helper(len(x))")
-    ['helper']
-    """
-    defined = {name for s in statements(source) or () for name in s.defines}
-    defined |= {*dir(builtins), *inside.__all__, *(entry.name for entry in written())}
-    return sorted(names_used(source) - defined)
 
 
 def runnable(source: str) -> str:

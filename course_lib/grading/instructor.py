@@ -1,6 +1,6 @@
-"""The instructor's own cases and points, from a small TOML file (`--cases FILE`).
+"""The instructor's own cases, points and deadlines, from a small TOML file (`--cases FILE`).
 
-    [chamfer_distance]                  # the exercise
+    [chamfer_distance]                  # an exercise
     points = 4                          # instead of the course's
     draws = 3                           # how often each generated case is drawn (default: 2 or more)
 
@@ -8,45 +8,133 @@
     name = "clouds far apart"           # shown to students who fail it
     arguments = "(torch.rand(1, 5, 3, generator=g), 9 + torch.rand(1, 4, 3, generator=g))"
 
+    [notebook.04]                       # a notebook
+    points = 20                         # what its exercises are worth together
+    weight = 2                          # its share in the weighted total, in percent (default 1)
+    deadline = 2026-11-30T23:59:00      # of the machine that grades, unless it names a zone
+
+    [late]                              # for what came after its notebook's deadline
+    per_day = 10                        # percent of the points that each day begun costs
+    most = 50                           # percent, however late (default 100)
+
 `arguments` is a Python expression for the tuple of arguments; it should draw its numbers from the
 generator `g`, which is seeded anew in every run; `torch` and `np` are there.
 """
 
-import ast
+import inspect
 import tomllib
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from course_lib.exercises import find
+import numpy as np
+import torch
 
-KEYS = {"points": (int, float), "draws": (int,), "cases": (list,)}
+from course_lib.checking.outcome import run_case
+from course_lib.exercises import catalogue, find
+from course_lib.exercises.exercise import Case, Exercise, Question
+from course_lib.grading.library import notebook_of
+
+Kinds = dict[str, tuple[type, ...]]
+NUMBER = (int, float)
+OF_EXERCISE: Kinds = {"points": NUMBER, "draws": (int,), "cases": (list,)}
+OF_NOTEBOOK: Kinds = {"points": NUMBER, "weight": NUMBER, "deadline": (datetime,)}
+OF_LATE: Kinds = {"per_day": NUMBER, "most": NUMBER}
 
 
 def read_cases(path: Path) -> dict[str, dict]:
-    """The tables by exercise. Raises ValueError that says what is wrong with the file."""
+    """The tables by exercise, with `notebook` and `late`. Raises ValueError that says what is wrong."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ValueError(f"expected a TOML file with cases, got {path}: {error}") from error
     for name, table in tables.items():
-        find(name)
-        for key, value in table.items():
-            if not isinstance(value, KEYS.get(key, ())) or isinstance(value, bool):
-                raise ValueError(
-                    f"expected points, draws or cases, got {key} = {value!r} in [{name}]"
-                )
-        if table.get("draws", 1) < 1 or table.get("points", 0) < 0:
-            raise ValueError(f"expected draws >= 1 and points >= 0 in [{name}]")
-        for case in table.get("cases", ()):
-            _check(name, case)
+        if name == "notebook":
+            _check_notebooks(table)
+        elif name == "late":
+            _check_table("late", table, OF_LATE)
+        else:
+            _check_exercise(find(name), table)
     return tables
 
 
-def _check(name: str, case: dict) -> None:
-    if set(case) != {"name", "arguments"} or not all(isinstance(v, str) for v in case.values()):
-        raise ValueError(f"expected a case with name and arguments, got {case} in [{name}]")
+def _check_notebooks(tables: Any) -> None:
+    known = {notebook_of(exercise) for exercise in catalogue().values()}
+    if not isinstance(tables, dict) or not set(tables) <= known:
+        raise ValueError(f"expected tables such as [notebook.04], got {tables!r}")
+    for number, table in tables.items():
+        _check_table(f"notebook.{number}", table, OF_NOTEBOOK)
+
+
+def _check_table(name: str, table: Any, kinds: Kinds) -> None:
+    if not isinstance(table, dict):
+        raise ValueError(f"expected a table [{name}], got {name} = {table!r}")
+    for key, value in table.items():
+        if not isinstance(value, kinds.get(key, ())) or isinstance(value, bool):
+            raise ValueError(f"expected {', '.join(kinds)}, got {key} = {value!r} in [{name}]")
+        if isinstance(value, NUMBER) and not 0 <= value < float("inf"):
+            raise ValueError(
+                f"expected a number that is not negative, got {key} = {value} in [{name}]"
+            )
+
+
+def _check_exercise(exercise: Exercise, table: Any) -> None:
+    _check_table(exercise.name, table, OF_EXERCISE)
+    if table.get("draws", 1) < 1:
+        raise ValueError(f"expected draws >= 1 in [{exercise.name}]")
+    if "cases" in table and isinstance(exercise, Question):
+        raise ValueError(
+            f"expected no cases in [{exercise.name}]: it is a question with one answer"
+        )
+    for case in table.get("cases", ()):
+        _check_case(exercise, case)
+
+
+def _check_case(exercise: Exercise, case: Any) -> None:
+    """Try a case on the reference: where that fails, any answer would be right."""
+    fields = {"name", "arguments"}
+    if not isinstance(case, dict) or set(case) != fields or not all(map(_is_line, case.values())):
+        raise ValueError(
+            f"expected a case with name and arguments, a line each, got {case} in [{exercise.name}]"
+        )
+    where = f"{case['name']!r} of [{exercise.name}]"
     try:
-        ast.parse(case["arguments"], mode="eval")
-    except SyntaxError as error:
-        raise ValueError(f"expected a Python expression in {case['name']!r}: {error}") from error
-    if "\n" in case["arguments"] or "\n" in case["name"]:
-        raise ValueError(f"expected names and arguments in one line each in {case['name']!r}")
+        added = added_case(case["name"], case["arguments"])
+        arguments = added.make(torch.Generator().manual_seed(0))
+    except Exception as error:  # whatever the expression raises
+        kind = type(error).__name__
+        raise ValueError(f"expected arguments, got {kind} in {where}: {error}") from error
+    if not isinstance(arguments, tuple):
+        raise ValueError(
+            f"expected a tuple such as (x,), got {type(arguments).__name__} in {where}: "
+            "is a comma missing?"
+        )
+    try:
+        inspect.signature(exercise.reference).bind(*arguments)
+    except TypeError as error:
+        raise ValueError(f"expected the exercise's arguments in {where}: {error}") from error
+    failure = run_case(exercise, exercise.reference, added).failure
+    if failure:
+        raise ValueError(
+            f"expected arguments that the reference takes, got {failure.kind} in {where}: {failure.text}"
+        )
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and "\n" not in value and value.strip() != ""
+
+
+def added_case(name: str, expression: str) -> Case:
+    """A case made by the instructor's expression."""
+    return Case(name, eval(f"lambda g: {expression}", {"torch": torch, "np": np}))
+
+
+def points_of(exercise: Exercise, extra: dict[str, dict]) -> float:
+    """What an exercise is worth: the instructor's points, scaled to those of its notebook."""
+    whole = extra.get("notebook", {}).get(notebook_of(exercise), {}).get("points")
+    own = float(extra.get(exercise.name, {}).get("points", exercise.points))
+    if whole is None:
+        return own
+    same = [e for e in catalogue().values() if notebook_of(e) == notebook_of(exercise)]
+    total = sum(extra.get(e.name, {}).get("points", e.points) for e in same)
+    return round(own * whole / total, 4) if total else 0.0

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from course_lib.checking.compare import difference
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Question
-from course_lib.grading.assemble import Plan, names_missing
+from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell
 from course_lib.grading.plugin import compare, decode
 
@@ -49,6 +49,19 @@ FAILURES = {
     "NotDefined": "the name is not defined after your cell ran",
     "TimeLimitReached": "it did not end within the time limit",
     "NotComparable": "it returned something that is not a number, a tensor or a text",
+}
+UNUSUAL = {
+    "marshal",
+    "pickle",
+    "exec",
+    "eval",
+    "types",
+    "__code__",
+    "__globals__",
+    "__import__",
+    "importlib",
+    "ctypes",
+    "inspect",
 }
 REMARKS = (
     "opposite sign",
@@ -108,16 +121,29 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
         result.flags.append(f"needs review: {cell.doubt}")
         result.feedback.append(f"Your teacher will look at this: {cell.doubt}.")
         result.status = "needs review"
+    result.flags += [f"needs review: it uses `{name}`" for name in _unusual(cell)]
     if all(result.cases.values()):
         return result
+    if result.status == "error":
+        result.flags.append("error: nothing of that name was there after the cell ran")
+    if "NameError" in map(_failure, rows):
+        names = ", ".join(cell.unknown) or "one of its names"
+        result.flags.append(f"{result.status}: nothing in the notebook defines {names}")
     if result.status in (*LOST.values(), "crashed"):
         result.flags.append(f"{result.status}: the kernel was lost")
     elif "TimeLimitReached" in map(_failure, rows):
         result.flags.append("time limit: it did not end on one of the cases")
     result.misconception, message = _misconception(plan, key, rows)
     result.feedback += [message] if message else []
-    result.feedback += _explain(plan, rows, key, records, cell.source)
+    result.feedback += _explain(plan, rows, key, records, cell.unknown)
     return result
+
+
+def _unusual(cell: Cell) -> list[str]:
+    """The names in an answer that reach around the language: a human should see what for."""
+    words = r"(?<![\w.])\w+|__code__|__globals__"
+    used = {name for text in [*cell.needs, cell.source] for name in re.findall(words, text)}
+    return sorted(used & UNUSUAL)
 
 
 def _absent() -> dict:
@@ -201,10 +227,12 @@ def _misconception(plan: Plan, key: Key, rows: list[dict]) -> tuple[str, str]:
     return "", ""
 
 
-def _explain(plan: Plan, rows: list[dict], key: Key, records: list[dict], source: str) -> list[str]:
+def _explain(
+    plan: Plan, rows: list[dict], key: Key, records: list[dict], missing: list[str]
+) -> list[str]:
     """A fixed sentence for each kind of failure, with the names of the cases it was seen on."""
     seen: dict[str, list[str]] = {}
-    words = _error_words(rows, source)
+    words = _error_words(rows, missing)
     for number, (case, row) in enumerate(zip(plan.cases, rows, strict=True)):
         if not row["passed"]:
             sentence = _sentence(row, key.expected[number], plan, words)
@@ -213,7 +241,7 @@ def _explain(plan: Plan, rows: list[dict], key: Key, records: list[dict], source
     broken = [r["error"] for r in records if r["role"] == "submission" and r["error"]]
     if broken and not broken[0].startswith("KernelLost"):
         lines.append(
-            f"Your cell itself stopped with {_known(broken[0].partition(':')[0], source)}."
+            f"Your cell itself stopped with {_known(broken[0].partition(':')[0], missing)}."
         )
     for sentence, names in seen.items():
         cases = ", ".join(f"“{name}”" for name in dict.fromkeys(names))
@@ -234,18 +262,18 @@ def _sentence(row: dict, expected: str, plan: Plan, error_words: str) -> str:
     return sentence
 
 
-def _error_words(rows: list[dict], source: str) -> str:
+def _error_words(rows: list[dict], missing: list[str]) -> str:
     """The type of error that the cases raised, where it is the same in all: a student's code could
     choose among types, texts or names by the hidden input, and so tell it."""
     kinds = {kind for row in rows if (kind := _failure(row)) and kind not in FAILURES}
-    return _known(kinds.pop(), source) if len(kinds) == 1 else "errors"
+    return _known(kinds.pop(), missing) if len(kinds) == 1 else "errors"
 
 
-def _known(kind: str, source: str) -> str:
+def _known(kind: str, missing: list[str]) -> str:
     """The type of an error if it is one of Python's; which name is missing, the text itself says."""
     if not isinstance(getattr(builtins, kind, None), type):
         return "an error"
-    missing = ", ".join(f"`{name}`" for name in names_missing(source)[:3])
     if kind != "NameError" or not missing:
         return kind
-    return f"NameError: {missing} is not defined (helpers belong into the exercise's cell)"
+    names = ", ".join(f"`{name}`" for name in missing[:3])
+    return f"NameError: {names} is not defined by any cell that your answer can use"

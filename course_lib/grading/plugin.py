@@ -332,3 +332,4 @@ def keep_folder(folder: Path) -> None:
     folder.chmod(0o700)  # the notebooks hold the hidden inputs and what the references give
     text = '"""Grading notebooks: run `pytest --nbval` here."""\n\n'
     (folder / "conftest.py").write_text(text + 'pytest_plugins = ["course_lib.grading.plugin"]\n')
+    (folder / "pytest.ini").write_text("[pytest]\n")  # else that of a folder above would count

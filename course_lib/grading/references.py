@@ -7,6 +7,7 @@ from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Case, Question
 from course_lib.grading.assemble import Plan
+from course_lib.grading.instructor import added_case
 from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.marks import Key
 from course_lib.grading.pool import TaskLost, run_all
@@ -76,8 +77,4 @@ def _case(plan: Plan, number: int) -> Case:
     hidden = plan.cases[number]
     if hidden.make is None:
         return find(plan.exercise).cases[hidden.index]
-    import numpy
-    import torch
-
-    names = {"torch": torch, "np": numpy}
-    return Case(hidden.name, eval(f"lambda g: {hidden.make}", names))
+    return added_case(hidden.name, hidden.make)

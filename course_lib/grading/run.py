@@ -14,6 +14,7 @@ from tqdm import tqdm
 from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
+from course_lib.grading.instructor import points_of
 from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.library import WHOLE, notebook_of
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
@@ -82,7 +83,7 @@ def make_plans(run: Run, students: list[Student]) -> list[Plan]:
     of the notebooks that the class handed in."""
     wanted = set(run.exercises) or _of_the_class(students)
     return [
-        make_plan(exercise, run.seed, run.extra.get(name))
+        make_plan(exercise, run.seed, run.extra.get(name), points_of(exercise, run.extra))
         for name, exercise in catalogue().items()
         if name in wanted
     ]
