@@ -1,7 +1,8 @@
 """The lecture's losses for clouds and meshes, as the slides write them.
 
 Clouds are batches (b, n, 3); meshes are vertices (..., v, 3), any number of leading batch axes, with
-one set of edges or faces for all. Lengths are in the units of the coordinates. Everything is
+one set of edges or faces for all: then a loss is one number per mesh. Normals may have any length.
+Lengths are in the units of the coordinates. Everything is
 differentiable and stays finite on degenerate input.
 """
 
@@ -41,8 +42,7 @@ def normal_loss(
     p, p_normals: (b, n, 3), q, q_normals: (b, m, 3) -> (b,)
 
     L(P, Q) = −|P|⁻¹ Σ_{(p,q) ∈ Λ(P,Q)} |u_q · u_p| − |Q|⁻¹ Σ_{(q,p) ∈ Λ(Q,P)} |u_p · u_q|, with the
-    unit normals u (Mesh R-CNN, eq. 2). The absolute value forgives flipped normals. Normals of any
-    length are normalised first; a zero normal agrees with nothing.
+    unit normals u (Mesh R-CNN, eq. 2). The absolute value forgives flipped normals.
 
     >>> p, up = torch.zeros(1, 1, 3), torch.tensor([[[0.0, 1.0, 0.0]]])
     >>> normal_loss(p, p, up, -up)
@@ -51,7 +51,7 @@ def normal_loss(
     check_normals(p, p_normals)
     check_normals(q, q_normals)
     (_, nearest_q), (_, nearest_p) = mutual_nearest_neighbors(p, q)
-    u_p, u_q = unit(p_normals), unit(q_normals)
+    u_p, u_q = unit(p_normals), unit(q_normals)  # a normal of length 0 agrees with nothing
     p_agrees = (u_p * gather_rows(u_q, nearest_q)).sum(dim=2).abs()  # (b, n)
     q_agrees = (u_q * gather_rows(u_p, nearest_p)).sum(dim=2).abs()  # (b, m)
     return -p_agrees.mean(dim=1) - q_agrees.mean(dim=1)
@@ -60,7 +60,7 @@ def normal_loss(
 def edge_loss(vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]) -> Float[Tensor, "*b"]:
     """Mean squared length of the edges.
 
-    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh
+    vertices: (v, 3), edges: (e, 2) -> one number
 
     L(V, E) = |E|⁻¹ Σ_{(v,v') ∈ E} ‖v − v'‖² (Mesh R-CNN, section 3.2), differentiable in the vertices.
 
@@ -79,15 +79,14 @@ def smooth_loss(
 ) -> Float[Tensor, "*b"]:
     """How sharply the surface is folded: Σ (cos θ + 1)² over all interior edges.
 
-    vertices: (v, 3), or several meshes (..., v, 3), faces: (f, 3) -> one number per mesh
+    vertices: (v, 3), faces: (f, 3) -> one number
 
     θ is the angle between the two faces of an edge, measured through the edge: π where they are
     flat, so that a flat sheet costs 0, a right angle 1, and a fold back onto itself 4. A sum, not a
     mean. The slide's formula; it is the flattening loss of Liu et al. 2019, "Soft rasterizer".
 
     θ does not depend on the winding of the faces. An edge on the border has no angle and costs
-    nothing; where more than two faces meet in an edge, every pair of them counts. Differentiable in
-    the vertices.
+    nothing. Differentiable in the vertices.
 
     >>> from course_lib.meshes import box
     >>> smooth_loss(box(2.0).vertices, box(2.0).faces)  # 12 right angles, 6 flat diagonals
@@ -105,7 +104,7 @@ def laplacian_coordinates(
 ) -> Float[Tensor, "*b v 3"]:
     """Each vertex as seen from the middle of its neighbours: δ_p = p − |N(p)|⁻¹ Σ_{k ∈ N(p)} k.
 
-    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> the shape of vertices
+    vertices: (v, 3), edges: (e, 2) -> (v, 3)
 
     N(p) are the vertices that share an edge with p; `edges` lists each edge once. The slide's
     umbrella operator is U(p) = −δ_p. A vertex without neighbours has δ = 0. Differentiable in the
@@ -127,8 +126,7 @@ def laplacian_loss(
 ) -> Float[Tensor, "*b"]:
     """Mean squared length of the Laplacian coordinates: L(V, E) = |V|⁻¹ Σ_{p ∈ V} ‖δ_p‖².
 
-    vertices: (v, 3), or several meshes (..., v, 3), edges: (e, 2) -> one number per mesh,
-    differentiable in the vertices
+    vertices: (v, 3), edges: (e, 2) -> one number, differentiable in the vertices
 
     >>> laplacian_loss(torch.tensor([[0.0, 3, 0], [2, 0, 0]]), torch.tensor([[0, 1]]))
     tensor(13.)

@@ -47,6 +47,18 @@ CHAMFER_MISTAKES = mistakes({
         "You added P→Q twice: the second term goes from each q to its nearest p."),
     "halved": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)) / 2,
         "Exactly half the expected value: the two means are added, not averaged."),
+    "pooled over both clouds": (
+        lambda p, q: torch.cat([_directed(p, q), _directed(q, p)], 1).mean(1),
+        "You averaged the distances of both directions together: the larger cloud then counts more. "
+        "Each direction has its own mean."),
+    "larger of the two": (lambda p, q: torch.maximum(_directed(p, q).mean(1), _directed(q, p).mean(1)),
+        "You took the larger of the two means. They are added."),
+    "first not divided": (lambda p, q: _directed(p, q).sum(1) + _directed(q, p).mean(1),
+        "Your first sum is not divided by |P|."),
+    "a root at the end": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)).sqrt(),
+        "You took a root at the end: this distance stays in squared units of length."),
+    "mean over the coordinates": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)) / 3,
+        "Exactly a third: you averaged over x, y and z as well. ‖p − q‖² is their sum."),
     "sums": (lambda p, q: _directed(p, q).sum(1) + _directed(q, p).sum(1),
         "You summed both directions without dividing by |P| and |Q|: more points, more loss."),
     "pooled over the batch": (lambda p, q: _directed(p, q).mean() + _directed(q, p).mean(),
@@ -71,7 +83,8 @@ CHAMFER = Exercise(
     hints=(
         "Two terms of the same form. Write the one from P to Q first; then swap the names.",
         "`nearest_neighbors(p, q)` returns the squared distances (b, n) and indices (b, n).",
-        "`squared, _ = nearest_neighbors(p, q)`, then `squared.mean(dim=1)` is the first term.",
+        "`squared, _ = nearest_neighbors(p, q)`, then `squared.mean(dim=1)` is the first term. "
+        'Still stuck? `solution("chamfer_distance")`.',
     ),
     gradients=True,
 )
@@ -82,7 +95,7 @@ CHAMFER = Exercise(
 def _agreement(p, q, u_p, u_q):
     """The cosine of each p's normal with that of its nearest q, (b, n)."""
     _, nearest = nearest_neighbors(p, q)
-    return (u_p * losses.gather_rows(u_q, nearest)).sum(2)
+    return (unit(u_p) * losses.gather_rows(unit(u_q), nearest)).sum(2)
 
 
 # fmt: off
@@ -97,6 +110,21 @@ NORMAL_MISTAKES = mistakes({
         "The sign is the other way round: a loss must *fall* as normals agree, so it is negative."),
     "one direction": (lambda p, q, u, w: -_agreement(p, q, u, w).abs().mean(1),
         "The second term, from every q to its nearest p, is missing."),
+    "the first cloud's normals for all": (
+        lambda p, q, u, w: (
+            -(unit(w)[0][nearest_neighbors(p, q)[1]] * unit(u)).sum(2).abs().mean(1)
+            - (unit(u)[0][nearest_neighbors(q, p)[1]] * unit(w)).sum(2).abs().mean(1)
+        ),
+        "You fetch the normals from the first cloud of the batch for all of them: `gather` along axis 1 "
+        "takes each cloud's own."),
+    "squared cosines": (
+        lambda p, q, u, w: (
+            -_agreement(p, q, u, w).square().mean(1) - _agreement(q, p, w, u).square().mean(1)
+        ),
+        "You squared the cosine. Its absolute value counts."),
+    "sums": (
+        lambda p, q, u, w: -_agreement(p, q, u, w).abs().sum(1) - _agreement(q, p, w, u).abs().sum(1),
+        "You summed over the points: divide by |P| and |Q|."),
     "halved": (
         lambda p, q, u, w: (
             -(_agreement(p, q, u, w).abs().mean(1) + _agreement(q, p, w, u).abs().mean(1)) / 2
@@ -128,7 +156,8 @@ NORMAL = Exercise(
         "The pairs Λ are those of the Chamfer distance: only the positions decide them.",
         "Index i of the second result of `nearest_neighbors(p, q)` says which q belongs to p_i.",
         "Fetch the normals: `q_normals.gather(1, nearest[..., None].expand(-1, -1, 3))` is (b, n, 3).",
-        "−|u_p · u_q|: multiply, `.sum(dim=2)`, `.abs()`, `.mean(dim=1)`, minus; then swapped.",
+        "Multiply, `.sum(dim=2)`, `.abs()`, `.mean(dim=1)`, minus; then the same with P and Q swapped. "
+        'Still stuck? `solution("normal_loss")`.',
     ),
 )
 

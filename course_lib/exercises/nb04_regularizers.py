@@ -25,11 +25,17 @@ def as_it_is(mesh: meshes.Mesh, topology: str):
     return lambda g: (mesh.vertices.clone(), getattr(mesh, topology).clone())
 
 
+def with_lone_vertices(g):
+    """Five vertices in a square with a diagonal, one without an edge in the midst, one at the end."""
+    vertices = torch.randn(6, 3, generator=g)
+    return vertices, torch.tensor([[0, 1], [1, 3], [3, 4], [4, 0], [0, 3]])
+
+
 # Edges
 
 
 def _squared_lengths(vertices, edges):
-    return (vertices[edges[:, 0]] - vertices[edges[:, 1]]).square().sum(1)
+    return (vertices[..., edges[:, 0], :] - vertices[..., edges[:, 1], :]).square().sum(-1)
 
 
 def path_of_three(generator):
@@ -45,19 +51,19 @@ ON_MESHES = (
 
 # fmt: off
 EDGE_MISTAKES = mistakes({
-    "not squared": (lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(),
+    "not squared": (lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(-1),
         "You averaged the lengths. The loss averages their squares."),
-    "sum": (lambda vertices, edges: _squared_lengths(vertices, edges).sum(),
+    "sum": (lambda vertices, edges: _squared_lengths(vertices, edges).sum(-1),
         "You summed over the edges: divide by |E|, or a finer mesh costs more."),
     "mean over the coordinates": (
-        lambda vertices, edges: _squared_lengths(vertices, edges).mean() / 3,
+        lambda vertices, edges: _squared_lengths(vertices, edges).mean(-1) / 3,
         "Exactly a third: you averaged over x, y and z as well. Sum those, then average over "
         "edges."),
     "per vertex": (lambda vertices, edges: _squared_lengths(vertices, edges).sum() / len(vertices),
         "You divided by the number of vertices |V| instead of the number of edges |E|."),
-    "both directions": (lambda vertices, edges: 2 * _squared_lengths(vertices, edges).mean(),
+    "both directions": (lambda vertices, edges: 2 * _squared_lengths(vertices, edges).mean(-1),
         "Exactly twice the expected value: E lists every edge once; do not add its reverse."),
-    "root mean square": (lambda vertices, edges: _squared_lengths(vertices, edges).mean().sqrt(),
+    "root mean square": (lambda vertices, edges: _squared_lengths(vertices, edges).mean(-1).sqrt(),
         "You took a square root at the end: the loss is the mean square itself."),
 })
 # fmt: on
@@ -77,7 +83,8 @@ EDGE = Exercise(
     hints=(
         "`edges[:, 0]` and `edges[:, 1]` are the indices of the two ends of every edge.",
         "`vertices[edges[:, 0]] - vertices[edges[:, 1]]` has shape (e, 3): one arrow per edge.",
-        "Square, sum over the three coordinates, mean over the edges.",
+        "Square, sum over the three coordinates, mean over the edges. Still stuck? "
+        '`solution("edge_loss")`.',
     ),
     gradients=True,
 )
@@ -85,11 +92,16 @@ EDGE = Exercise(
 # Smoothness
 
 
+def _turned(vertices, faces):
+    """e × a and e × b of every pair of faces with a common edge."""
+    start, end, one, other = (vertices[..., i, :] for i in hinges(faces).unbind(1))
+    return [torch.linalg.cross(end - start, corner - start) for corner in (one, other)]
+
+
 def _cosines(vertices, faces):
     """cos θ of every pair of faces with a common edge: flat is −1."""
-    start, end, one, other = (vertices[i] for i in hinges(faces).unbind(1))
-    turned = [torch.linalg.cross(end - start, corner - start) for corner in (one, other)]
-    return (unit(turned[0]) * unit(turned[1])).sum(1)
+    a, b = _turned(vertices, faces)
+    return (unit(a) * unit(b)).sum(-1)
 
 
 def _border_count(faces):
@@ -98,28 +110,44 @@ def _border_count(faces):
 
 
 def _without_units(vertices, faces):
-    start, end, one, other = (vertices[i] for i in hinges(faces).unbind(1))
-    turned = [torch.linalg.cross(end - start, corner - start) for corner in (one, other)]
-    return ((turned[0] * turned[1]).sum(1) + 1).square().sum()
+    a, b = _turned(vertices, faces)
+    return ((a * b).sum(-1) + 1).square().sum(-1)
+
+
+def _without_cross(vertices, faces):
+    start, _, one, other = (vertices[..., i, :] for i in hinges(faces).unbind(1))
+    return ((unit(one - start) * unit(other - start)).sum(-1) + 1).square().sum(-1)
+
+
+def _of_degrees(vertices, faces):
+    angle = torch.rad2deg(torch.acos(_cosines(vertices, faces).clamp(-1, 1)))
+    return (angle.cos() + 1).square().sum(-1)
 
 
 # fmt: off
 SMOOTH_MISTAKES = mistakes({
     "angle between the normals": (
-        lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(),
+        lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(-1),
         "You used the angle between the normals, which is π − θ: then flat costs 4 and a fold 0."),
-    "mean": (lambda vertices, faces: (_cosines(vertices, faces) + 1).square().mean(),
+    "mean": (lambda vertices, faces: (_cosines(vertices, faces) + 1).square().mean(-1),
         "You averaged over the edges. The slide's Σ has no 1/|E| in front of it."),
-    "every edge twice": (lambda vertices, faces: 2 * (_cosines(vertices, faces) + 1).square().sum(),
+    "every edge twice": (lambda vertices, faces: 2 * (_cosines(vertices, faces) + 1).square().sum(-1),
         "Exactly twice the expected value: you met every edge from both of its faces."),
-    "not squared": (lambda vertices, faces: (_cosines(vertices, faces) + 1).sum(),
+    "not squared": (lambda vertices, faces: (_cosines(vertices, faces) + 1).sum(-1),
         "You forgot the square: Σ (cos θ + 1)²."),
     "borders count": (
-        lambda vertices, faces: (_cosines(vertices, faces) + 1).square().sum() + _border_count(faces),
+        lambda vertices, faces: (_cosines(vertices, faces) + 1).square().sum(-1) + _border_count(faces),
         "You counted the border: an edge with only one face has no angle and costs nothing."),
     "lengths left in": (_without_units,
         "You multiplied vectors that are not of length 1: their product is no cosine yet."),
-    "one sign wrong": (lambda vertices, faces: (_cosines(vertices, faces).square() + 1).sum(),
+    "no cross product": (_without_cross,
+        "You measured the angle between the arrows to the corners. Make them perpendicular to the edge "
+        "first: e × a and e × b."),
+    "degrees": (_of_degrees,
+        "You gave degrees to a cosine: it takes radians. The angle itself is not needed at all."),
+    "not summed": (lambda vertices, faces: (_cosines(vertices, faces) + 1).square(),
+        "You return one number per edge: sum them."),
+    "one sign wrong": (lambda vertices, faces: (_cosines(vertices, faces).square() + 1).sum(-1),
         "You squared the cosine before adding 1: (cos θ + 1)², not cos² θ + 1."),
 })
 # fmt: on
@@ -138,7 +166,8 @@ SMOOTH = Exercise(
         "`hinges(faces)` gives for every interior edge its two ends and the two corners beside it.",
         "Let e = end − start, a = one corner − start, b = other corner − start. What is e × a?",
         "e × a is a, made perpendicular to the edge and turned by 90°; so is e × b: θ is between them.",
-        "cos θ = unit(e × a) · unit(e × b). A flat sheet must give −1: try it.",
+        "cos θ = unit(e × a) · unit(e × b). A flat sheet must give −1: try it. Still stuck? "
+        '`solution("smooth_loss")`.',
     ),
     gradients=True,
 )
@@ -149,8 +178,8 @@ SMOOTH = Exercise(
 def _neighbour_sums(vertices, edges):
     """The sum and the number of each vertex's neighbours."""
     one, other = torch.cat([edges, edges.flip(1)]).unbind(1)
-    sums = torch.zeros_like(vertices).index_add(0, one, vertices[other])
-    return sums, torch.bincount(one, minlength=len(vertices))[:, None]
+    sums = torch.zeros_like(vertices).index_add(-2, one, vertices[..., other, :])
+    return sums, torch.bincount(one, minlength=vertices.shape[-2])[:, None]
 
 
 def _with_itself(vertices, edges):
@@ -160,15 +189,46 @@ def _with_itself(vertices, edges):
 
 def _one_sided(vertices, edges):
     one, other = edges.unbind(1)
-    sums = torch.zeros_like(vertices).index_add(0, one, vertices[other])
-    counts = torch.bincount(one, minlength=len(vertices))[:, None]
+    sums = torch.zeros_like(vertices).index_add(-2, one, vertices[..., other, :])
+    counts = torch.bincount(one, minlength=vertices.shape[-2])[:, None]
     return torch.where(counts > 0, vertices - sums / counts.clamp_min(1), 0)
+
+
+def _lost_duplicates(vertices, edges):
+    """What `sums[index] += …` does: of several neighbours only the last one counts."""
+    sums, counts = torch.zeros_like(vertices), torch.zeros(vertices.shape[-2], 1)
+    for here, there in (edges.unbind(1), edges.flip(1).unbind(1)):
+        sums[..., here, :] += vertices[..., there, :]
+        counts[here] += 1
+    return torch.where(counts > 0, vertices - sums / counts.clamp_min(1), 0)
+
+
+def _lost_sums(vertices, edges):
+    one, other = torch.cat([edges, edges.flip(1)]).unbind(1)
+    sums, counts = torch.zeros_like(vertices), _neighbour_sums(vertices, edges)[1]
+    sums[..., one, :] += vertices[..., other, :]
+    return torch.where(counts > 0, vertices - sums / counts.clamp_min(1), 0)
+
+
+def _lone_stays(vertices, edges):
+    sums, counts = _neighbour_sums(vertices, edges)
+    return vertices - sums / counts.clamp_min(1)
+
+
+def _lone_undefined(vertices, edges):
+    sums, counts = _neighbour_sums(vertices, edges)
+    return vertices - sums / counts
 
 
 def _not_divided(vertices, edges):
     sums, counts = _neighbour_sums(vertices, edges)
     return counts * vertices - sums
 
+
+LOST = (
+    "`sums[index] += …` adds only once where an index occurs several times. Use `index_add`, which adds "
+    "all of them."
+)
 
 # fmt: off
 LAPLACIAN_COORDINATES_MISTAKES = mistakes({
@@ -179,6 +239,14 @@ LAPLACIAN_COORDINATES_MISTAKES = mistakes({
         "You counted p among its own neighbours: divide by |N(p)|, not by |N(p)| + 1."),
     "one end of each edge": (_one_sided,
         "You used each edge in one direction only: it makes both of its ends neighbours."),
+    "duplicates lost": (_lost_duplicates, LOST),
+    "duplicates of the sums lost": (_lost_sums, f"{LOST} (Your counts are right.)"),
+    "a lone vertex stays": (_lone_stays,
+        "A vertex without neighbours has δ = 0; yours has δ = p."),
+    "a lone vertex is undefined": (_lone_undefined,
+        "A vertex without neighbours gives 0/0 = NaN: δ is 0 there."),
+    "the middle of all": (lambda vertices, edges: vertices - vertices.mean(-2, keepdim=True),
+        "You subtracted the middle of *all* vertices. δ looks at the neighbours only."),
     "not divided": (_not_divided,
         "Your result is |N(p)| times too long: divide by each vertex's number of neighbours."),
     "only the mean": (
@@ -200,13 +268,15 @@ LAPLACIAN_COORDINATES = Exercise(
             fixed=True,
         ),
         *ON_MESHES,
+        Case("vertices without neighbours", with_lone_vertices),
     ),
     misconceptions=LAPLACIAN_COORDINATES_MISTAKES,
     hints=(
         "Each edge (i, j) makes j a neighbour of i, and i a neighbour of j.",
         "`torch.cat([edges, edges.flip(1)])` lists every edge in both directions.",
         "`zeros.index_add(0, here, vertices[there])` adds up the neighbours of every vertex.",
-        "`torch.bincount(here, minlength=len(vertices))[:, None]` counts them; divide, subtract from p.",
+        "`torch.bincount(here, minlength=…)[:, None]` counts them; divide, subtract from p; mind "
+        'vertices without neighbours. Still stuck? `solution("laplacian_coordinates")`.',
     ),
     gradients=True,
 )
@@ -218,15 +288,15 @@ def _delta(vertices, edges):
 
 # fmt: off
 LAPLACIAN_MISTAKES = mistakes({
-    "not squared": (lambda vertices, edges: _delta(vertices, edges).norm(dim=1).mean(),
+    "not squared": (lambda vertices, edges: _delta(vertices, edges).norm(dim=-1).mean(-1),
         "You averaged the lengths of δ. This loss averages their squares (pytorch3d does not)."),
-    "sum": (lambda vertices, edges: _delta(vertices, edges).square().sum(),
+    "sum": (lambda vertices, edges: _delta(vertices, edges).square().sum((-2, -1)),
         "You summed over the vertices: divide by |V|."),
     "mean over the coordinates": (lambda vertices, edges: _delta(vertices, edges).square().mean(),
         "Exactly a third: sum the squares over x, y and z, then average over the vertices."),
-    "per edge": (lambda vertices, edges: _delta(vertices, edges).square().sum() / len(edges),
+    "per edge": (lambda vertices, edges: _delta(vertices, edges).square().sum((-2, -1)) / len(edges),
         "You divided by the number of edges. There is one δ per vertex: divide by |V|."),
-    "squared mean": (lambda vertices, edges: _delta(vertices, edges).mean(0).square().sum(),
+    "squared mean": (lambda vertices, edges: _delta(vertices, edges).mean(-2).square().sum(-1),
         "You averaged the vectors first: opposite ones cancel. Square each δ, then average."),
 })
 # fmt: on
@@ -236,13 +306,13 @@ LAPLACIAN = Exercise(
     reference=losses.laplacian_loss,
     cases=(
         Case("a cube", as_it_is(meshes.box(2.0), "edges"), fixed=True),
-        Case("a dented sphere", moved(meshes.icosphere(0), "edges")),
-        Case("a crumpled sheet", moved(meshes.sheet(2.0, 3), "edges")),
+        *ON_MESHES,
     ),
     misconceptions=LAPLACIAN_MISTAKES,
     hints=(
         "Use `laplacian_coordinates`: it gives one δ per vertex, (v, 3).",
-        "`delta.square().sum(dim=-1)` is ‖δ‖² of each vertex; the loss is the mean of those.",
+        "`delta.square().sum(dim=-1)` is ‖δ‖² of each vertex; the loss is their mean. Still stuck? "
+        '`solution("laplacian_loss")`.',
     ),
     gradients=True,
 )

@@ -105,7 +105,7 @@ def visible_points(
     """
     height, width = depth.shape
     pixels, own = cameras.project(points, camera, focal * height, height, width)
-    column, row = pixels.long().unbind(dim=-1)
-    inside = (pixels >= 0).all(dim=-1) & (column < width) & (row < height)
+    column, row = pixels.floor().long().unbind(dim=-1)
+    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
     return inside & (own > 0) & (shown > 0) & (own <= shown + 0.04)

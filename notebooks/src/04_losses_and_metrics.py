@@ -497,7 +497,7 @@ vertex_view = widgets.view3d(
 # says that the neighbours lie unevenly.
 #
 # **Exercise [[laplacian_coordinates]].** Write `laplacian_coordinates(vertices, edges)`: $\delta_p$ for all vertices at
-# once. **Exercise [[laplacian_loss]].** Write `laplacian_loss` with it.
+# once, 0 for a vertex without neighbours. **Exercise [[laplacian_loss]].** Write `laplacian_loss` with it.
 
 # %% [exercise] laplacian_coordinates
 

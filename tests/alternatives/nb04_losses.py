@@ -25,14 +25,16 @@ def iou_products(a, b):
 
 def soft_iou_complement(a, b):
     axes = tuple(range(1, a.ndim))
-    return (a * b).sum(axes) / (1 - (1 - a) * (1 - b)).sum(axes)
+    both, either = (a * b).sum(axes), (1 - (1 - a) * (1 - b)).sum(axes)
+    return torch.where(either == 0, torch.ones_like(both), both / either.clamp(min=1e-12))
 
 
 def soft_iou_loop(a, b):
     def one(x, y):
         x, y = x.double().reshape(-1), y.double().reshape(-1)
         both = x @ y
-        return both / (x.sum() + y.sum() - both)
+        either = x.sum() + y.sum() - both
+        return both / either if either > 0 else torch.ones_like(both)
 
     return torch.stack([one(x, y) for x, y in zip(a, b, strict=True)])
 
@@ -127,7 +129,8 @@ def laplacian_matrix(vertices, edges):
     adjacency = torch.zeros(len(vertices), len(vertices), dtype=vertices.dtype)
     adjacency[edges[:, 0], edges[:, 1]] = 1
     adjacency[edges[:, 1], edges[:, 0]] = 1
-    return vertices - adjacency @ vertices / adjacency.sum(1, keepdim=True)
+    degree = adjacency.sum(1, keepdim=True)
+    return torch.where(degree > 0, vertices - adjacency @ vertices / degree.clamp(min=1), 0)
 
 
 def laplacian_loop(vertices, edges):
@@ -135,7 +138,8 @@ def laplacian_loop(vertices, edges):
     for i, j in edges.tolist():
         near[i].append(j)
         near[j].append(i)
-    return torch.stack([p - vertices[k].mean(0) for p, k in zip(vertices, near, strict=True)])
+    pairs = zip(vertices, near, strict=True)
+    return torch.stack([p - vertices[k].mean(0) if k else 0 * p for p, k in pairs])
 
 
 def laplacian_loss_matrix(vertices, edges):
