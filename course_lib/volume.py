@@ -68,7 +68,7 @@ def compositing_weights(
     """The share of each sample in its pixel, NeRF eq. 3.
 
     wᵢ = Tᵢ (1 - exp(-σᵢδᵢ)) with the transmittance Tᵢ = exp(-Σ_{j<i} σⱼδⱼ).
-    sigma: densities >= 0; deltas: lengths of the intervals (the last may be 1e10 or inf, "as far as
+    sigma: densities >= 0; deltas: lengths of the intervals (the last may be 1e10, "as far as
     the ray goes"). The weights are >= 0 and sum to the ray's opacity 1 - exp(-Σσδ) <= 1. Differentiable
     in sigma and deltas; any number of axes before the last.
 
@@ -113,8 +113,8 @@ def composite(
 ) -> Composite:
     """Blend the samples of a ray: Ĉ = Σ wᵢcᵢ + (1 - Σwᵢ) c_background, NeRF eq. 3.
 
-    background: a number, a colour (c,) or one per ray (*batch, c); None is black. The depth is the
-    mean distance Σwᵢtᵢ / Σwᵢ of what the ray met, 0 where it met nothing; opacity is Σwᵢ.
+    background: a colour (c,); None is black. The depth is the mean distance Σwᵢtᵢ / Σwᵢ of what the
+    ray met, 0 where it met nothing; opacity is Σwᵢ.
 
     >>> w, c = torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> composite(w, c, torch.tensor([2.0, 5.0]), background=1.0)

@@ -15,6 +15,21 @@ def _view(generator: torch.Generator, size: tuple[int, int] = (30, 40)) -> tuple
     return points, look_at(3 * eye / eye.norm()), 35.0, *size
 
 
+def _all_around(generator: torch.Generator) -> tuple:
+    """Points on all sides of a camera, behind it too, and a picture with odd sides."""
+    points, camera, focal, _, _ = _view(generator)
+    return 24 * points.repeat(5, 1) * torch.rand(30, 1, generator=generator), camera, focal, 21, 33
+
+
+def _where_it_means_something(candidate, points, camera_to_world, focal, height, width):
+    """What `project` returns; pixels of points behind the camera mean nothing and are left out."""
+    pixels, depth = candidate(points, camera_to_world, focal, height, width)
+    behind = _in_camera(points, camera_to_world)[:, 2] >= 0
+    if isinstance(pixels, Tensor) and pixels.shape == (len(points), 2):
+        pixels = pixels.masked_fill(behind[:, None], 0.0)
+    return pixels, depth
+
+
 def _in_camera(points: Tensor, camera: Tensor) -> Tensor:
     return (points - camera[:3, 3]) @ camera[:3, :3]
 
@@ -50,6 +65,55 @@ def _project_along_the_ray(points, camera_to_world, focal, height, width):
     return pixels, (points - camera_to_world[:3, 3]).norm(dim=-1)
 
 
+def _project_world_to_camera(points, camera_to_world, focal, height, width):
+    q = points @ camera_to_world[:3, :3].T + camera_to_world[:3, 3]
+    return _pinhole(q, focal, height, width)
+
+
+def _project_turned_first(points, camera_to_world, focal, height, width):
+    q = points @ camera_to_world[:3, :3] - camera_to_world[:3, 3]
+    return _pinhole(q, focal, height, width)
+
+
+def _project_added(points, camera_to_world, focal, height, width):
+    q = (points + camera_to_world[:3, 3]) @ camera_to_world[:3, :3]
+    return _pinhole(q, focal, height, width)
+
+
+def _project_not_moved(points, camera_to_world, focal, height, width):
+    return _pinhole(points @ camera_to_world[:3, :3], focal, height, width)
+
+
+def _project_forwards(points, camera_to_world, focal, height, width):
+    q = _in_camera(points, camera_to_world)
+    pixels = torch.stack([q[:, 0], -q[:, 1]], dim=-1) * focal / q[:, 2:]
+    return pixels + pixels.new_tensor([width / 2, height / 2]), q[:, 2]
+
+
+def _project_depth_sign(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels, -depth
+
+
+def _project_whole_centre(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels - pixels.new_tensor([width % 2 / 2, height % 2 / 2]), depth
+
+
+def _project_sides_exchanged(points, camera_to_world, focal, height, width):
+    return project(points, camera_to_world, focal, width, height)
+
+
+def _project_positive_depth(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels, depth.clamp(min=1e-6)
+
+
+def _project_whole_pixels(points, camera_to_world, focal, height, width):
+    pixels, depth = project(points, camera_to_world, focal, height, width)
+    return pixels.floor(), depth
+
+
 def _project_rows_first(points, camera_to_world, focal, height, width):
     pixels, depth = project(points, camera_to_world, focal, height, width)
     return pixels.flip(-1), depth
@@ -69,6 +133,26 @@ PROJECT_MISTAKES = mistakes({
     "distance along the ray": (_project_along_the_ray,
         "Your depth is the distance to the camera's position. Depth is measured along the "
         "optical axis: −z in camera axes."),
+    "camera used as world-to-camera": (_project_world_to_camera,
+        "You used `camera_to_world` as world-to-camera, Rp + t. You need the way back: Rᵀ(p − t)."),
+    "turned before moved": (_project_turned_first,
+        "You turned first and then subtracted t. First p − t, then Rᵀ: t is in world axes."),
+    "position added": (_project_added, "You added the camera's position: it is p − t."),
+    "not moved": (_project_not_moved,
+        "The camera's position does not enter: subtract t, the last *column*, before you turn."),
+    "looking forwards": (_project_forwards,
+        "You take q₃ for the depth. The camera looks along −z: what it sees has q₃ < 0, and the depth "
+        "is −q₃."),
+    "sign of the depth": (_project_depth_sign,
+        "Your pixels are right, but the depth has the wrong sign: it is −q₃."),
+    "a whole centre": (_project_whole_centre,
+        "You cut off the half of the image centre (`//`): the middle of 33 pixels is 16.5."),
+    "height and width exchanged": (_project_sides_exchanged,
+        "You exchanged height and width: x belongs to the width, y to the height."),
+    "no depth behind the camera": (_project_positive_depth,
+        "You clipped the depth. Behind the camera it is negative, and that is how others can tell."),
+    "whole pixels": (_project_whole_pixels,
+        "You rounded to whole pixels. Positions in the image are real numbers."),
     "row before column": (_project_rows_first,
         "You returned (y, x). Pixels are (x to the right, y down), in this order."),
 })
@@ -77,6 +161,7 @@ PROJECT_MISTAKES = mistakes({
 PROJECT = Exercise(
     name="project",
     reference=project,
+    call=_where_it_means_something,
     points=2,
     cases=(
         Case(
@@ -86,13 +171,15 @@ PROJECT = Exercise(
         ),
         Case("a camera that looks at the origin from anywhere", _view),
         Case("a tall image", lambda g: _view(g, (64, 16))),
+        Case("points on all sides, odd sides of the image", _all_around),
     ),
     misconceptions=PROJECT_MISTAKES,
     hints=(
         "Three steps: into camera axes, divide by the depth, into pixels.",
         "Camera axes: q = Rᵀ(p − t) with R = camera_to_world[:3, :3], t = camera_to_world[:3, 3]. "
         "The camera looks along −z, so the depth is −q₃.",
-        "x = width/2 + focal·q₁/depth and y = height/2 − focal·q₂/depth.",
+        "x and y as in the formula; `torch.stack([x, y], dim=-1)` joins them. Return the pair (pixels, "
+        'depth). Still stuck? `solution("project")`.',
     ),
 )
 

@@ -45,6 +45,16 @@ SOFT_COVERAGE_MISTAKES = mistakes({
         "You took the root: in SoftRas the **squared** distance is divided by σ."),
     "times sigma": (_coverage_multiplied,
         "You multiplied by σ. Divide: a small σ must give a sharp edge."),
+    "sigma squared": (lambda d, inside, sigma: soft_coverage(d, inside, sigma**2),
+        "You squared σ. The squared distance is divided by σ as it is."),
+    "root of sigma": (lambda d, inside, sigma: soft_coverage(d, inside, sigma**0.5),
+        "You took the root of σ. The squared distance is divided by σ as it is."),
+    "distance squared again": (lambda d, inside, sigma: soft_coverage(d.square(), inside, sigma),
+        "You squared once more: `squared_distance` is d² already."),
+    "hard": (lambda d, inside, sigma: inside.float(),
+        "That is the hard test. The coverage rises smoothly across the edge."),
+    "zero outside": (lambda d, inside, sigma: soft_coverage(d, inside, sigma) * inside,
+        "Outside, your coverage is 0: then nothing pulls a face towards a pixel."),
     "constant inside": (_coverage_gaussian,
         "Inside, your coverage is 1 everywhere: then nothing pulls an edge inwards, and on the "
         "edge it should be ½."),
@@ -68,7 +78,7 @@ SOFT_COVERAGE = Exercise(
     hints=(
         "A sigmoid of something that is positive inside and negative outside.",
         "±d²/σ, with + inside.",
-        "`torch.sigmoid(torch.where(inside, squared_distance, -squared_distance) / sigma)`",
+        '`torch.where(inside, …, …)` chooses the sign. Still stuck? `solution("soft_coverage")`.',
     ),
 )
 
@@ -83,6 +93,12 @@ UNION_MISTAKES = mistakes({
         "You added the coverages: they go beyond 1 where faces overlap."),
     "clipped sum": (lambda coverage: coverage.sum(dim=0).clamp(max=1),
         "A clipped sum stays within 1, but has no gradient where it is clipped."),
+    "mean": (lambda coverage: coverage.mean(dim=0),
+        "You averaged: a pixel that one of four faces covers is covered, not a quarter."),
+    "product of the covered": (lambda coverage: 1 - coverage.prod(dim=0),
+        "1 − Π Dⱼ is how likely *some* face leaves the pixel free. All must: Π (1 − Dⱼ)."),
+    "along the wrong axis": (lambda coverage: 1 - (1 - coverage).prod(dim=-1),
+        "You multiplied along the image. The faces lie along axis 0."),
     "maximum": (lambda coverage: coverage.amax(dim=0),
         "You took the maximum: only one face per pixel gets a gradient."),
     "product": (lambda coverage: coverage.prod(dim=0),
@@ -105,7 +121,7 @@ UNION = Exercise(
     hints=(
         "Think of the coverages as independent probabilities. When is the pixel not covered?",
         "It is free if all faces leave it free: Π (1 − Dⱼ).",
-        "`1 - (1 - coverage).prod(dim=0)`",
+        '`.prod(dim=0)` multiplies over the faces. Still stuck? `solution("union_coverage")`.',
     ),
 )
 
@@ -116,6 +132,18 @@ def _rays(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     target = 0.6 * torch.rand(6, 3, generator=generator) - 0.3
     direction = target - eye
     return eye, direction / direction.norm(dim=-1, keepdim=True)
+
+
+def _rays_within(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    eye, direction = _rays(generator)
+    return 0.2 * eye, direction
+
+
+def _skew_ray(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A ray that passes the origin at about 0.3: it closes in on a ball of 0.5 step by step."""
+    aside = 0.3 + 0.05 * torch.rand((), generator=generator)
+    eye = torch.stack([aside, torch.zeros(()), torch.tensor(2.0)])[None]
+    return eye, torch.tensor([[0.0, 0.0, -1.0]])
 
 
 def _march_restarting(sdf, origins, directions, steps):
@@ -130,6 +158,36 @@ def _march_origin_distance(sdf, origins, directions, steps):
     for _ in range(steps):
         t = t + sdf(origins)
     return t
+
+
+def _march_unsigned(sdf, origins, directions, steps):
+    return march_rays(lambda p: sdf(p).abs(), origins, directions, steps)
+
+
+def _march_forwards_only(sdf, origins, directions, steps):
+    return march_rays(lambda p: sdf(p).clamp(min=0), origins, directions, steps)
+
+
+def _march_until(least):
+    def march(sdf, origins, directions, steps):
+        t = torch.zeros_like(origins[:, 0])
+        for _ in range(steps):
+            free = sdf(origins + t[:, None] * directions)
+            if (free.abs() < least).all():
+                break
+            t = t + free
+        return t
+
+    return march
+
+
+def _march_one_less(sdf, origins, directions, steps):
+    return march_rays(sdf, origins, directions, steps - 1)
+
+
+def _march_points(sdf, origins, directions, steps):
+    t = march_rays(sdf, origins, directions, steps)
+    return origins + t[:, None] * directions
 
 
 def _march_one_more(sdf, origins, directions, steps):
@@ -150,6 +208,17 @@ MARCH_MISTAKES = mistakes({
     "always asks at the origin": (_march_origin_distance,
         "You ask the SDF at the origin each time. Ask where the ray has got to, o + t d."),
     "one step too many": (_march_one_more, "You took one step more than asked."),
+    "one step too few": (_march_one_less, "You took one step less than asked."),
+    "without sign": (_march_unsigned,
+        "You step by |s|. Inside, s is negative, and the ray must step back to the surface."),
+    "forwards only": (_march_forwards_only,
+        "You never step back. Inside, s is negative, and the ray must return to the surface."),
+    "stops early": (_march_until(1e-2),
+        "You stop as soon as all rays are near the surface. Here the number of steps is fixed."),
+    "stops a little early": (_march_until(1e-3),
+        "You stop when all rays are close to the surface. Here the number of steps is fixed."),
+    "points": (_march_points,
+        "You returned the points. Asked for are the distances t along the rays."),
     "half steps": (_march_half_steps,
         "Your steps are half as long as they may be: the whole signed distance is free."),
 })
@@ -171,12 +240,16 @@ MARCH = Exercise(
         ),
         Case("three steps towards a box", lambda g: (box(1.0), *_rays(g), 3)),
         Case("four steps towards a torus", lambda g: (torus(), *_rays(g), 4)),
+        Case("from within a ball", lambda g: (sphere(1.0), *_rays_within(g), 2)),
+        Case("one ray, until it is near", lambda g: (sphere(0.5), *_skew_ray(g), 5)),
+        Case("no step", lambda g: (sphere(1.0), *_rays(g), 0)),
     ),
     misconceptions=MARCH_MISTAKES,
     hints=(
         "Start with t = 0 for every ray.",
         "The point reached is `origins + t[:, None] * directions`.",
-        "Repeat: `t = t + sdf(point)`.",
+        "Ask the SDF there, and add what it says to t; `steps` times. Still stuck? "
+        '`solution("march_rays")`.',
     ),
 )
 

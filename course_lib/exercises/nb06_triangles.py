@@ -5,7 +5,12 @@ from torch import Tensor
 
 from course_lib.exercises.choices import choice_question
 from course_lib.exercises.exercise import Case, Exercise, mistakes
-from course_lib.rasterize import barycentric_coordinates, nearest_face, perspective_correct
+from course_lib.rasterize import (
+    barycentric_coordinates,
+    edge_function,
+    nearest_face,
+    perspective_correct,
+)
 
 
 def _triangle(generator: torch.Generator) -> Tensor:
@@ -33,10 +38,12 @@ def _barycentric_doubled(points, triangle):
     return 0.5 * barycentric_coordinates(points, triangle)
 
 
+def _barycentric_by_unsigned_area(points, triangle):
+    return barycentric_coordinates(points, triangle) * edge_function(*triangle).sign()
+
+
 def _barycentric_undivided(points, triangle):
-    a, b, c = triangle
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return barycentric_coordinates(points, triangle) * area
+    return barycentric_coordinates(points, triangle) * edge_function(*triangle)
 
 
 def _barycentric_by_distance(points, triangle):
@@ -52,6 +59,15 @@ BARYCENTRIC_MISTAKES = mistakes({
     "wrong corner": (_barycentric_reversed,
         "Your weights belong to other corners: the weight of a corner is the area spanned by "
         "the point and the **other two**."),
+    "cut off at 0": (lambda p, t: barycentric_coordinates(p, t).clamp(min=0),
+        "You cut off negative weights. Outside the triangle they tell on which side a point lies."),
+    "order of the corners": (lambda p, t: barycentric_coordinates(p, t)[:, [0, 2, 1]],
+        "You exchanged b₁ and b₂: b₁ belongs to c₁ and is the area of p, c₂, c₀."),
+    "sign": (lambda p, t: -barycentric_coordinates(p, t),
+        "All your weights have the wrong sign: walk round both triangles in the same sense."),
+    "area without sign": (_barycentric_by_unsigned_area,
+        "You divided by the area without its sign: where the corners run the other way round all "
+        "weights change their signs."),
     "half": (_barycentric_doubled,
         "Your weights sum to ½ instead of 1: you halved one area and not the other."),
     "not divided": (_barycentric_undivided,
@@ -81,7 +97,8 @@ BARYCENTRIC = Exercise(
     hints=(
         "Each weight is a ratio of two signed areas.",
         "b₀ = area(point, c₁, c₂)/area(c₀, c₁, c₂); the other two by moving on one corner.",
-        "Twice the signed area of a, b, p: (b₀ − a₀)(p₁ − a₁) − (b₁ − a₁)(p₀ − a₀).",
+        "`edge_function(a, b, p)` is twice the signed area; the factor 2 drops out of the ratios. Stack "
+        'along the last axis. Still stuck? `solution("barycentric_coordinates")`.',
     ),
 )
 
@@ -127,6 +144,8 @@ PERSPECTIVE_MISTAKES = mistakes({
         "would swim."),
     "weights do not sum to one": (_corrected_not_normalised,
         "The weights bᵢ/zᵢ do not sum to 1: multiply them by the depth z."),
+    "the other way round": (lambda b, z: perspective_correct(b, z)[::-1],
+        "You returned (depth, weights). The weights come first."),
     "inverse depth": (_corrected_inverse,
         "You returned 1/z, the quantity that is linear in the image; the depth is its inverse."),
 })
@@ -149,7 +168,8 @@ PERSPECTIVE = Exercise(
     hints=(
         "What is linear in the image is 1/z.",
         "1/z = Σ bᵢ/zᵢ.",
-        "The weights on the face are (bᵢ/zᵢ)·z.",
+        "`barycentric / depth` holds all bᵢ/zᵢ; their sum along the last axis is 1/z. Still stuck? "
+        '`solution("perspective_correct")`.',
     ),
 )
 
@@ -186,6 +206,10 @@ NEAREST_MISTAKES = mistakes({
     "no background": (_nearest_or_zero,
         "Where no face covers the pixel you say face 0. It should be −1."),
     "farthest": (_farthest, "You keep the farthest face: the depth grows away from us."),
+    "counted from 1": (lambda depth: torch.where(nearest_face(depth) >= 0, nearest_face(depth) + 1, -1),
+        "You count faces from 1. Index 0 is the first."),
+    "along the wrong axis": (lambda depth: depth.min(dim=-1).indices,
+        "You searched along the image. The faces lie along axis 0."),
     "last one wins": (_painted_in_order,
         "You let later faces paint over earlier ones, whatever their depth: that is what the "
         "z-buffer is there to prevent."),
@@ -210,7 +234,8 @@ NEAREST = Exercise(
     hints=(
         "Along which axis do the faces lie, and what is the smallest there?",
         "`depth.min(dim=0)` gives both the values and their indices.",
-        "Where the smallest value is infinite, put −1.",
+        "Where the smallest value is infinite, put −1 (`torch.where`). Still stuck? "
+        '`solution("nearest_face")`.',
     ),
 )
 

@@ -20,6 +20,21 @@ def densities(n: int, s: int, scale: float = 3.0):
     )
 
 
+def endless(n: int, s: int):
+    """The same with a last interval that goes on for ever."""
+
+    def make(g):
+        sigma, deltas = densities(n, s, 1.0)(g)
+        deltas[:, -1] = 1e10
+        return sigma, deltas
+
+    return make
+
+
+def _front_to_back(tau, before):
+    return torch.exp(-before) * (1 - torch.exp(-tau))
+
+
 def _weights(sigma, deltas, *, inclusive=False, alpha=None):
     alpha = 1 - torch.exp(-sigma * deltas) if alpha is None else alpha
     passed = torch.cumprod(1 - alpha, dim=-1)
@@ -46,6 +61,19 @@ WEIGHTS_MISTAKES = mistakes({
     "σδ for 1 − exp(−σδ)": (lambda s, d: _transmittance(s, d) * s * d,
         "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use 1 "
         "− exp(−σδ)."),
+    "grows": (lambda s, d: _front_to_back(s * d, s * d - torch.cumsum(s * d, -1)),
+        "Your transmittance grows along the ray: the exponent needs a minus sign."),
+    "across the rays": (
+        lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, 0) - s * d),
+        "Your sum runs over the rays. It runs along each ray, the last axis."),
+    "from behind": (
+        lambda s, d: _front_to_back(s * d, (s * d).flip(-1).cumsum(-1).flip(-1) - s * d),
+        "You summed what lies behind a sample. What lies before it hides it."),
+    "rolled": (lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, -1).roll(1, -1)),
+        "You rolled the sum: the whole ray's depth lands on the first sample. There it is 0."),
+    "subtracted again": (lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, -1) - s * d),
+        "You subtract σδ from a sum that contains it: where the last interval is 1e10 long, all digits "
+        "are lost. Sum the intervals before i only."),
     "normalised": (lambda s, d: F.normalize(_weights(s, d), p=1, dim=-1),
         "You made the weights sum to 1. Their sum is the ray's opacity; the rest is background."),
 })
@@ -63,6 +91,8 @@ WEIGHTS = Exercise(
         ),
         Case("thin fog", densities(3, 5)),
         Case("thick fog", densities(2, 8, 20.0)),
+        Case("a last interval without end", endless(3, 5)),
+        Case("rays in rows", lambda g: tuple(x[:, None] for x in densities(2, 4)(g))),
         Case(
             "an opaque wall",
             lambda g: (torch.tensor([0.0, 1e6, 1.0]), torch.tensor([0.5, 0.5, 1e10])),
@@ -73,7 +103,8 @@ WEIGHTS = Exercise(
     hints=(
         "First α = 1 − exp(−σδ): the share of the light that each interval stops.",
         "Tᵢ = exp(−Σ_{j<i} σⱼδⱼ): a cumulative sum that starts with 0, without the last term.",
-        "`torch.cumsum(F.pad(tau[..., :-1], (1, 0)), dim=-1)` is that sum.",
+        "`F.pad(tau[..., :-1], (1, 0))` puts the 0 in front and drops the last; `torch.cumsum` adds up. "
+        'Still stuck? `solution("compositing_weights")`.',
     ),
     gradients=True,
 )
@@ -90,21 +121,38 @@ def samples(n: int, s: int, channels: int = 3):
     return make
 
 
-def _with_background(candidate, w, c, t, background):
-    return tuple(candidate(w, c, t, background=background))
+def _with_background(candidate, weights, colors, t, background):
+    result = candidate(weights, colors, t, background=background)
+    return tuple(result) if isinstance(result, (tuple, list)) else result
 
 
 def _blend(w, c, t, background, *, rest=None, depth="mean"):
     opacity = w.sum(-1)
     rest = 1 - opacity if rest is None else rest
+    background = 0.0 if background is None else background
     color = (w[..., None] * c).sum(-2) + rest[..., None] * background
     mean = (w * t).sum(-1)
-    return color, mean / opacity.clamp(min=1e-8) if depth == "mean" else mean, opacity
+    mean = mean / opacity.clamp(min=1e-8) if depth == "mean" else mean
+    return volume.Composite(color, mean, opacity)
+
+
+def _sum(w, c):
+    return (w[..., None] * c).sum(-2)
+
+
+def _wrong(**parts):
+    """A `composite` of which some parts are changed: name -> function of (weights, colors, t, right)."""
+
+    def composite(w, c, t, *, background=None):
+        right = volume.composite(w, c, t, background=background)
+        return right._replace(**{name: part(w, c, t, right) for name, part in parts.items()})
+
+    return composite
 
 
 # fmt: off
 COMPOSITE_MISTAKES = mistakes({
-    "no background": (lambda w, c, t, *, background=None: _blend(w, c, t, 0 * background),
+    "no background": (lambda w, c, t, *, background=None: _blend(w, c, t, None),
         "What is behind is missing: add (1 − Σw) times the background."),
     "background in full": (
         lambda w, c, t, *, background=None: _blend(
@@ -117,11 +165,28 @@ COMPOSITE_MISTAKES = mistakes({
     "depth not divided": (
         lambda w, c, t, *, background=None: _blend(w, c, t, background, depth="sum"),
         "Your depth Σwt is too small where the ray is not opaque: divide by Σw (0 where it is 0)."),
+    "white by default": (
+        lambda w, c, t, *, background=None: _blend(w, c, t, 1.0 if background is None else background),
+        "Without a background you take white. `None` is black."),
+    "no default": (
+        lambda w, c, t, *, background=None: volume.composite(w, c, t, background=background + 0),
+        "`background=None` means black: add nothing then."),
+    "colour divided by the opacity": (
+        _wrong(color=lambda w, c, t, right: right.color + _sum(w, c) * (1 / w.sum(-1) - 1)[..., None]),
+        "You divided the colour by the opacity. Only the depth is a mean; the colour is a sum."),
+    "opacity the wrong way round": (_wrong(opacity=lambda w, c, t, right: 1 - right.opacity),
+        "You return 1 − Σw, what shines through. The opacity is Σw."),
+    "depth of the heaviest": (
+        _wrong(depth=lambda w, c, t, right: t.gather(-1, w.argmax(-1, keepdim=True))[..., 0]),
+        "You return the distance of the heaviest sample. Asked for is the mean Σwt / Σw."),
+    "a large guard": (_wrong(depth=lambda w, c, t, right: (w * t).sum(-1) / (w.sum(-1) + 1e-3)),
+        "What you add to Σw against division by zero changes the depth. Treat Σw = 0 apart."),
+    "a smaller guard": (_wrong(depth=lambda w, c, t, right: (w * t).sum(-1) / (w.sum(-1) + 1e-4)),
+        "What you add to Σw against division by zero is visible in the depth. Treat Σw = 0 apart."),
+    "depth of nothing": (_wrong(depth=lambda w, c, t, right: (w * t).sum(-1) / w.sum(-1)),
+        "Where a ray meets nothing you divide 0 by 0. The depth is 0 there."),
     "mean over samples": (
-        lambda w, c, t, *, background=None: (
-            (w[..., None] * c).mean(-2) + (1 - w.sum(-1))[..., None] * background,
-            *_blend(w, c, t, background)[1:],
-        ),
+        _wrong(color=lambda w, c, t, right: right.color + _sum(w, c) * (1 / w.shape[-1] - 1)),
         "Sum over the samples, do not average: the weights already are shares."),
 })
 # fmt: on
@@ -134,6 +199,7 @@ COMPOSITE = Exercise(
     cases=(
         Case("a few rays", samples(3, 5)),
         Case("long rays", samples(2, 12)),
+        Case("no background", lambda g: (*samples(3, 4)(g)[:3], None)),
         Case(
             "a ray that meets nothing",
             lambda g: (
@@ -149,7 +215,8 @@ COMPOSITE = Exercise(
     hints=(
         "The colour is a weighted sum over the samples: `(w[..., None] * colors).sum(-2)`.",
         "The weights sum to the opacity; the background has the weight 1 − opacity.",
-        "Depth: Σwt / Σw, with a guard where Σw is zero; return Composite(color, depth, opacity).",
+        "Depth: the mean of t, weighted; 0 where Σw is 0. Return Composite(color, depth, opacity). "
+        'Still stuck? `solution("composite")`.',
     ),
 )
 
@@ -181,6 +248,36 @@ def _invert(bins, cdf, u, inside=None):
     return start + share * (end - start)
 
 
+def gaps(g):
+    """Bins of weight 0 at both ends and in the midst; numbers exactly where the sum reaches an edge."""
+    edges = torch.cumsum(0.2 + torch.rand(2, 6, generator=g), -1)
+    weights = torch.tensor([[0.0, 1, 0, 1, 0], [0, 0, 2, 1, 1]])
+    return edges, weights, torch.tensor([[0.0, 0.25, 0.5, 0.75], [0.0, 0.5, 0.75, 0.9]])
+
+
+def thin_bin(g):
+    """A first bin that weighs next to nothing, and numbers that fall into it."""
+    edges = torch.cumsum(0.2 + torch.rand(2, 4, generator=g), -1)
+    return edges, torch.tensor([[1e-5, 1.0, 1.0]] * 2), torch.tensor([[1e-6, 3e-6, 0.6]] * 2)
+
+
+def _blurred(bins, weights, u):
+    """As NeRF's code: a bin lighter than 1e-5 is taken as one of weight 1."""
+    cdf = _cdf(_alive(weights))
+    right = torch.searchsorted(cdf, u, right=True).clamp(1, weights.shape[-1])
+    low, high = cdf.gather(-1, right - 1), cdf.gather(-1, right)
+    width = torch.where(high - low < 1e-5, torch.ones_like(low), high - low)
+    return _invert(bins, cdf, u, inside=(u - low) / width)
+
+
+def _left(bins, weights, u):
+    cdf = _cdf(_alive(weights))
+    left = (torch.searchsorted(cdf, u) - 1).clamp(0, weights.shape[-1] - 1)
+    low, high = cdf.gather(-1, left), cdf.gather(-1, left + 1)
+    start, end = bins.gather(-1, left), bins.gather(-1, left + 1)
+    return start + (u - low) / (high - low) * (end - start)
+
+
 # fmt: off
 INVERSE_CDF_MISTAKES = mistakes({
     "uniform": (lambda b, w, u: _invert(b, _cdf(torch.ones_like(w)), u),
@@ -193,6 +290,11 @@ INVERSE_CDF_MISTAKES = mistakes({
         "Your cumulative sum does not end at 1: divide by the sum of the weights."),
     "zero weights": (lambda b, w, u: _invert(b, _cdf(w.double()), u.double()).float(),
         "Where all weights are zero you divide 0 by 0. Take equal weights there."),
+    "left edge": (_left,
+        "Where u lies exactly on a value of the cdf, `searchsorted` takes the bin before it, which may "
+        "have weight zero: `right=True` takes the one after."),
+    "light bins taken as heavy": (_blurred,
+        "You treat bins lighter than 1e-5 as empty, as NeRF's code does. Only weight 0 is empty."),
     "distribution not inverted": (
         lambda b, w, u: _invert(b, _cdf(1 / _alive(w).clamp(min=1e-3)), u),
         "You sample most where the weights are smallest. Heavy bins get many samples."),
@@ -215,6 +317,8 @@ INVERSE_CDF = Exercise(
         ),
         Case("random histograms", histogram(4, 6, 5)),
         Case("one ray, many samples", histogram(1, 9, 20)),
+        Case("bins of weight zero, numbers on the edges", gaps),
+        Case("a bin that weighs next to nothing", thin_bin),
         Case(
             "weights that are all zero",
             lambda g: (
@@ -230,7 +334,8 @@ INVERSE_CDF = Exercise(
         "The cumulative sum of the normalised weights, with a 0 in front, belongs to the edges.",
         "`torch.searchsorted(cdf, u, right=True)` finds the edge right of each u.",
         "Inside the bin: start + (u − cdf_left)/(cdf_right − cdf_left) · (end − start).",
-        "All weights zero? `torch.where(sum > 0, weights, 1)` before anything else.",
+        "All weights zero? Replace them by ones before anything else. Still stuck? "
+        '`solution("inverse_cdf")`.',
     ),
 )
 
@@ -263,6 +368,18 @@ PSNR_MISTAKES = mistakes({
         "You averaged |a − b|; PSNR averages the squares."),
     "sum of squares": (lambda a, b: -10 * torch.log10(((a - b) ** 2).sum((-3, -2, -1))),
         "You summed the squares; take their mean over pixels and channels."),
+    "of the root": (lambda a, b: images.psnr(a, b) / 2,
+        "Exactly half the expected value: with the root of the mean square it is 20 log₁₀."),
+    "peak 255": (lambda a, b: images.psnr(a, b) + 20 * math.log10(255),
+        "You took 255 for the peak. Colours are in [0, 1] here: the peak is 1."),
+    "peak of the picture": (
+        lambda a, b: images.psnr(a, b) + 20 * torch.log10(b.amax((-3, -2, -1))),
+        "You took the brightest value of the picture for the peak. It is 1, whatever the picture."),
+    "never infinite": (lambda a, b: -10 * torch.log10(((a - b) ** 2).mean((-3, -2, -1)) + 1e-8),
+        "You add something to the mean square. Equal pictures have an infinite PSNR."),
+    "never quite infinite": (
+        lambda a, b: -10 * torch.log10(((a - b) ** 2).mean((-3, -2, -1)).clamp(min=1e-10)),
+        "You keep the mean square above zero. Equal pictures have an infinite PSNR."),
     "one number for the batch": (lambda a, b: -10 * torch.log10(((a - b) ** 2).mean()),
         "One number per picture: average over the last three axes only."),
 })
@@ -280,11 +397,13 @@ PSNR = Exercise(
         Case("a good picture", pictures(6, 5, 0.02)),
         Case("a bad picture", pictures(4, 7, 0.3)),
         Case("a batch", lambda g: tuple(torch.rand(2, 3, 4, 4, 3, generator=g))),
+        Case("equal pictures", lambda g: (torch.rand(2, 2, 3, generator=g),) * 2),
     ),
     misconceptions=PSNR_MISTAKES,
     hints=(
         "With colours in [0, 1] the peak is 1, so PSNR = 10 log₁₀(1 / MSE).",
-        "`((image - target) ** 2).mean((-3, -2, -1))` keeps the batch.",
+        "`.mean((-3, -2, -1))` is over rows, columns and channels, and keeps the batch. Still stuck? "
+        '`solution("psnr")`.',
     ),
 )
 

@@ -40,6 +40,23 @@ def _with_translation(height, width, focal, pose):
     return origins, F.normalize(directions + origins, dim=-1)
 
 
+def _times_focal(height, width, focal, pose):
+    """The picture's half sides serve as units: the centre's ray alone is right."""
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    local = torch.stack(
+        [(x - width / 2) * focal, (height / 2 - y) * focal, -torch.ones_like(x)], -1
+    )
+    return pose[:3, 3].expand(local.shape), F.normalize(local, dim=-1) @ pose[:3, :3].T
+
+
+def _centre_exchanged(height, width, focal, pose):
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    local = torch.stack(
+        [(x - height / 2) / focal, (width / 2 - y) / focal, -torch.ones_like(x)], -1
+    )
+    return pose[:3, 3].expand(local.shape), F.normalize(local, dim=-1) @ pose[:3, :3].T
+
+
 # fmt: off
 CAMERA_RAYS_MISTAKES = mistakes({
     "pixel corners": (lambda *a: _rays(*a, half=0.0),
@@ -52,6 +69,17 @@ CAMERA_RAYS_MISTAKES = mistakes({
         "The directions are right, but not of length 1. Divide by their norm."),
     "rotation transposed": (_untransposed,
         "You turned by the inverse rotation. For row vectors it is d @ R.T with R = pose[:3, :3]."),
+    "focal multiplied": (_times_focal,
+        "You multiplied by the focal length. A longer focal length sees less: divide."),
+    "columns first": (lambda h, w, f, pose: tuple(x.transpose(0, 1) for x in _rays(h, w, f, pose)),
+        "Your rays lie as (width, height). Row i comes first: (height, width, 3)."),
+    "centre exchanged": (_centre_exchanged,
+        "You exchanged height and width in the centre: x − w/2 belongs to the columns, y − h/2 to the "
+        "rows."),
+    "not turned": (lambda h, w, f, pose: (_rays(h, w, f, pose)[0], _rays(h, w, f, torch.eye(4))[1]),
+        "Your directions are still in the camera's axes: turn them by R."),
+    "origins at 0": (lambda h, w, f, pose: (0 * _rays(h, w, f, pose)[0], _rays(h, w, f, pose)[1]),
+        "All rays start at the camera's position, the last column of `camera_to_world`."),
     "translated directions": (_with_translation,
         "A direction is only rotated; the camera's position belongs to the origins."),
 })
@@ -70,7 +98,8 @@ CAMERA_RAYS = Exercise(
     hints=(
         "Start in camera axes: x to the right, y up, looking along −z.",
         "The pixel in row i, column j has its centre at (j + 0.5, i + 0.5); the axis meets (w/2, h/2).",
-        "In camera axes: ((x − w/2)/f, −(y − h/2)/f, −1). Normalise, then rotate by pose[:3, :3].",
+        "`torch.meshgrid(…, indexing='ij')` gives rows and columns, `torch.stack(…, dim=-1)` joins them. "
+        'Still stuck? `solution("camera_rays")`.',
     ),
 )
 
@@ -92,15 +121,33 @@ def _encode(x, n, *, base=math.pi, powers=None, order="paper"):
     return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
+def _encode_by_coordinate(x, n):
+    angles = x[..., None] * math.pi * 2.0 ** torch.arange(n)  # (..., d, L)
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-3)
+
+
+def _encode_in_pairs(x, n):
+    angles = x[..., None, :] * math.pi * 2.0 ** torch.arange(n)[:, None]  # (..., L, d)
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-3)
+
+
 # fmt: off
 ENCODING_MISTAKES = mistakes({
     "no π": (lambda x, n: _encode(x, n, base=1.0), "You left out π: the angles are 2ᵏ·π·x."),
-    "2π": (lambda x, n: _encode(x, n, base=2 * math.pi),
-        "Your angles are twice too large: 2ᵏπx, not 2ᵏ·2πx."),
+    "2π, or from 2¹": (lambda x, n: _encode(x, n, base=2 * math.pi),
+        "Your angles are twice too large: 2ᵏπx with k = 0 first, not 2ᵏ·2πx."),
     "k instead of 2ᵏ": (lambda x, n: _encode(x, n, powers=torch.arange(n) + 1.0),
         "The frequencies double: 2⁰, 2¹, 2², …, not 1, 2, 3, …"),
-    "from 2¹": (lambda x, n: _encode(x, n, powers=2.0 ** (torch.arange(n) + 3)),
-        "The first frequency is 2⁰ = 1, the last 2ᴸ⁻¹."),
+    "2k for 2ᵏ": (lambda x, n: _encode(x, n, powers=2.0 * torch.arange(n)),
+        "You multiplied: 2·k. The frequencies are powers, 2ᵏ: 1, 2, 4, …"),
+    "coordinate by coordinate": (_encode_by_coordinate,
+        "The numbers are right, their order is not: you go coordinate by coordinate. First comes the "
+        "frequency: the sines of all coordinates, then their cosines."),
+    "sine beside cosine": (_encode_in_pairs,
+        "The numbers are right, their order is not: for each frequency first the sines of *all* "
+        "coordinates, then their cosines; you put each cosine beside its sine."),
+    "sines only": (lambda x, n: _encode(x, n).unflatten(-1, (n, -1))[..., : x.shape[-1]].flatten(-2),
+        "The cosines are missing."),
     "cosines first": (lambda x, n: _encode(x, n, order="cosines first"),
         "Sines come before cosines."),
     "all sines first": (lambda x, n: _encode(x, n, order="all sines first"),
@@ -120,12 +167,14 @@ ENCODING = Exercise(
         Case("x = 0.5, two frequencies", lambda g: (torch.tensor([[0.5]]), 2), fixed=True),
         Case("points in space", points(4, 3, 3)),
         Case("six frequencies", points(3, 2, 6)),
+        Case("samples on rays", lambda g: (2 * torch.rand(2, 3, 3, generator=g) - 1, 2)),
     ),
     misconceptions=ENCODING_MISTAKES,
     hints=(
         "All angles at once: `x[..., None, :] * frequencies[:, None]` has the shape (…, L, d).",
         "Put sines and cosines side by side along the last axis: (…, L, 2d).",
-        "`.flatten(-2)` then runs through frequency by frequency.",
+        "`.flatten(-2)` then runs through frequency by frequency. Still stuck? "
+        '`solution("positional_encoding")`.',
     ),
     gradients=True,
 )
@@ -149,6 +198,11 @@ def _strata(near, far, u, *, cells=None, offset=0.0):
     return near[..., None] + (far - near)[..., None] * fraction
 
 
+def _with_ends(near, far, u):
+    s = u.shape[-1]
+    return _strata(near, far, torch.linspace(0, 1, s) * s - torch.arange(s) + u)
+
+
 # fmt: off
 STRATIFIED_MISTAKES = mistakes({
     "not stratified": (lambda near, far, u: near[..., None] + (far - near)[..., None] * u,
@@ -158,6 +212,14 @@ STRATIFIED_MISTAKES = mistakes({
         "You took the middle of each bin: u says where in its bin the sample lies."),
     "s - 1 bins": (lambda near, far, u: _strata(near, far, u, cells=max(1, u.shape[-1] - 1)),
         "Your last sample lies beyond far: there are s bins of width (far − near)/s, not s − 1."),
+    "evenly in 1/t": (lambda near, far, u: 1 / _strata(1 / near, 1 / far, u),
+        "Your samples are even in 1/t. The bins are equal in t itself."),
+    "ends included": (_with_ends,
+        "`linspace(0, 1, s)` has s − 1 steps. The bins start at i/s, i = 0 … s − 1."),
+    "far for the length": (lambda near, far, u: _strata(near, near + far, u),
+        "You scale by far. The range has the length far − near."),
+    "jitter not divided": (lambda near, far, u: _strata(near, far, u * u.shape[-1]),
+        "You add u to i/s: divide it by s as well, so that a sample stays in its bin."),
     "from far to near": (lambda near, far, u: _strata(far, near, u),
         "Your samples run from far to near."),
     "from zero": (lambda near, far, u: _strata(near, far, u) - near[..., None],
@@ -181,7 +243,8 @@ STRATIFIED = Exercise(
     hints=(
         "In units of bins, sample i lies at i + uᵢ.",
         "Divide by s, multiply by far − near, add near.",
-        "near and far are single numbers or one per ray: `near[..., None]` fits both.",
+        "near and far are tensors, single or one per ray: `near[..., None]` fits both. Still stuck? "
+        '`solution("stratified_positions")`.',
     ),
 )
 

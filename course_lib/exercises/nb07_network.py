@@ -74,6 +74,11 @@ QUERY_FIELD_MISTAKES = mistakes({
     "no feature layer": (
         lambda net, x, d: _query(net, x, d, late=lambda net, h, d: torch.cat([h, d], -1)),
         "You gave h itself to the colour. It goes through `network.feature` first, without ReLU."),
+    "ReLU on the feature": (
+        lambda net, x, d: _query(
+            net, x, d, late=lambda net, h, d: torch.cat([F.relu(net.feature(h)), d], -1)
+        ),
+        "You put a ReLU behind `network.feature`. It has none."),
     "colour without sigmoid": (lambda net, x, d: _query(net, x, d, rgb=lambda color: color),
         "Your colours leave [0, 1]: a sigmoid is missing."),
 })
@@ -96,7 +101,8 @@ QUERY_FIELD = Exercise(
         "Go through `network.trunk`: h = relu(layer(h)). Before layer number `network.skip` (if that is "
         "not 0) append the encoded point: `torch.cat([h, x], dim=-1)`.",
         "σ = softplus(network.density(h)[:, 0] − 1): the direction has not entered yet.",
-        "rgb = sigmoid(network.color(torch.cat([network.feature(h), d], dim=-1))).",
+        "For the colour join `network.feature(h)` and the encoded d along the last axis; then a sigmoid. "
+        'Still stuck? `solution("query_field")`.',
     ),
     gradients=True,
 )

@@ -282,7 +282,7 @@ def render(network, origins, directions, background, n_samples=16):
     sigma, color = query_field(network, points.flatten(0, 1), seen_from.flatten(0, 1))
     deltas = torch.diff(t, append=far[:, None], dim=-1)
     weights = compositing_weights(20 * sigma.view_as(t), deltas)
-    return composite(weights, color.view(*t.shape, 3), t, background=background)
+    return Composite(*composite(weights, color.view(*t.shape, 3), t, background=background))
 
 
 # %% [markdown]
