@@ -39,7 +39,7 @@ MODULATE_MISTAKES = mistakes({
 MODULATE = Exercise(
     name="modulate",
     reference=implicit_decoder.modulate,
-    gradients=("x", "scale", "shift"),
+    gradients=True,
     cases=(
         Case(
             "one channel",

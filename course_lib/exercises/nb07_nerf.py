@@ -98,7 +98,7 @@ CAMERA_RAYS = Exercise(
     hints=(
         "Start in camera axes: x to the right, y up, looking along −z.",
         "The pixel in row i, column j has its centre at (j + 0.5, i + 0.5); the axis meets (w/2, h/2).",
-        "`torch.meshgrid(…, indexing='ij')` gives rows and columns, `torch.stack(…, dim=-1)` joins them. "
+        "`torch.meshgrid(…, indexing='ij')` gives rows and columns; stack along the last axis. "
         'Still stuck? `solution("camera_rays")`.',
     ),
 )

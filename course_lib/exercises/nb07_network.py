@@ -101,7 +101,7 @@ QUERY_FIELD = Exercise(
         "Go through `network.trunk`: h = relu(layer(h)). Before layer number `network.skip` (if that is "
         "not 0) append the encoded point: `torch.cat([h, x], dim=-1)`.",
         "σ = softplus(network.density(h)[:, 0] − 1): the direction has not entered yet.",
-        "For the colour join `network.feature(h)` and the encoded d along the last axis; then a sigmoid. "
+        "For the colour join `network.feature(h)` and the encoded d (last axis); then a sigmoid. "
         'Still stuck? `solution("query_field")`.',
     ),
     gradients=True,
