@@ -178,7 +178,9 @@ def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
     edges, opposite = edges[order], opposite[order]  # the faces of one edge now stand in a row
     _, counts = torch.unique_consecutive(key, return_counts=True)
     pairs = [faces.new_empty(0, 4)]
-    for apart in range(1, int(counts.max())):  # once, in a manifold
+    # Faces `apart` places from each other in a row of k make all pairs for apart = 1 … k − 1; in a
+    # manifold k ≤ 2, and one round does it.
+    for apart in range(1, int(counts.max())):
         first = (key[apart:] == key[:-apart]).nonzero().squeeze(1)
         pairs.append(
             torch.cat([edges[first], opposite[first, None], opposite[first + apart, None]], dim=1)

@@ -36,14 +36,15 @@ def orientation(faces: Int[Tensor, "f 3"]) -> Orientation:
         torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True, return_counts=True
     )
     order = index.argsort(stable=True)
-    order = order[uses[index[order]] == 2].reshape(-1, 2)
+    order = order[uses[index[order]] == 2].reshape(-1, 2)  # (shared edges, 2): its directed edges
     left, right = face[order[:, 0]], face[order[:, 1]]
     same = (a < b)[order[:, 0]] == (a < b)[order[:, 1]]  # both run the same way: one is turned
+    # Node n is face n as it is, node n + f is face n turned: linked with the neighbour's node that fits.
     cross = torch.where(same, f, 0)
     i, j = torch.cat((left, left + f)), torch.cat((right + cross, right + f - cross))
     links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(2 * f, 2 * f))
     component = torch.from_numpy(connected_components(links, directed=False)[1]).long()
-    as_is, flipped = component[:f], component[f:]
+    as_is, flipped = component[:f], component[f:]  # equal for a face that need be both: Möbius
     size = torch.zeros(2 * f, dtype=torch.int64).index_add_(0, as_is, torch.ones_like(as_is))
     worse = (size[as_is] < size[flipped]) | ((size[as_is] == size[flipped]) & (as_is > flipped))
     two_sided = as_is != flipped

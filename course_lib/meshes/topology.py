@@ -153,13 +153,14 @@ def _cut_apart(mesh: Mesh) -> Mesh:
 
     faces = _proper(mesh.faces).cpu()
     f = len(faces)
-    _, index, _ = undirected_edges(faces)
-    order = index.argsort(stable=True)
+    _, index, _ = undirected_edges(faces)  # (3f,): of each directed edge the number of its edge
+    order = index.argsort(stable=True)  # the two directed edges of an edge now stand in a row
     follows = index[order[1:]] == index[order[:-1]]
-    one, other = order[:-1][follows], order[1:][follows]  # two directed edges at one place
-    tails = torch.arange(3 * f).reshape(3, f)  # directed edge i begins at corner i
-    heads = tails.roll(-1, dims=0).flatten()
-    same = faces.T.flatten()[one] == faces.T.flatten()[other]
+    one, other = order[:-1][follows], order[1:][follows]
+    # Directed edge i begins at corner i (of 3f) and ends at corner heads[i]. Where two faces share an
+    # edge, link the corners at each of its ends: the corners of a fan become one component.
+    heads = torch.arange(3 * f).reshape(3, f).roll(-1, dims=0).flatten()
+    same = faces.T.flatten()[one] == faces.T.flatten()[other]  # both begin at the same vertex
     i = torch.cat((one, heads[one]))
     j = torch.cat((torch.where(same, other, heads[other]), torch.where(same, heads[other], other)))
     links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(3 * f, 3 * f))

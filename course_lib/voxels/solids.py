@@ -48,6 +48,10 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     return grid
 
 
+INFINITESIMAL = 1e-200
+"""A positive number that changes no sum of float64, and yet gives a zero its sign."""
+
+
 def _column_winding(mesh: Mesh, r: int) -> Tensor:
     """The winding number at every centre, from the crossings of the lines through them along z."""
     corners = mesh.corners.detach().double()
@@ -81,7 +85,7 @@ def column_sides(flat: Tensor, faces: Tensor, at: Tensor) -> Tensor:
         d = at - p
         area = q[:, 0] * d[:, 1] - q[:, 1] * d[:, 0]
         beside = torch.where(q[:, 1] != 0, -q[:, 1], q[:, 0])  # the sign at x + ε, y + ε²
-        area = torch.where(area == 0, beside * 1e-200, area)
+        area = torch.where(area == 0, beside * INFINITESIMAL, area)
         areas.append(torch.where(forward[:, 0], area, -area))
     return torch.stack(areas, dim=1)
 
