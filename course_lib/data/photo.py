@@ -1,30 +1,32 @@
 """A picture of the student's own, made to look like those of the data set."""
 
-from io import BytesIO
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.data.pictures import read_picture
+
 MARGIN = 0.12  # empty border around the object, as a part of the picture's side
 PLAIN = 0.06  # colours this near to the corners' colour are background
+DUST = 0.05  # parts smaller than this share of the largest part are no part of the object
 
 
 def load_photo(source: str | PathLike | bytes, size: int = 64) -> Float[Tensor, "3 {size} {size}"]:
     """A picture file (or its bytes) as the networks want it: object in the middle, on white.
 
-    Any size; grey, palette, RGB or RGBA, 8 or 16 bit. The object is what is not transparent, or,
-    without transparency, what differs from a plain background (if the four corners agree); else
-    the whole picture. Colours in [0, 1]. ValueError for a file that is no picture or is damaged.
+    Any size and any kind of file that `read_picture` reads (a table is there), turned upright. The
+    object is what is not transparent, or, without transparency, what differs from a plain background
+    (if the four corners agree); else the whole picture. Specks of dust do not count. Colours in
+    [0, 1]. ValueError for a file that is no picture or is damaged.
 
     >>> load_photo("no such file.png")
     Traceback (most recent call last):
     FileNotFoundError: there is no file "no such file.png"
     """
-    rgba = _read(source)
+    rgba = read_picture(source).astype(np.float32) / 255
     rgba[..., 3] *= _foreground(rgba)
     rows, columns = (np.flatnonzero((rgba[..., 3] > 0.02).any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
@@ -34,36 +36,33 @@ def load_photo(source: str | PathLike | bytes, size: int = 64) -> Float[Tensor, 
     return _square(torch.from_numpy(white).permute(2, 0, 1), size)
 
 
-def _read(source: str | PathLike | bytes) -> np.ndarray:
-    """(h, w, 4) float32 in [0, 1]."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not isinstance(source, bytes) and not Path(source).is_file():
-        raise FileNotFoundError(f'there is no file "{source}"')
-    try:
-        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
-        image.load()
-    except UnidentifiedImageError as error:
-        raise ValueError(
-            "expected a picture (PNG, JPEG, ...), got a file of another kind"
-        ) from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"expected a whole picture, got a damaged one ({error})") from error
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bit grey
-        grey = np.asarray(image).astype(np.float32)
-        top = 65535.0 if image.mode.startswith("I") else max(1.0, float(grey.max()))
-        grey = np.clip(grey / top, 0, 1)[..., None]
-        return np.concatenate([grey.repeat(3, axis=2), np.ones_like(grey)], axis=2)
-    return np.asarray(image.convert("RGBA")).astype(np.float32) / 255
-
-
 def _foreground(rgba: np.ndarray) -> np.ndarray:
-    """1 for the object, 0 for a plain background: only if nothing is transparent already."""
-    corners = rgba[[0, 0, -1, -1], [0, -1, 0, -1], :3]
+    """1 for the object: what is not transparent, else what differs from a plain background."""
+    if (rgba[..., 3] < 0.5).any():
+        return _large_parts(rgba[..., 3] > 0.02)
+    side = max(1, min(rgba.shape[:2]) // 20)
+    patches = [
+        rgba[rows, columns, :3].reshape(-1, 3)
+        for rows in (slice(None, side), slice(-side, None))
+        for columns in (slice(None, side), slice(-side, None))
+    ]
+    corners = np.stack([np.median(patch, axis=0) for patch in patches])
     background = np.median(corners, axis=0)
-    if (rgba[..., 3] < 0.5).any() or np.abs(corners - background).max() > PLAIN:
+    noise = np.quantile(np.abs(np.concatenate(patches) - background).max(axis=1), 0.95)
+    if np.abs(corners - background).max() > PLAIN or noise > 2 * PLAIN:
         return np.ones(rgba.shape[:2], dtype=np.float32)
-    return (np.abs(rgba[..., :3] - background).max(axis=2) > PLAIN).astype(np.float32)
+    differs = np.abs(rgba[..., :3] - background).max(axis=2) > max(PLAIN, 2 * noise)
+    return _large_parts(differs)
+
+
+def _large_parts(mask: np.ndarray) -> np.ndarray:
+    """1 in the connected parts that are not small beside the largest one: dust is left out."""
+    from scipy import ndimage
+
+    parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0  # what is not in the mask
+    return (sizes >= max(1, DUST * sizes.max()))[parts].astype(np.float32)
 
 
 def _square(image: Tensor, size: int) -> Tensor:

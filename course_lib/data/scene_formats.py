@@ -1,16 +1,33 @@
-"""Readers of NeRF-synthetic, instant-ngp and LLFF folders."""
+"""Readers of NeRF-synthetic, instant-ngp, nerfstudio and LLFF folders.
 
-import json
-import math
+| what | how |
+|---|---|
+| transforms.json, transforms_<split>.json; UTF-8, with or without a byte-order mark | read |
+| fl_x, fl_y, cx, cy, w, h, camera_angle_x, camera_angle_y; per frame or for all | read |
+| k1, k2, p1, p2 of PINHOLE, RADIAL and OPENCV lenses | read |
+| other lenses (fisheye, equirectangular, orthographic, FOV, k3 and beyond) | refused |
+| train_filenames, val_filenames, test_filenames | obeyed |
+| mask_path; a folder "masks" | black becomes transparent |
+| colours multiplied with alpha | divided again, with a remark |
+| frames whose file is missing | left out, with a remark that counts them |
+| EXIF orientation | ignored, with a remark |
+| poses_bounds.npy of LLFF, images_<downscale> | read |
+| photographs of two sizes, numbers that cannot be, poses that are no rotation | refused |
+| other keys (aabb_scale, ply_file_path, depth_file_path, …) | ignored |
+"""
+
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from course_lib.cameras import from_llff
+from course_lib.data import lenses
+from course_lib.data.pictures import list_pictures
+from course_lib.data.scene_images import read_images
+from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
 from course_lib.data.scenes import Scene
 
 ENDINGS = ("", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
@@ -18,17 +35,41 @@ HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluati
 
 
 def load_blender(folder: Path | str, split: str = "train", *, downscale: int = 1) -> Scene:
-    """NeRF-synthetic: `transforms_<split>.json` beside the folders of images, ".png" left off."""
+    """NeRF-synthetic: `transforms_<split>.json` beside the folders of images, ".png" left off.
+
+    ValueError for a photograph that is in train and in another split.
+    """
+    folder = Path(folder)
     if split == "all":
         raise ValueError("NeRF-synthetic scenes have the splits train, val and test, got 'all'")
-    return _read_frames(Path(folder) / f"transforms_{split}.json", downscale)
+    path = folder / f"transforms_{split}.json"
+    content = read_json(path)
+    frames, others = read_frames(content, path), folder / "transforms_train.json"
+    if split != "train" and others.is_file():
+        trained = {frame["file_path"] for frame in read_frames(read_json(others), others)}
+        _refuse_both(trained, {frame["file_path"] for frame in frames}, path)
+    return _read_scene(content, frames, path, downscale)
 
 
 def load_transforms(path: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
-    """instant-ngp and nerfstudio: one `transforms.json`; intrinsics per frame or for all frames."""
+    """instant-ngp and nerfstudio: one `transforms.json`; intrinsics per frame or for all frames.
+
+    Splits are those listed in the file, else every eighth photograph is for testing.
+    """
     path = Path(path)
     path = path if path.is_file() else path / "transforms.json"
-    return _hold_out(_read_frames(path, downscale), split)
+    content = read_json(path)
+    frames = read_frames(content, path)
+    if split == "all" or not any(f"{name}_filenames" in content for name in ("train", "test")):
+        return hold_out(_read_scene(content, frames, path, downscale), split)
+    listed = _listed(content, split, path)
+    if split != "train":
+        _refuse_both(_listed(content, "train", path), listed, path)
+    names = {frame["file_path"] for frame in frames}
+    if unknown := sorted(listed - names):
+        raise ValueError(f"{path}: '{split}_filenames' lists {unknown[0]}, which is no frame")
+    chosen = [frame for frame in frames if frame["file_path"] in listed]
+    return _read_scene(content, chosen, path, downscale)
 
 
 def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
@@ -37,140 +78,123 @@ def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> 
     The folder images_<downscale>, where there is one, is used instead of shrinking.
     """
     folder = Path(folder)
-    small = folder / f"images_{downscale}"
+    small, table = folder / f"images_{downscale}", folder / "poses_bounds.npy"
     ready = downscale > 1 and small.is_dir()
-    paths = sorted(
-        path
-        for path in (small if ready else folder / "images").glob("*")
-        if path.suffix in ENDINGS[1:]
-    )
-    rows = torch.from_numpy(np.load(folder / "poses_bounds.npy")).float()
-    if rows.ndim != 2 or rows.shape[1] != 17:
-        raise ValueError(f"expected poses_bounds.npy of shape (n, 17), got {tuple(rows.shape)}")
-    if len(paths) != len(rows):
-        raise ValueError(f"{len(rows)} poses, but {len(paths)} images in {folder}")
-    poses, sizes, bounds = from_llff(rows)
-    images = _read_images(paths, 1 if ready else downscale)
-    scale = images.shape[1] / sizes[:, :1]  # the focal length is for the full photographs
-    h, w = images.shape[1:3]
-    center = torch.tensor([w / 2, h / 2]).expand(len(rows), 2)
-    intrinsics = torch.cat([(sizes[:, 2:] * scale).expand(-1, 2), center], dim=-1)
+    paths = list_pictures(small if ready else folder / "images")
+    poses, sizes, bounds = from_llff(_rows(table))
+    if len(paths) != len(poses):
+        raise ValueError(f"{table}: {len(poses)} poses, but {len(paths)} images in {folder}")
+    for i, name in enumerate(path.name for path in paths):
+        check_pose(poses[i], f"{table}: the pose of {name}")
+    if not bool((sizes > 0).all()) or not bool(
+        ((bounds[:, 0] > 0) & (bounds[:, 0] < bounds[:, 1])).all()
+    ):
+        raise ValueError(
+            f"{table}: expected positive sizes and focal lengths, and depths 0 < near < far, "
+            f"got {sizes[0].tolist()} and {bounds[0].tolist()} in the first row"
+        )
+    shrink = 1 if ready else downscale
+    images, size = read_images(paths, shrink, _masks(folder, paths, [None] * len(paths)))
+    lens = [{"h": h, "w": w, "fl_x": f} for h, w, f in sizes.tolist()]
+    intrinsics = torch.tensor([lenses.intrinsics(one, size, table) for one in lens]) / shrink
     near, far = 0.9 * bounds.min().item(), 1.1 * bounds.max().item()
     names = tuple(path.name for path in paths)
-    lens = torch.zeros(len(rows), 4)
-    return _hold_out(Scene(images, poses, intrinsics, lens, names, near, far), split)
+    scene = Scene(images, poses, intrinsics, torch.zeros(len(paths), 4), names, near, far)
+    return hold_out(scene, split)
 
 
-def _hold_out(scene: Scene, split: str) -> Scene:
+def hold_out(scene: Scene, split: str) -> Scene:
+    """Every eighth photograph for "val" and "test", the others for "train"; ValueError if none."""
     if split == "all":
         return scene
     test = range(0, len(scene), HOLD_OUT)
-    return scene.select([i for i in range(len(scene)) if (i in test) == (split != "train")])
+    chosen = [i for i in range(len(scene)) if (i in test) == (split != "train")]
+    if not chosen:
+        raise ValueError(
+            f"the split {split!r} is empty: of {len(scene)} photograph(s) every {HOLD_OUT}th is for "
+            "testing; load_scene(folder, 'all') gives all"
+        )
+    return scene.select(chosen)
 
 
-def _read_frames(path: Path, downscale: int) -> Scene:
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    frames = content.get("frames")
-    if not frames:
-        raise ValueError(f"{path} has no 'frames'")
-    paths = [_image_path(path.parent, frame) for frame in frames]
-    images = _read_images(paths, downscale)
-    size = (images.shape[1] * downscale, images.shape[2] * downscale)
-    lenses = [{**content, **frame} for frame in frames]  # a frame's own values win
-    intrinsics = torch.tensor([_intrinsics(lens, size, path) for lens in lenses]) / downscale
-    distortion = torch.tensor([_distortion(lens, path) for lens in lenses])
-    poses = torch.stack([_pose(frame, path) for frame in frames])
+def _rows(path: Path) -> torch.Tensor:
+    try:
+        rows = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float64))
+    except Exception as error:  # numpy raises whatever the bytes lead it to
+        raise ValueError(f"{path}: expected an array of numbers ({error})") from None
+    if rows.ndim != 2 or rows.shape[1] != 17 or len(rows) == 0:
+        raise ValueError(f"{path}: expected shape (n, 17), got {tuple(rows.shape)}")
+    if not bool(rows.isfinite().all()):
+        bad = int((~rows.isfinite()).any(1).nonzero()[0])
+        raise ValueError(f"{path}: expected finite numbers, got NaN or infinity in row {bad}")
+    return rows.float()
+
+
+def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: int) -> Scene:
+    found = [(frame, image) for frame in frames if (image := _image_path(path.parent, frame))]
+    if not found:
+        raise FileNotFoundError(
+            f"{path}: no image {path.parent / frames[0]['file_path'] if frames else ''} (also tried "
+            f"{', '.join(ENDINGS[1:])}); was the dataset unpacked whole?"
+        )
+    if len(found) < len(frames):
+        missing = next(
+            frame["file_path"] for frame in frames if not _image_path(path.parent, frame)
+        )
+        warnings.warn(
+            f"{path}: {len(frames) - len(found)} of {len(frames)} photographs are missing "
+            f"({missing}, …) and left out",
+            UserWarning,
+            stacklevel=4,
+        )
+    frames, paths = [frame for frame, _ in found], [image for _, image in found]
+    masks = _masks(path.parent, paths, [frame.get("mask_path") for frame in frames])
+    images, size = read_images(paths, downscale, masks)
+    lens = [{**content, **frame} for frame in frames]  # a frame's own values win
+    distortion = torch.tensor([lenses.distortion(one, path) for one in lens])
+    intrinsics = torch.tensor([lenses.intrinsics(one, size, path) for one in lens]) / downscale
+    poses = torch.stack([pose(frame, path) for frame in frames])
     return Scene(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
 
 
-def _image_path(folder: Path, frame: dict[str, Any]) -> Path:
-    if "file_path" not in frame:
-        raise ValueError(f"a frame has no 'file_path', only {', '.join(sorted(frame))}")
+def _image_path(folder: Path, frame: dict[str, Any]) -> Path | None:
     candidates = [folder / (frame["file_path"] + ending) for ending in ENDINGS]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise FileNotFoundError(
-        f"no image {candidates[0]} (also tried {', '.join(ENDINGS[1:])}); "
-        "was the dataset unpacked whole?"
-    )
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def _pose(frame: dict[str, Any], path: Path) -> Float[Tensor, "4 4"]:
-    matrix = torch.tensor(frame.get("transform_matrix", ()), dtype=torch.float64)
-    if matrix.shape not in ((4, 4), (3, 4)):
-        raise ValueError(
-            f"{path}: expected a 4x4 'transform_matrix', got shape {tuple(matrix.shape)}"
+def _masks(folder: Path, paths: list[Path], named: list) -> list[Path | None]:
+    """The mask of each photograph: the one named in its frame, else one in the folder "masks"."""
+    found: list[Path | None] = []
+    for path, name in zip(paths, named, strict=True):
+        options = [f"masks/{path.stem}.png", f"masks/{path.name}.png", f"masks/{path.name}"]
+        if name:
+            options = [plain_name(str(name))]
+        mask = next((folder / option for option in options if (folder / option).is_file()), None)
+        if name and mask is None:
+            raise ValueError(f"{folder / options[0]} is missing: the mask of {path.name}")
+        found.append(mask)
+    without = found.count(None)
+    if 0 < without < len(found):
+        warnings.warn(
+            f"{folder}: {without} of {len(found)} photographs have no mask and are taken whole",
+            UserWarning,
+            stacklevel=5,
         )
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3] = matrix[:3]
-    error = (pose[:3, :3].T @ pose[:3, :3] - torch.eye(3)).abs().max().item()
-    if not error < 1e-2 or torch.det(pose[:3, :3]) < 0:
+    return found
+
+
+def _listed(content: dict[str, Any], split: str, path: Path) -> set[str]:
+    names = content.get(f"{split}_filenames")
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise ValueError(
-            f"{path}: the pose of {frame['file_path']} is not a rotation (error {error:.2g}): "
-            "expected camera-to-world in OpenGL axes"
+            f"{path}: the split {split!r} is empty: expected names in '{split}_filenames', "
+            f"got {names!r}"
         )
-    return pose.float()
+    return {plain_name(name) for name in names}
 
 
-def _intrinsics(lens: dict[str, Any], size: tuple[int, int], path: Path) -> list[float]:
-    """fx, fy, cx, cy for images of `size`, whatever size they were calibrated at."""
-    height, width = size
-    given_w, given_h = lens.get("w", width), lens.get("h", height)
-    if abs(given_w / given_h - width / height) > 0.02 * width / height:
-        raise ValueError(f"{path}: calibrated at {given_w}x{given_h}, images are {width}x{height}")
-    if "fl_x" in lens:
-        fx = float(lens["fl_x"])
-    elif "camera_angle_x" in lens:
-        fx = given_w / (2 * math.tan(lens["camera_angle_x"] / 2))
-    else:
-        raise ValueError(f"{path}: found neither 'fl_x' nor 'camera_angle_x', so no focal length")
-    fy = float(lens.get("fl_y", fx))
-    cx, cy = lens.get("cx", given_w / 2), lens.get("cy", given_h / 2)
-    sx, sy = width / given_w, height / given_h
-    return [fx * sx, fy * sy, cx * sx, cy * sy]
-
-
-def _distortion(lens: dict[str, Any], path: Path) -> list[float]:
-    if lens.get("is_fisheye") or "FISHEYE" in str(lens.get("camera_model", "")).upper():
+def _refuse_both(train: set[str], other: set[str], path: Path) -> None:
+    if both := sorted(train & other):
         raise ValueError(
-            f"{path}: fisheye lenses are not modelled; undistort the photographs first, "
-            "for instance with COLMAP's image_undistorter"
+            f"{path}: {len(both)} photograph(s) are for training and for testing ({both[0]}, …)"
         )
-    if abs(lens.get("k3", 0.0)) + abs(lens.get("k4", 0.0)) > 1e-6:
-        raise ValueError(
-            f"{path}: distortion beyond k1, k2, p1, p2 is not modelled: undistort first"
-        )
-    return [float(lens.get(key, 0.0)) for key in ("k1", "k2", "p1", "p2")]
-
-
-def _read_images(paths: list[Path], downscale: int) -> UInt8[Tensor, "n h w 4"]:
-    if downscale < 1:
-        raise ValueError(f"expected downscale >= 1, got {downscale}")
-    images, first = [], None
-    for path in paths:
-        image = _read_image(path, downscale)
-        first = image.shape if first is None else first
-        if image.shape != first:
-            raise ValueError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} where {paths[0].name} is "
-                f"{first[1]}x{first[0]}: photographs of one size are expected"
-            )
-        images.append(image)
-    return torch.stack(images)
-
-
-def _read_image(path: Path, downscale: int) -> UInt8[Tensor, "h w 4"]:
-    from PIL import Image
-
-    with Image.open(path) as file:
-        rgba = torch.from_numpy(np.array(file.convert("RGBA")))
-    if downscale == 1:
-        return rgba
-    x = rgba.permute(2, 0, 1).float() / 255  # (4, h, w)
-    x = torch.cat([x[:3] * x[3:], x[3:]])  # average what is seen, not what transparency hides
-    x = torch.nn.functional.avg_pool2d(x, downscale)
-    x = torch.cat([x[:3] / x[3:].clamp(min=1e-6), x[3:]])
-    return (x * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()

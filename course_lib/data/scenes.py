@@ -1,8 +1,8 @@
 """Photographs with known cameras: what a radiance field is trained on, and the formats it comes in.
 
-`load_scene(folder)` recognises NeRF-synthetic (`transforms_train.json`, Blender), instant-ngp
-(`transforms.json`) and LLFF (`poses_bounds.npy`). Cameras are camera-to-world in OpenGL axes, pixels
-have their centres at +0.5; see `course_lib.cameras`.
+`load_scene(folder)` recognises NeRF-synthetic (`transforms_train.json`, Blender), instant-ngp and
+nerfstudio (`transforms.json`), LLFF (`poses_bounds.npy`) and COLMAP's models (`sparse/0`).
+Cameras are camera-to-world in OpenGL axes, pixels have their centres at +0.5; see `course_lib.cameras`.
 """
 
 from collections.abc import Sequence
@@ -122,9 +122,10 @@ def load_scene(
 
     The layout is recognised by its files. `downscale` shrinks the photographs by a whole factor.
     Without separate files for the splits every eighth photograph is for testing.
-    Raises FileNotFoundError or ValueError that say what was looked for.
+    Raises FileNotFoundError or ValueError that say what was looked for. What is read, refused and
+    ignored of each format: the tables in `scene_formats` and `colmap_model`.
     """
-    from course_lib.data import scene_formats
+    from course_lib.data import colmap_model, scene_formats
 
     folder = asset("scene/transforms_train.json").parent if folder is None else Path(folder)
     if split not in SPLITS:
@@ -137,7 +138,9 @@ def load_scene(
         return scene_formats.load_blender(folder, split, downscale=downscale)
     if (folder / "poses_bounds.npy").exists():
         return scene_formats.load_llff(folder, split, downscale=downscale)
+    if colmap_model.find_model(folder):
+        return colmap_model.load_colmap(folder, split, downscale=downscale)
     raise FileNotFoundError(
         f"{folder} has none of transforms_train.json (NeRF-synthetic), transforms.json (instant-ngp), "
-        "poses_bounds.npy (LLFF)"
+        "poses_bounds.npy (LLFF), sparse/0/cameras.bin or .txt (COLMAP)"
     )

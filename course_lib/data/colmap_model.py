@@ -1,0 +1,202 @@
+"""COLMAP's sparse models: cameras and images, as text or binary, beside the folder of photographs.
+
+| what | how |
+|---|---|
+| cameras and images, .bin or .txt, in sparse/0, sparse or colmap/sparse/0 | read |
+| SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV | read |
+| FULL_OPENCV, fisheye, FOV and all other lenses | refused by name |
+| photographs of several sizes | refused |
+| 3D points, tracks, rigs and frames | ignored |
+
+COLMAP's poses are world-to-camera with y down and z forwards (qw, qx, qy, qz, t); see
+https://colmap.github.io/format.html.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from course_lib.data.scene_formats import hold_out
+from course_lib.data.scene_images import read_images
+from course_lib.data.scene_json import check_pose
+from course_lib.data.scenes import Scene
+
+FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0")
+LENSES = {  # number in binary files -> name, where each parameter goes
+    0: ("SIMPLE_PINHOLE", "f cx cy"),
+    1: ("PINHOLE", "fx fy cx cy"),
+    2: ("SIMPLE_RADIAL", "f cx cy k1"),
+    3: ("RADIAL", "f cx cy k1 k2"),
+    4: ("OPENCV", "fx fy cx cy k1 k2 p1 p2"),
+}
+
+
+class Lens(NamedTuple):
+    """A camera: what COLMAP calls one."""
+
+    size: tuple[int, int]
+    intrinsics: list[float]
+    distortion: list[float]
+
+
+class View(NamedTuple):
+    """An image: its name, its camera and where it was taken (quaternion and translation)."""
+
+    name: str
+    camera: int
+    pose: list[float]
+
+
+def find_model(folder: Path) -> Path | None:
+    """The folder of the model, or None."""
+    places = [folder / name for name in FOLDERS]
+    return next(
+        (p for p in places for end in (".bin", ".txt") if (p / f"cameras{end}").is_file()), None
+    )
+
+
+def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
+    """The photographs of a COLMAP model, sorted by name; every eighth one is for testing.
+
+    The world keeps COLMAP's axes and scale, which are arbitrary.
+    """
+    folder = Path(folder)
+    model = find_model(folder)
+    if model is None:
+        raise FileNotFoundError(f"{folder} has no cameras.bin or cameras.txt in {FOLDERS}")
+    lenses, views = _read_model(model)
+    if not views:
+        raise ValueError(f"{model}: expected registered images, got none")
+    views = sorted(views, key=lambda view: view.name)
+    paths = [_photograph(folder, view.name, model) for view in views]
+    images, size = read_images(paths, downscale)
+    for view in views:
+        if view.camera not in lenses:
+            raise ValueError(f"{model}: {view.name} has camera {view.camera}, which is not listed")
+        if lenses[view.camera].size != size:
+            h, w = lenses[view.camera].size
+            raise ValueError(
+                f"{model}: {view.name} was calibrated at {w}x{h}, images are {size[1]}x{size[0]}"
+            )
+    used = [lenses[view.camera] for view in views]
+    poses = torch.stack([_pose(view, model) for view in views])
+    intrinsics = torch.tensor([lens.intrinsics for lens in used]) / downscale
+    distortion = torch.tensor([lens.distortion for lens in used])
+    names = tuple(path.name for path in paths)
+    return hold_out(Scene(images, poses, intrinsics, distortion, names), split)
+
+
+def _photograph(folder: Path, name: str, model: Path) -> Path:
+    for place in (folder / "images", folder):
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(f"{model} names {name}, but there is no {folder / 'images' / name}")
+
+
+def _pose(view: View, model: Path) -> Float[Tensor, "4 4"]:
+    """Camera-to-world in OpenGL axes: the inverse, with y and z turned."""
+    what = f"{model}: the pose of {view.name}"
+    q = torch.tensor(view.pose[:4], dtype=torch.float64)
+    if not 0.99 < float(q.norm()) < 1.01:
+        raise ValueError(f"{what} has no unit quaternion: {q.tolist()}")
+    w, x, y, z = (q / q.norm()).tolist()
+    rotation = torch.tensor(  # world to camera
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ],
+        dtype=torch.float64,
+    )
+    matrix = torch.eye(4, dtype=torch.float64)
+    turn = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
+    matrix[:3, :3] = rotation.T * turn
+    matrix[:3, 3] = -rotation.T @ torch.tensor(view.pose[4:7], dtype=torch.float64)
+    return check_pose(matrix, what)
+
+
+def _lens(model: str, size: tuple[int, int], values: list[float]) -> Lens:
+    names = next((names for name, names in LENSES.values() if name == model), None)
+    if names is None:
+        known = ", ".join(name for name, _ in LENSES.values())
+        raise ValueError(f"{model} lenses are not modelled ({known} are): undistort first")
+    if len(values) != len(names.split()):
+        raise ValueError(f"expected the parameters {names} of {model}, got {values}")
+    found = dict(zip(names.split(), values, strict=True))
+    fx, fy = found.get("fx", found.get("f", 0.0)), found.get("fy", found.get("f", 0.0))
+    finite = all(abs(value) < 1e30 for value in values)
+    if not finite or min(fx, fy, *size) <= 0:
+        raise ValueError(f"expected positive sizes and focal lengths, got {size} and {values}")
+    lens = [found.get(key, 0.0) for key in ("k1", "k2", "p1", "p2")]
+    return Lens(size, [fx, fy, found["cx"], found["cy"]], lens)
+
+
+def _read_model(model: Path) -> tuple[dict[int, Lens], list[View]]:
+    binary = (model / "cameras.bin").is_file()
+    cameras, images = (_binary_cameras, _binary_images) if binary else (_text_cameras, _text_images)
+    found: list = []
+    for name, reader in (("cameras", cameras), ("images", images)):
+        path = model / f"{name}{'.bin' if binary else '.txt'}"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing")
+        try:
+            found.append(list(reader(path)))
+        except (ValueError, IndexError, struct.error) as error:
+            raise ValueError(f"{path}: {error}") from None
+    return dict(found[0]), found[1]
+
+
+def _text_lines(path: Path) -> list[str]:
+    lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def _text_cameras(path: Path) -> Iterator[tuple[int, Lens]]:
+    for line in filter(str.strip, _text_lines(path)):
+        words = line.split()
+        if len(words) < 5:
+            raise ValueError(f"expected id, model, width, height, parameters, got '{line[:60]}'")
+        size = (int(words[3]), int(words[2]))
+        yield int(words[0]), _lens(words[1], size, [float(word) for word in words[4:]])
+
+
+def _text_images(path: Path) -> Iterator[View]:
+    """Two lines each: the pose and the name, then the 2D points (perhaps an empty line)."""
+    lines = _text_lines(path)
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    for line in lines[::2]:
+        words = line.split(maxsplit=9)
+        if words and len(words) < 10:
+            raise ValueError(f"expected id, qw … tz, camera, name, got '{line[:60]}'")
+        if words:
+            yield View(words[9].strip(), int(words[8]), [float(word) for word in words[1:8]])
+
+
+def _binary_cameras(path: Path) -> Iterator[tuple[int, Lens]]:
+    data, at = path.read_bytes(), 8
+    for _ in range(struct.unpack_from("<Q", data)[0]):
+        number, model, w, h = struct.unpack_from("<iiQQ", data, at)
+        if model not in LENSES:
+            raise ValueError(f"lens model {model} is not modelled (0 to 4 are): undistort first")
+        name, names = LENSES[model]
+        values = struct.unpack_from(f"<{len(names.split())}d", data, at + 24)
+        at += 24 + 8 * len(values)
+        yield number, _lens(name, (h, w), list(values))
+
+
+def _binary_images(path: Path) -> Iterator[View]:
+    data, at = path.read_bytes(), 8
+    for _ in range(struct.unpack_from("<Q", data)[0]):
+        _, *pose, camera = struct.unpack_from("<i7di", data, at)
+        end = data.index(b"\0", at + 64)
+        name = data[at + 64 : end].decode("utf-8")
+        at = end + 9 + 24 * struct.unpack_from("<Q", data, end + 1)[0]
+        if at > len(data):
+            raise ValueError(f"cut short in the points of {name}")
+        yield View(name, camera, pose)

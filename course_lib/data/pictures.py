@@ -1,0 +1,94 @@
+"""The one reader of pictures: whatever a camera or a program wrote becomes 8-bit RGBA."""
+
+import warnings
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+ORIENTATION = 0x0112  # the EXIF tag: 1 is upright as stored
+GREY_16 = 257  # 65535 / 255
+
+
+def read_picture(
+    source: str | PathLike | bytes, *, upright: bool = True
+) -> UInt8[np.ndarray, "h w 4"]:
+    """A picture file (or its bytes) as straight RGBA, alpha 255 where the file has none.
+
+    | what | how |
+    |---|---|
+    | 8-bit grey, palette, RGB, with or without alpha; CMYK, YCbCr | read |
+    | grey of 16 bit | read: 65535 is white |
+    | grey of floats in [0, 1] | read: 1 is white; other values and NaN are refused |
+    | grey of 32-bit whole numbers beyond 65535, negative numbers | refused |
+    | EXIF orientation | obeyed; not with `upright=False`: cameras are calibrated on stored pixels |
+    | several pictures in a file | the first |
+    | colour profiles | ignored |
+    | damaged files, files of another kind, "._" files of a Mac | refused |
+
+    ValueError names the file; FileNotFoundError where there is none.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise FileNotFoundError(f'there is no file "{source}"')
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata that nobody reads
+            image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+            image.load()
+            if upright:
+                image = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"{name}: expected a picture (PNG, JPEG, ...), got a file of another kind"
+        ) from error
+    except Exception as error:  # PIL's parsers raise whatever the bytes lead them to
+        raise ValueError(
+            f"{name}: expected a whole picture, got a damaged one ({error})"
+        ) from error
+    try:
+        return _as_rgba(image)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def stored_turned(path: Path) -> bool:
+    """Whether the file's EXIF data say that the stored pixels are not upright."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(ORIENTATION, 1) != 1
+    except Exception:  # broken EXIF data turn nothing
+        return False
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder, sorted by name; hidden files ("._a.jpg" of a Mac) do not count."""
+    return sorted(
+        path
+        for path in folder.glob("*")
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+    )
+
+
+def _as_rgba(image) -> UInt8[np.ndarray, "h w 4"]:
+    if not image.mode.startswith(("I", "F")):
+        straight = image if image.mode in ("1", "L", "LA", "P", "PA", "La", "RGBa") else None
+        if straight is None and image.mode not in ("RGB", "RGBA"):
+            image = image.convert("RGB")  # CMYK, YCbCr, LAB, HSV
+        return np.array(image.convert("RGBA"))
+    grey = np.asarray(image).astype(np.float64)
+    low, high = grey.min(), grey.max()
+    top = 1.0 if image.mode.startswith("F") else 65535.0
+    if not (low >= 0 and high <= top):  # NaN fails both
+        raise ValueError(
+            f"expected grey values from 0 to {top:g}, got {low:g} to {high:g}: scale them first"
+        )
+    byte = np.rint(grey * 255 if top == 1.0 else grey / GREY_16).astype(np.uint8)[..., None]
+    return np.concatenate([byte.repeat(3, axis=2), np.full_like(byte, 255)], axis=2)

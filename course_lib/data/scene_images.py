@@ -1,0 +1,100 @@
+"""The photographs of a scene: one size, masks, alpha, shrinking."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from course_lib.data.pictures import read_picture, stored_turned
+
+SURE = 20  # half-transparent pixels that would be brighter than their alpha, were it straight
+
+
+def read_images(
+    paths: Sequence[Path], downscale: int, masks: Sequence[Path | None] | None = None
+) -> tuple[UInt8[Tensor, "n h w 4"], tuple[int, int]]:
+    """The photographs, shrunk by a whole factor, and their (height, width) before.
+
+    Pixels that do not fill a block of downscale² are cut off at the right and at the bottom. What a
+    mask shows in black becomes transparent. The pixels are taken as they are stored: that is what
+    cameras are calibrated on; a warning counts those whose EXIF data say "turned".
+    """
+    if downscale < 1:
+        raise ValueError(f"expected downscale >= 1, got {downscale}")
+    images: list[Tensor] = []
+    size = (0, 0)
+    for path, mask in zip(paths, masks or [None] * len(paths), strict=True):
+        rgba = read_picture(path, upright=False)
+        if images and rgba.shape[:2] != size:
+            raise ValueError(
+                f"{path} is {rgba.shape[1]}x{rgba.shape[0]} where {paths[0].name} is "
+                f"{size[1]}x{size[0]}: photographs of one size are expected"
+            )
+        size = rgba.shape[:2]
+        if min(size) < downscale:
+            raise ValueError(f"{path}: {size[1]}x{size[0]} pixels cannot be shrunk by {downscale}")
+        if mask is not None:
+            rgba[..., 3] *= read_mask(mask, size)
+        images.append(torch.from_numpy(rgba))
+    _say_turned(paths)
+    return torch.stack([_shrink(x, downscale) for x in straight(torch.stack(images))]), size
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """True where a mask is white (or not 0, if it holds nothing beyond 1)."""
+    rgba = read_picture(path, upright=False)
+    if rgba.shape[:2] != size:
+        raise ValueError(
+            f"{path}: expected a mask of {size[1]}x{size[0]} pixels, as its photograph, "
+            f"got {rgba.shape[1]}x{rgba.shape[0]}"
+        )
+    value = rgba[..., :3].max(axis=2)
+    return (value > (127 if value.max() > 1 else 0)) & (rgba[..., 3] > 127)
+
+
+def straight(images: UInt8[Tensor, "n h w 4"]) -> UInt8[Tensor, "n h w 4"]:
+    """Colours divided by alpha where they give themselves away as multiplied with it.
+
+    In such photographs no colour exceeds its alpha; straight ones would do so in many
+    half-transparent pixels, if they were as bright there as where they are opaque.
+    """
+    color, alpha = images[..., :3].amax(-1), images[..., 3]
+    soft, opaque = (alpha > 0) & (alpha < 255), alpha == 255
+    if not bool(soft.any()) or not bool(opaque.any()) or bool((color > alpha + 1)[soft].any()):
+        return images
+    expected = (color[opaque].double() > alpha[soft].double().median() + 1).double().mean()
+    if expected * int(soft.sum()) < SURE:
+        return images
+    warnings.warn(
+        "the colours were multiplied with alpha (none exceeds it) and are divided by it again",
+        UserWarning,
+        stacklevel=4,
+    )
+    divided = images[..., :3].float() * (255 / alpha.clamp(min=1).float())[..., None]
+    rgb = divided.round().clamp(max=255).to(torch.uint8)
+    return torch.cat([rgb, images[..., 3:]], dim=-1)
+
+
+def _shrink(rgba: UInt8[Tensor, "h w 4"], downscale: int) -> UInt8[Tensor, "y x 4"]:
+    if downscale == 1:
+        return rgba
+    x = rgba.permute(2, 0, 1).float() / 255  # (4, h, w)
+    x = torch.cat([x[:3] * x[3:], x[3:]])  # average what is seen, not what transparency hides
+    x = torch.nn.functional.avg_pool2d(x, downscale)
+    x = torch.cat([x[:3] / x[3:].clamp(min=1e-6), x[3:]])
+    return (x * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
+def _say_turned(paths: Sequence[Path]) -> None:
+    turned = [path.name for path in paths if stored_turned(path)]
+    if turned:
+        warnings.warn(
+            f"EXIF data say that {len(turned)} of {len(paths)} photographs ({turned[0]}, …) are "
+            "turned; they are taken as stored, as calibration programs do",
+            UserWarning,
+            stacklevel=4,
+        )

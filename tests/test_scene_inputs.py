@@ -1,0 +1,277 @@
+"""Scenes as people have them: read rightly, or refused with the file and the reason."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from course_lib.cameras import look_at, to_llff
+from course_lib.data.scenes import load_scene
+
+LENS = {"fl_x": 20.0, "fl_y": 20.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12}
+POSE = look_at([1.0, 2.0, 3.0])
+
+
+def picture(path, height=12, width=16, value=100, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((height, width, 3), value, np.uint8)).save(path, **options)
+
+
+def frames(*names, **more):
+    return [{"file_path": name, "transform_matrix": POSE.tolist(), **more} for name in names]
+
+
+def scene(folder, split="all", names=("images/a.png",), *, downscale=1, **content):
+    for name in names:
+        picture(folder / name)
+    everything = {**LENS, "frames": frames(*names), **content}
+    (folder / "transforms.json").write_text(json.dumps(everything))
+    return load_scene(folder, split, downscale=downscale)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"camera_model": "OPENCV_FISHEYE"}, "OPENCV_FISHEYE"),
+        ({"camera_model": "EQUIRECTANGULAR"}, "EQUIRECTANGULAR"),
+        ({"camera_model": "ORTHOPHOTO"}, "ORTHOPHOTO"),
+        ({"camera_model": "FOV"}, "FOV"),
+        ({"camera_model": "THIN_PRISM_FISHEYE"}, "THIN_PRISM"),
+        ({"is_latlong": True}, "equirectangular"),
+        ({"orthographic": True}, "orthographic"),
+        ({"k5": 0.1}, "k5"),
+        ({"k3": 0.1, "k4": -0.1}, "k3, k4"),
+        ({"distortion_params": [0.1, 0, 0.2, 0, 0, 0]}, "k3"),
+        ({"distortion_params": 3}, "six"),
+        ({"fl_x": -20.0}, "fl_x"),
+        ({"fl_y": 0}, "fl_y"),
+        ({"h": 0}, "'h' > 0"),
+        ({"cx": float("inf")}, "cx"),
+        ({"cx": 0, "cy": 0}, "inside"),
+        ({"p1": "0.1"}, "p1"),
+        ({"fl_x": True}, "fl_x"),
+        ({"frames": {}}, "no 'frames'"),
+        ({"frames": [3]}, "frame 0"),
+        ({"frames": frames("images/a.png", "./images/a.png")}, "listed twice"),
+        ({"frames": frames("images/a.png", transform_matrix=[[1, 2], [3]])}, "images/a.png"),
+        ({"frames": frames("images/a.png", transform_matrix="x")}, "of numbers"),
+        ({"frames": frames("images/a.png", transform_matrix=[[0.0] * 4] * 4)}, "not a rotation"),
+        ({"frames": frames("images/a.png", mask_path="no.png")}, "the mask of a.png"),
+    ],
+)
+def test_what_is_not_modelled_or_cannot_be_is_refused_with_the_file(tmp_path, content, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        scene(tmp_path, **content)
+    assert "transforms.json" in str(caught.value) or "no.png" in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("camera_angle_x", 400.0), ("camera_angle_x", -0.5)])
+def test_angles_that_are_no_radians_are_refused(tmp_path, key, value):
+    picture(tmp_path / "images/a.png")
+    content = {key: value, "frames": frames("images/a.png")}
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=key):
+        load_scene(tmp_path, "all")
+
+
+def test_the_list_of_distortion_parameters_is_nerfstudios(tmp_path):
+    got = scene(tmp_path, distortion_params=[0.1, 0.2, 0, 0, 0.3, 0.4]).distortion[0].tolist()
+    assert got == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGB"])
+def test_what_a_mask_shows_in_black_is_transparent(tmp_path, mode):
+    mask = Image.new("L", (16, 12), 255)
+    mask.paste(0, (0, 0, 4, 12))
+    (tmp_path / "m").mkdir()
+    mask.convert(mode).save(tmp_path / "m" / "a.png")
+    got = scene(tmp_path, frames=frames("images/a.png", mask_path="m\\a.png"))
+    assert got.images[0, :, :4, 3].eq(0).all() and got.images[0, :, 4:, 3].eq(255).all()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.png.png"])
+def test_a_folder_of_masks_is_found_and_a_missing_mask_is_told(tmp_path, name):
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.eye(12, 16, dtype=np.uint8)).save(tmp_path / "masks" / name)  # 0 and 1
+    with pytest.warns(UserWarning, match="1 of 2 photographs have no mask"):
+        got = scene(tmp_path, names=("images/a.png", "images/b.png"))
+    assert int((got.images[0, ..., 3] == 255).sum()) == 12 and got.images[1, ..., 3].min() == 255
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path):
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (8, 6)).save(tmp_path / "masks" / "a.png")
+    with pytest.raises(ValueError, match="mask of 16x12"):
+        scene(tmp_path)
+
+
+NAMES = tuple(f"images/{i}.png" for i in range(4))
+
+
+def test_listed_splits_are_obeyed(tmp_path):
+    lists = {"train_filenames": [".\\images\\0.png", NAMES[1]], "test_filenames": [NAMES[3]]}
+    assert scene(tmp_path, "train", NAMES, **lists).names == ("0.png", "1.png")
+    assert scene(tmp_path, "test", NAMES, **lists).names == ("3.png",)
+    with pytest.raises(ValueError, match="'val' is empty"):
+        scene(tmp_path, "val", NAMES, **lists)
+
+
+def test_no_photograph_is_for_training_and_for_testing(tmp_path):
+    lists = {"train_filenames": NAMES[:3], "test_filenames": NAMES[2:]}
+    with pytest.raises(ValueError, match=r"1 photograph.*images/2.png"):
+        scene(tmp_path, "test", NAMES, **lists)
+    for split in ("train", "test"):
+        text = json.dumps({**LENS, "frames": frames("images/0.png")})
+        (tmp_path / f"transforms_{split}.json").write_text(text)
+    (tmp_path / "transforms.json").unlink()
+    with pytest.raises(ValueError, match="for training and for testing"):
+        load_scene(tmp_path, "test")
+
+
+def test_an_unknown_name_in_a_split_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"images/9.png, which is no frame"):
+        scene(tmp_path, "train", NAMES, train_filenames=["images/9.png"])
+
+
+def test_one_photograph_can_be_read_but_not_split(tmp_path):
+    assert len(scene(tmp_path)) == 1
+    with pytest.raises(ValueError, match="'train' is empty"):
+        scene(tmp_path, "train")
+
+
+def test_missing_photographs_are_left_out_and_counted(tmp_path):
+    for i in range(3):
+        picture(tmp_path / f"images/{i}.png")
+    content = {**LENS, "frames": frames(*NAMES, "images/4.png")}
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match=r"2 of 5 photographs are missing \(images/3.png"):
+        assert load_scene(tmp_path, "all").names == ("0.png", "1.png", "2.png")
+
+
+def test_pixels_are_taken_as_stored_and_a_turn_is_told(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    picture(tmp_path / "images/a.jpg", exif=exif)
+    content = {**LENS, "frames": frames("images/a.jpg")}
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="1 of 1 photographs"):
+        assert load_scene(tmp_path, "all").size == (12, 16)
+
+
+def test_colours_multiplied_with_alpha_are_divided_again(tmp_path):
+    colors = np.full((12, 16, 4), 200, np.uint8)
+    colors[..., 3] = np.linspace(255, 20, 16).astype(np.uint8)
+    colors[:, :3, 3] = 255
+    for name, multiply in (("straight", False), ("multiplied", True)):
+        rgba = colors.copy()
+        if multiply:
+            rgba[..., :3] = np.rint(rgba[..., :3] * (rgba[..., 3:] / 255))
+        (tmp_path / name / "images").mkdir(parents=True)
+        Image.fromarray(rgba).save(tmp_path / name / "images/a.png")
+        text = json.dumps({**LENS, "frames": frames("images/a.png")})
+        (tmp_path / name / "transforms.json").write_text(text)
+    plain = load_scene(tmp_path / "straight", "all").images[..., :3].int()
+    with pytest.warns(UserWarning, match="multiplied with alpha"):
+        divided = load_scene(tmp_path / "multiplied", "all").images[..., :3].int()
+    assert (plain == 200).all() and (divided - 200).abs().max() <= 6
+
+
+@pytest.mark.parametrize("downscale", [5, 7])
+def test_the_focal_length_follows_the_crop(tmp_path, downscale):
+    got = scene(tmp_path, downscale=downscale).intrinsics[0]
+    torch.testing.assert_close(got, torch.tensor([20.0, 20.0, 8.0, 6.0]) / downscale)
+    with pytest.raises(ValueError, match="cannot be shrunk by 13"):
+        scene(tmp_path, downscale=13)
+
+
+def llff(folder, rows=None, **pictures):
+    for name in ("a.png", "b.PNG"):
+        picture(folder / "images" / name, **pictures)
+    (folder / "images" / "._a.png").write_bytes(b"\0\5\x16\7")
+    poses = torch.stack([POSE, POSE])
+    size = torch.tensor([[12.0, 16.0, 20.0]] * 2)
+    good = to_llff(poses, size, torch.tensor([[2.0, 9.0]] * 2)).numpy()
+    np.save(folder / "poses_bounds.npy", good if rows is None else rows(good.copy()))
+    return load_scene(folder, "all")
+
+
+def changed(row, column, value):
+    def change(rows):
+        rows[row, column] = value
+        return rows
+
+    return change
+
+
+def test_hidden_files_are_no_photographs(tmp_path):
+    assert llff(tmp_path).names == ("a.png", "b.PNG")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (changed(1, 3, np.nan), "row 1"),
+        (changed(1, 0, 5.0), "b.PNG is not a rotation"),
+        (changed(0, 14, 0.0), "focal"),
+        (changed(0, 15, -1.0), "near < far"),
+        (changed(0, 16, 1.0), "near < far"),
+        (lambda rows: rows[:1], "1 poses, but 2 images"),
+        (lambda rows: rows[:, :15], r"\(2, 15\)"),
+    ],
+)
+def test_llff_has_the_checks_of_transforms_json(tmp_path, rows, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        llff(tmp_path, rows)
+    assert "poses_bounds.npy" in str(caught.value)
+
+
+def test_an_llff_table_calibrated_at_another_shape_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="calibrated at 16x12, images are 16x20"):
+        llff(tmp_path, height=20)
+
+
+def test_a_broken_llff_table_is_named(tmp_path):
+    picture(tmp_path / "images/a.png")
+    (tmp_path / "poses_bounds.npy").write_bytes(b"\x93NUMPY nonsense")
+    with pytest.raises(ValueError, match="poses_bounds"):
+        load_scene(tmp_path)
+
+
+def colmap(folder, binary, camera=(2, "SIMPLE_RADIAL", [20.0, 8.0, 6.0, 0.1])):
+    picture(folder / "images/a.png")
+    model = folder / "sparse/0"
+    model.mkdir(parents=True)
+    number, name, values = camera
+    if binary:
+        data = struct.pack(f"<QiiQQ{len(values)}d", 1, 1, number, 16, 12, *values)
+        (model / "cameras.bin").write_bytes(data)
+        pose = struct.pack("<Qi7di", 1, 1, 0.6, 0.8, 0, 0, 1, 2, 5, 1)
+        (model / "images.bin").write_bytes(pose + b"a.png\0" + struct.pack("<Qddq", 1, 3, 4, -1))
+    else:
+        words = " ".join(map(str, values))
+        (model / "cameras.txt").write_text(f"# one\n1 {name} 16 12 {words}\n")
+        (model / "images.txt").write_text("# two\n1 0.6 0.8 0 0 1 2 5 1 a.png\n3 4 -1\n")
+    return load_scene(folder, "all")
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_colmap_models_put_a_point_where_colmap_puts_it(tmp_path, binary):
+    got = colmap(tmp_path, binary)
+    assert got.intrinsics[0].tolist() == [20, 20, 8, 6]
+    assert got.distortion[0].tolist() == pytest.approx([0.1, 0, 0, 0])
+    turn = torch.tensor([[1, 0, 0], [0, -0.28, -0.96], [0, 0.96, -0.28]])  # about x, 2 acos .6
+    world = torch.tensor([0.3, -0.2, 0.5])
+    seen = turn @ world + torch.tensor([1.0, 2, 5])  # right, down, forwards
+    pose = got.camera_to_world[0]
+    ours = pose[:3, :3].T @ (world - pose[:3, 3])  # right, up, backwards
+    torch.testing.assert_close(ours, seen * torch.tensor([1.0, -1, -1]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_colmap_lenses_beyond_the_model_are_refused(tmp_path, binary):
+    with pytest.raises(ValueError, match="not modelled") as caught:
+        colmap(tmp_path, binary, (5, "OPENCV_FISHEYE", [20.0, 20, 8, 6, 0, 0, 0, 0]))
+    assert "cameras" in str(caught.value)
