@@ -1,12 +1,18 @@
-"""The catalogue of exercises: one module per notebook, named nb*.py, each with EXERCISES."""
+"""The catalogue of exercises: modules named after their notebook, nb04_losses.py and so on."""
 
 import importlib
 import pkgutil
 from dataclasses import replace
 from functools import cache
+from types import ModuleType
 
 from course_lib.exercises.exercise import Exercise, Question
 from course_lib.exercises.order import ORDER
+
+
+def entries(module: ModuleType) -> list[Exercise]:
+    """The exercises that a module of the catalogue defines."""
+    return [value for value in vars(module).values() if isinstance(value, Exercise)]
 
 
 @cache
@@ -19,7 +25,7 @@ def catalogue() -> dict[str, Exercise]:
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         if not module.startswith("nb"):
             continue
-        for exercise in importlib.import_module(f"{__name__}.{module}").EXERCISES:
+        for exercise in entries(importlib.import_module(f"{__name__}.{module}")):
             if exercise.name in found:
                 raise ValueError(f"two exercises are called {exercise.name}")
             found[exercise.name] = exercise

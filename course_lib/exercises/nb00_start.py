@@ -57,5 +57,3 @@ UP = choice_question("axis_that_points_up", "B", {
     "C": ("z", "z is up in CAD and robotics; here z points towards the viewer."),
 }, hints=("Look at the picture of the axes above.",))
 # fmt: on
-
-EXERCISES = (CENTROID, UP)

@@ -271,5 +271,3 @@ PROMPT = Exercise(
         '`f"{text}\\n\\n{question} Yes or no?{gap}Answer:"`',
     ),
 )
-
-EXERCISES = (ENCODE, LIST, TEXT, PROMPT)

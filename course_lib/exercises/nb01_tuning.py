@@ -340,5 +340,3 @@ MEASURE = choice_question("measure_at_zero_shot", "C", {
         "The order of the rows is informative although the level of p(Yes) is far off."),
 }, hints=("Look at the share of Yes above. What would its accuracy be?",))
 # fmt: on
-
-EXERCISES = (P_YES, AUC, MEASURE, SAMPLE, LORA, LORA_SIZE)

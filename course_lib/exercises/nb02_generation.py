@@ -266,5 +266,3 @@ SKINNING = Exercise(
     ),
     gradients=True,
 )
-
-EXERCISES = (DECODE_PATH, COVERAGE, MATCHING, KINEMATICS, SKINNING)

@@ -292,5 +292,3 @@ RAND_INDEX = Exercise(
         "E = A·B / (pairs of all n items); the answer is (S − E) / ((A + B)/2 − E).",
     ),
 )
-
-EXERCISES = (SHARED_MLP, MAX_POOL, NOT_SYMMETRIC, KMEANS, RAND_INDEX)

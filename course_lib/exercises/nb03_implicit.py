@@ -241,5 +241,3 @@ PROJECT = Exercise(
         "Newton's step: p ← p − f(p) ∇f(p) / |∇f(p)|².",
     ),
 )
-
-EXERCISES = (SPHERE, BOX, TORUS, DIFFERENCE, PROJECT)

@@ -195,5 +195,3 @@ GRAPH = Exercise(
         "Divide by √d before the sum (senders) and after it (receivers).",
     ),
 )
-
-EXERCISES = (AREAS, NORMALS, EULER, GRAPH)

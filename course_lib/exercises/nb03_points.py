@@ -263,6 +263,3 @@ def _rows_of_vectors(x, k):
     around = x[nearest_indices(x, x, k)]
     around = around - around.mean(1, keepdim=True)
     return torch.linalg.eigh(around.transpose(1, 2) @ around)[1][:, 0, :]
-
-
-EXERCISES = (UNPROJECT, TRANSFORM, SAMPLE, PCA)

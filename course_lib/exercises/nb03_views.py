@@ -201,5 +201,3 @@ OVER = Exercise(
         "Shift it by one: before the first plane it is 1.",
     ),
 )
-
-EXERCISES = (POOL, HULL, HOMOGRAPHY, OVER)

@@ -228,6 +228,3 @@ def _off_centre():
     grid = torch.zeros(6, 6, 6, dtype=torch.bool)
     grid[3:, 1:5, :2] = True
     return grid
-
-
-EXERCISES = (VOXELIZE, FRACTION, CONV, POINTS, INERTIA)

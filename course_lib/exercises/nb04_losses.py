@@ -160,5 +160,3 @@ NORMAL = Exercise(
         'Still stuck? `solution("normal_loss")`.',
     ),
 )
-
-EXERCISES = (CHAMFER, NORMAL)

@@ -349,5 +349,3 @@ HAUSDORFF = Exercise(
         '`solution("hausdorff_distance")`.',
     ),
 )
-
-EXERCISES = (IOU, SOFT_IOU, F_SCORE, HAUSDORFF)

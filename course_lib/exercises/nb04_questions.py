@@ -55,5 +55,3 @@ OUTLIER_METRIC = choice_question("outlier_metric", "B", {
         "The maximum of the distances is decided by the worst point alone."),
 }, hints=("Which of the three is a maximum, which a mean, and which a count?",))
 # fmt: on
-
-EXERCISES = (PRINTED_CHAMFER, LAPLACIAN_MINIMUM, OUTLIER_METRIC)

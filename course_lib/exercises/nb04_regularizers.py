@@ -316,5 +316,3 @@ LAPLACIAN = Exercise(
     ),
     gradients=True,
 )
-
-EXERCISES = (EDGE, SMOOTH, LAPLACIAN_COORDINATES, LAPLACIAN)

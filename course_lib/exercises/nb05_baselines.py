@@ -238,5 +238,3 @@ CANNOT_TELL = choice_question("what_one_picture_cannot_tell", "C", {
     "D": ("where the silhouette is", "The silhouette is the border between object and background."),
 }, hints=("Move the camera twice as far away and make the object twice as large.",))
 # fmt: on
-
-EXERCISES = (RETRIEVE, VISIBLE, CANNOT_TELL)

@@ -55,5 +55,3 @@ MODULATE = Exercise(
         '`scale[:, None]` has the shape (b, 1, c). Still stuck? `solution("modulate")`.',
     ),
 )
-
-EXERCISES = (MODULATE,)

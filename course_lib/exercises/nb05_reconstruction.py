@@ -349,5 +349,3 @@ VERTEX_FEATURES = Exercise(
         '`solution("vertex_image_features")`.',
     ),
 )
-
-EXERCISES = (OCCUPANCY_LOSS, GROW, TWO_BRANCHES, VERTEX_FEATURES)

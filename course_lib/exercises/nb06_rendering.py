@@ -233,6 +233,3 @@ SMALLER_IMAGE = Question(
     hints=("f/width stays the same, because the field of view does.", "1200 · 100 / 800"),
     explanation="f scales with the image: 1200 · 100/800 = 150.",
 )
-
-
-EXERCISES = (PROJECT, PICTURE_UPSIDE_DOWN, POSES_INSIDE_OUT, SMALLER_IMAGE)

@@ -252,5 +252,3 @@ MARCH = Exercise(
         '`solution("march_rays")`.',
     ),
 )
-
-EXERCISES = (SOFT_COVERAGE, UNION, MARCH)

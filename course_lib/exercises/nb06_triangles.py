@@ -252,5 +252,3 @@ VANISHING = choice_question("why_the_hard_picture_has_no_gradient", "A", {
         "More pixels change the size of the jumps, not what lies between them."),
 }, hints=("Look at the staircase: what is its slope between two jumps?",))
 # fmt: on
-
-EXERCISES = (BARYCENTRIC, PERSPECTIVE, NEAREST, VANISHING)

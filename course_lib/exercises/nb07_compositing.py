@@ -218,5 +218,3 @@ COMPOSITE = Exercise(
         'Still stuck? `solution("composite")`.',
     ),
 )
-
-EXERCISES = (WEIGHTS, COMPOSITE)

@@ -252,6 +252,3 @@ STRATIFIED = Exercise(
 def _ends(g):
     near = torch.rand((), generator=g) + 1
     return near, near + 2
-
-
-EXERCISES = (CAMERA_RAYS, ENCODING, STRATIFIED)

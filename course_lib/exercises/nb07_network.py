@@ -106,5 +106,3 @@ QUERY_FIELD = Exercise(
     ),
     gradients=True,
 )
-
-EXERCISES = (QUERY_FIELD,)

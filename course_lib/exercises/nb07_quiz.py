@@ -87,13 +87,3 @@ QUIZ_TABLE = choice_question("quiz_serialised_row", "C", {
         "A table's columns have names; their order need not matter."),
 }, hints=("What does a language model know about “education: Doctorate” that a tree does not?",))
 # fmt: on
-
-EXERCISES = (
-    SLAB_OPACITY,
-    VIEW_DEPENDENCE,
-    QUIZ_VOXELS,
-    QUIZ_CHAMFER,
-    QUIZ_IMPLICIT,
-    QUIZ_METRIC,
-    QUIZ_TABLE,
-)

@@ -195,5 +195,3 @@ PSNR = Exercise(
         '`solution("psnr")`.',
     ),
 )
-
-EXERCISES = (INVERSE_CDF, PSNR)

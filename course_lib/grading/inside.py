@@ -14,6 +14,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from course_lib.checking import check, hint, outcome, progress, solution, values
+from course_lib.exercises import entries
 from course_lib.exercises.exercise import Case
 
 __all__ = ["DEVICE", "FAST", "check", "hint", "np", "progress", "show", "solution", "torch"]
@@ -38,7 +39,7 @@ def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = No
     elif name in _times_out:
         result = outcome.Outcome(failure=outcome.Failure("TimeLimitReached", ""))
     else:
-        found = importlib.import_module(f"course_lib.exercises.{module}").EXERCISES
+        found = entries(importlib.import_module(f"course_lib.exercises.{module}"))
         exercise = next(entry for entry in found if entry.name == name)
         chosen = Case("added", make) if make else exercise.cases[case]
         result = outcome.run_case(exercise, candidate, chosen, seed)

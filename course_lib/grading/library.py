@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import course_lib
-from course_lib.exercises import catalogue
+from course_lib.exercises import catalogue, entries
 from course_lib.exercises.exercise import Exercise, Question
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
@@ -120,7 +120,7 @@ def _modules() -> dict[str, str]:
     catalogue()
     prefix = "course_lib.exercises.nb"
     found = [(name, m) for name, m in list(sys.modules.items()) if name.startswith(prefix)]
-    return {e.name: name.rsplit(".", 1)[1] for name, m in found for e in m.EXERCISES}
+    return {e.name: name.rsplit(".", 1)[1] for name, m in found for e in entries(m)}
 
 
 def _is_copied(relative: Path, exercise: Exercise | None) -> bool:
@@ -164,26 +164,24 @@ def only_cases(text: str) -> str:
     (When a question is graded, no catalogue is there at all.)
     """
     tree = ast.parse(text)
-    questions = {name for s in tree.body if _is_question(s) for name in _defined(s) or ()}
-    tree.body = [s for s in tree.body if not _is_question(s)]
-    for group in [node for node in ast.walk(tree) if isinstance(node, ast.Tuple)]:
-        group.elts = [e for e in group.elts if not (isinstance(e, ast.Name) and e.id in questions)]
+    tree.body = [s for s in tree.body if _made_by(s) not in ("Question", "choice_question")]
     for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         if isinstance(call.func, ast.Name) and call.func.id == "Exercise":
             call.keywords = [k for k in call.keywords if k.arg in KEPT_KEYWORDS]
-    tree.body = _reachable(tree.body, "EXERCISES")
+    starts = [_defined(s) or set() for s in tree.body if _made_by(s) == "Exercise"]
+    tree.body = _reachable(tree.body, set().union(*starts))
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def _is_question(statement: ast.stmt) -> bool:
+def _made_by(statement: ast.stmt) -> str:
+    """The name that `X = name(...)` calls; empty for other statements."""
     call = getattr(statement, "value", None)
-    names = ("Question", "choice_question")
-    return isinstance(call, ast.Call) and getattr(call.func, "id", "") in names
+    return getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
 
 
-def _reachable(statements: list[ast.stmt], start: str) -> list[ast.stmt]:
+def _reachable(statements: list[ast.stmt], start: set[str]) -> list[ast.stmt]:
     """The statements that define what `start` needs, directly or not; loose ones are kept."""
-    needed, kept = {start}, set()
+    needed, kept = start, set()
     grown = True
     while grown:
         grown = False
