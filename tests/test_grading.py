@@ -17,14 +17,13 @@ from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, names_used, notebook, runnable
 from course_lib.grading.extract import Cell
+from course_lib.grading.formats import no_formula
 from course_lib.grading.instructor import points_of, read_cases
 from course_lib.grading.journal import Journal
 from course_lib.grading.library import make_library, only_cases, without_body
 from course_lib.grading.pages import feedback_page
-from course_lib.grading.report import _no_formula
-from course_lib.grading.run import safe_name
 from course_lib.grading.similarity import alike_pairs
-from course_lib.grading.students import Student
+from course_lib.grading.students import Student, safe_name
 from course_lib.grading.workspace import scratch
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +52,7 @@ def read_grades(folder: Path) -> dict[tuple[str, str], dict]:
 
 def test_names_and_markup_do_nothing_in_tables_and_pages():
     for name in ("=1+1", "+1", "-1+cmd|' /C calc'!A0", "@x", "\tx"):
-        assert _no_formula(name).startswith("'")
+        assert no_formula(name).startswith("'")
     page = feedback_page(Student("<script>x</script>\x1b[31m", {}, "<b>"), [])
     assert "<script" not in page and "<b>" not in page and "\x1b" not in page
 

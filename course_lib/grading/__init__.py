@@ -1,9 +1,9 @@
 """Grading submitted notebooks with nbval in a sandbox: `python -m course_lib grade --help`.
 
-From a submission `extract` takes the text of the exercise cells; `assemble` writes a grading notebook
-per exercise, with the reference's outputs on hidden cases; pytest runs it with nbval and `plugin`,
-in a kernel of `sandbox`; `marks` turns what happened into points and feedback; `run` does that for
-all submissions and keeps a journal; `report` writes the tables and pages.
+From what `submissions` finds, `extract` takes the answers, with what they need (`slicing`); `assemble`
+writes a grading notebook per exercise, with the reference's outputs on hidden cases; pytest runs it with
+nbval and `plugin`, in a kernel of `sandbox`; `marks` turns what happened into points and feedback; `run`
+does that for all students and keeps a journal; `gradebook` joins runs; `report` and `formats` write.
 """
 
 import sys

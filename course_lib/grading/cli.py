@@ -1,7 +1,7 @@
 """Grade submitted notebooks with nbval in a sandbox.
 
-SUBMISSIONS are notebooks, folders or zip files, as Moodle and Canvas export them: in a folder each
-notebook, or each folder with notebooks, is a student's. In the output folder appear
+SUBMISSIONS are notebooks, folders or zip files, as Moodle, Canvas and others export them: in a folder
+each notebook, or each folder with notebooks, is a student's. In the output folder appear
 
   grades.csv       student, exercise, points, max, status
   grades.json      the same with cases, diagnosis and flags (its first key explains the fields)
@@ -13,14 +13,22 @@ A status is one of: correct, partly correct, incorrect, not attempted, missing (
 unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, crashed,
 needs review (points as given, but look at it: the flags say why), and not graded (the grader failed).
 
-Hidden cases are drawn from the seed, which is secret unless you give it. Add cases or points of your
-own with --cases FILE, a TOML file:
+Marks of students who are not in this run stay as they were. Points that you write to overrides.csv
+(student, exercise, points, comment), or change in grades.csv, stand over later runs.
+
+Hidden cases are drawn from the seed, which is secret unless you give it. Cases, points, weights and
+deadlines of your own stand in a TOML file (--cases FILE):
 
   [chamfer_distance]
   points = 4
   [[chamfer_distance.cases]]
   name = "clouds far apart"
   arguments = "(torch.rand(1, 5, 3, generator=g), 9 + torch.rand(1, 4, 3, generator=g))"
+  [notebook.04]
+  points = 20
+  deadline = 2026-11-30T23:59:00
+  [late]
+  per_day = 10
 
 The exit code is 0 unless grading itself failed (1; 2: wrong usage, 3: no sandbox).
 """
@@ -28,6 +36,7 @@ The exit code is 0 unless grading itself failed (1; 2: wrong usage, 3: no sandbo
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 EXAMPLES = """examples:
@@ -51,6 +60,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=60.0, metavar="S", help=text)
     add("--seed", default="", metavar="S", help="of the hidden cases (default: a secret one)")
     add("--cases", type=Path, metavar="FILE", help="cases and points of your own (TOML)")
+    text = "also write tables of totals for these: csv, canvas, moodle (with a zip of the feedback)"
+    add("--format", nargs="+", default=[], choices=("csv", "canvas", "moodle"), help=text)
+    add("--anonymous", action="store_true", help="call students by numbers that tell nothing")
+    add("--compare", type=Path, metavar="OLD", help="list what differs from these results, and why")
     add("--keep", action="store_true", help="leave the grading notebooks in FOLDER/notebooks")
     add("--dask", metavar="ADDRESS", help="grade on this dask cluster")
     add("--unsandboxed", action="store_true", help="run students' code without protection")
@@ -75,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from course_lib.grading.gradebook import called, read_overrides
     from course_lib.grading.submissions import collect
     from course_lib.grading.workspace import GradingError, workspace
 
@@ -87,33 +101,56 @@ def _run(options: argparse.Namespace) -> int:
     submissions = collect(options.submissions, but=out)
     if not submissions:
         raise ValueError("there are no submissions in it")
+    names = called(out, [s.student for s in submissions], options.anonymous)
+    if options.anonymous:
+        submissions = [
+            replace(s, student=names[s.student], number="", platform="") for s in submissions
+        ]
+    read_overrides(out)
     try:
         with workspace(out):
-            return _grade(options, out, submissions)
+            return _grade(options, out, submissions, names)
     except GradingError as error:
         print(f"grade: {error}", file=sys.stderr)
         return 1
 
 
-def _grade(options: argparse.Namespace, out: Path, submissions: list) -> int:
+def _grade(options: argparse.Namespace, out: Path, submissions: list, names: dict) -> int:
+    from course_lib.grading import formats, gradebook
     from course_lib.grading.instructor import read_cases
-    from course_lib.grading.marks import NOT_GRADED
-    from course_lib.grading.report import summary, write_reports
+    from course_lib.grading.report import summary, write, write_reports
     from course_lib.grading.run import Run, grade
 
+    extra = read_cases(options.cases) if options.cases else {}
     settings = Run(
         out,
         options.jobs,
         options.timeout,
         options.seed,
         exercise_names(options.exercises),
-        read_cases(options.cases) if options.cases else {},
+        extra,
         options.keep,
         options.dask,
     )
-    students, plans = grade(settings, submissions)
-    write_reports(out, students, plans)
+    graded, plans = grade(settings, submissions)
+    for student, exercise in gradebook.keep_edits(out):
+        print(f"grade: {student}, {exercise}: edited in grades.csv, kept in overrides.csv")
+    students, plans = gradebook.settle(out, graded, plans, extra, names)
+    if options.compare:
+        changed = gradebook.changes(options.compare, students)
+        write(out / "changes.csv", formats.table(changed))
+        print(f"{len(changed) - 1} marks differ from {options.compare}: see {out / 'changes.csv'}")
+    write_reports(out, students, plans, extra, options.format)
     print(summary(students, plans, out))
+    if kept := len(students) - len(graded):
+        print(f"{kept} of them are from earlier runs")
+    return _not_graded(graded)
+
+
+def _not_graded(students: list) -> int:
+    """Say on whom the grader failed; the exit code."""
+    from course_lib.grading.marks import NOT_GRADED
+
     left = [(s.name, m) for s in students for m in s.marks.values() if m.status == NOT_GRADED]
     for name, mark in left[:10]:
         print(f"grade: not graded: {name}, {mark.exercise}: {mark.feedback[0]}", file=sys.stderr)

@@ -84,7 +84,11 @@ class Key:
 
 @dataclass
 class Mark:
-    """The mark for one exercise of one student."""
+    """The mark for one exercise of one student.
+
+    `late` says what was taken off the points, `by_hand` why a human set them (`graded` is what they
+    were); `answer` is a hash of the answer.
+    """
 
     exercise: str
     points: float
@@ -95,6 +99,10 @@ class Mark:
     flags: list[str] = field(default_factory=list)
     cases: dict[str, bool] = field(default_factory=dict)
     seconds: float = 0.0
+    late: str = ""
+    by_hand: str = ""
+    graded: float = 0.0
+    answer: str = ""
 
     def to_json(self) -> dict:
         """As plain data."""

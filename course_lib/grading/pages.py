@@ -4,15 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
+from statistics import mean, median
+from urllib.parse import quote
 
 from course_lib.exercises import find
 from course_lib.grading.assemble import Plan
+from course_lib.grading.formats import totals
 from course_lib.grading.marks import Mark
 from course_lib.grading.similarity import Pair
-
-if TYPE_CHECKING:
-    from course_lib.grading.students import Student
+from course_lib.grading.students import Student, safe_name
 
 BAR_WIDTH, BAR_HEIGHT = 320, 22
 STYLE = """
@@ -25,13 +25,17 @@ rect{fill:#0b6aa8}
 """
 
 
-def feedback_page(student: "Student", plans: list[Plan]) -> str:
+def feedback_page(student: Student, plans: list[Plan]) -> str:
     """What a student is told: points, status and diagnosis of every exercise."""
-    marks = [student.marks[plan.exercise] for plan in plans]
+    marks = [student.marks[p.exercise] for p in plans if p.exercise in student.marks]
     points, most = sum(m.points for m in marks), sum(m.max for m in marks)
     body = f"<p>{points:g} of {most:g} points.</p>"
     if student.problem:
         body += f"<p>The submission could not be read: {_text(student.problem)}.</p>"
+    body += "".join(
+        f"<p>Notebook {number}: {p:g} of {m:g} points.</p>"
+        for number, (p, m) in totals(student, plans).items()
+    )
     body += "".join(_section(mark) for mark in marks)
     return _page(f"Feedback for {student.name}", body)
 
@@ -40,19 +44,49 @@ def _section(mark: Mark) -> str:
     kind = "good" if mark.points >= mark.max else "bad"
     number = find(mark.exercise).number
     title = f"{number} {mark.exercise}: {mark.status}, {mark.points:g} of {mark.max:g} points"
-    lines = "".join(f"<p>{_text(line)}</p>" for line in mark.feedback)
+    told = [*mark.feedback, *([mark.late] if mark.late else [])]
+    told += (
+        [f"Set by hand (the grader gave {mark.graded:g}): {mark.by_hand}"] if mark.by_hand else []
+    )
+    lines = "".join(f"<p>{_text(line)}</p>" for line in told)
     return f'<section class="{kind}"><h2>{_text(title)}</h2>{lines}</section>'
 
 
-def report_page(students: list["Student"], plans: list[Plan], pairs: list[Pair]) -> str:
+def report_page(students: list[Student], plans: list[Plan], pairs: list[Pair]) -> str:
     """The instructor's page."""
-    body = f"<p>{len(students)} students, {len(plans)} exercises.</p>"
-    body += _distribution(students) + _success(students, plans) + _misconceptions(students)
+    points = [sum(m.points for m in student.marks.values()) for student in students] or [0.0]
+    most = sum(plan.points for plan in plans)
+    body = f"<p>{len(students)} students, {len(plans)} exercises. Of {most:g} points: "
+    body += f"mean {mean(points):.2f}, median {median(points):.2f}.</p>"
+    body += (
+        _students(students, plans)
+        + _distribution(students)
+        + _success(students, plans)
+        + _misconceptions(students)
+    )
     body += _flags(students) + _pairs(pairs)
     return _page("Grading report", body)
 
 
-def _distribution(students: list["Student"]) -> str:
+def _students(students: list[Student], plans: list[Plan]) -> str:
+    """Everybody's totals, with a link to the page."""
+    numbers = list(totals(students[0], plans)) if students else []
+    rows = []
+    for student in students:
+        found = totals(student, plans)
+        name = f'<a href="feedback/{quote(safe_name(student.name))}.html">{_text(student.name)}</a>'
+        flagged = sum(bool(mark.flags) for mark in student.marks.values())
+        by_hand = sum(bool(mark.by_hand) for mark in student.marks.values())
+        cells = [f"{sum(p for p, _ in found.values()):g}", *(f"{found[n][0]:g}" for n in numbers)]
+        cells += [str(flagged or ""), str(by_hand or "")]
+        rows.append(f"<td>{name}</td>" + "".join(f"<td>{cell}</td>" for cell in cells))
+    head = ["student", "total", *(f"notebook {n}" for n in numbers), "to look at", "by hand"]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    return f"<h2>Students</h2><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _distribution(students: list[Student]) -> str:
     totals = []
     for student in students:
         marks = student.marks.values()
@@ -62,10 +96,10 @@ def _distribution(students: list["Student"]) -> str:
     return "<h2>Distribution of the points</h2>" + _bars(rows, len(students), "students")
 
 
-def _success(students: list["Student"], plans: list[Plan]) -> str:
+def _success(students: list[Student], plans: list[Plan]) -> str:
     rows = []
     for plan in plans:
-        marks = [student.marks[plan.exercise] for student in students]
+        marks = [s.marks[plan.exercise] for s in students if plan.exercise in s.marks]
         rows.append(
             (f"{find(plan.exercise).number} {plan.exercise}", sum(_is_full(m) for m in marks))
         )
@@ -76,7 +110,7 @@ def _is_full(mark: Mark) -> bool:
     return mark.points >= mark.max
 
 
-def _misconceptions(students: list["Student"]) -> str:
+def _misconceptions(students: list[Student]) -> str:
     marks = [mark for student in students for mark in student.marks.values()]
     found = Counter(f"{m.exercise}: {m.misconception}" for m in marks if m.misconception)
     title = "<h2>Most common misconceptions</h2>"
@@ -100,7 +134,7 @@ def _bars(rows: list[tuple[str, int]], most: int, unit: str) -> str:
     return f'<svg role="img" aria-label="{_text(label)}" {size}>{"".join(parts)}</svg>'
 
 
-def _flags(students: list["Student"]) -> str:
+def _flags(students: list[Student]) -> str:
     rows = [
         (student.name, mark.exercise, mark.status, flag)
         for student in students

@@ -1,28 +1,32 @@
 """What a grading run leaves: tables for the office, a page per student, a page for the instructor."""
 
-import csv
-import io
 import json
 import os
 from pathlib import Path
 
 from course_lib.exercises import find
+from course_lib.grading import formats
 from course_lib.grading.assemble import Plan
 from course_lib.grading.marks import Mark
 from course_lib.grading.pages import feedback_page, report_page
-from course_lib.grading.run import safe_name
 from course_lib.grading.similarity import alike_pairs
-from course_lib.grading.students import Student
+from course_lib.grading.students import Student, safe_name
 
 SCHEMA = {
-    "students": "one entry per student: name, points, max, problem (why nothing could be read), marks",
+    "students": "one entry per student: name, points, max, percent (by the notebooks' weights), "
+    "notebooks (number -> points, max), problem (why something could not be read), number and platform "
+    "(in the export), marks",
     "marks": "one entry per exercise: exercise, points, max, status, cases (name -> passed), feedback "
-    "(what the student is told), misconception (its name, or empty), flags (for a human), seconds",
+    "(what the student is told), misconception (its name, or empty), flags (for a human), seconds, late "
+    "(what was taken off), by_hand (why a human set the points) and graded (what they were), answer (a "
+    "hash of it)",
     "similar": "pairs of similar texts: exercise, first, second, similarity (0 to 1); never a mark",
 }
 
 
-def write_reports(out: Path, students: list[Student], plans: list[Plan]) -> None:
+def write_reports(
+    out: Path, students: list[Student], plans: list[Plan], extra: dict[str, dict], forms: list[str]
+) -> None:
     """Write all files, each at once or not at all."""
     sources = {
         plan.exercise: {
@@ -33,17 +37,28 @@ def write_reports(out: Path, students: list[Student], plans: list[Plan]) -> None
         for plan in plans
     }
     pairs = alike_pairs(sources)
-    write(out / "grades.csv", _csv(students, plans))
+    write(out / "grades.csv", _csv(students))
     data = {
         "schema": SCHEMA,
-        "students": [_student_data(student) for student in students],
+        "students": [_student_data(student, plans, extra) for student in students],
         "similar": [vars(pair) for pair in pairs],
     }
     write(out / "grades.json", json.dumps(data, indent=1, ensure_ascii=False))
-    for student in students:
-        page = feedback_page(student, plans)
-        write(out / "feedback" / f"{safe_name(student.name)}.html", page)
+    pages = {student.name: feedback_page(student, plans) for student in students}
+    for name, page in pages.items():
+        write(out / "feedback" / f"{safe_name(name)}.html", page)
+    ours = {f"{safe_name(name)}.html" for name in pages}
+    for path in (out / "feedback").glob("*.html"):
+        if path.name not in ours:
+            path.unlink()
     write(out / "report.html", report_page(students, plans, pairs))
+    for form in forms:
+        write(
+            out / f"{form if form != 'csv' else 'totals'}.csv",
+            formats.texts(form, students, plans, extra),
+        )
+    if "moodle" in forms:
+        formats.feedback_zip(out / "moodle-feedback.zip", pages, students)
 
 
 def write(path: Path, text: str) -> None:
@@ -57,30 +72,26 @@ def write(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _csv(students: list[Student], plans: list[Plan]) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["student", "exercise", "points", "max", "status"])
+def _csv(students: list[Student]) -> str:
+    rows = [["student", "exercise", "points", "max", "status"]]
     for student in students:
-        for plan in plans:
-            mark = student.marks[plan.exercise]
+        for mark in student.marks.values():
             row = [mark.exercise, f"{mark.points:g}", f"{mark.max:g}", mark.status]
-            writer.writerow([_no_formula(student.name), *row])
-    return table.getvalue()
+            rows.append([formats.no_formula(student.name), *row])
+    return formats.table(rows)
 
 
-def _no_formula(name: str) -> str:
-    """Spreadsheets take a text that begins like this for a formula."""
-    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t") else name
-
-
-def _student_data(student: Student) -> dict:
+def _student_data(student: Student, plans: list[Plan], extra: dict[str, dict]) -> dict:
     marks = list(student.marks.values())
     return {
         "name": student.name,
         "points": round(sum(mark.points for mark in marks), 2),
         "max": sum(mark.max for mark in marks),
+        "percent": round(formats.percent(student, plans, extra), 2),
+        "notebooks": formats.totals(student, plans),
         "problem": student.problem,
+        "number": student.number,
+        "platform": student.platform,
         "marks": [mark.to_json() for mark in marks],
     }
 
@@ -91,7 +102,7 @@ def summary(students: list[Student], plans: list[Plan], out: Path) -> str:
         f"{'exercise':<32} {'correct':>8} {'partly':>7} {'wrong':>6} {'not done':>9} {'mean':>10}"
     ]
     for plan in plans:
-        marks = [student.marks[plan.exercise] for student in students]
+        marks = [s.marks[plan.exercise] for s in students if plan.exercise in s.marks]
         right = sum(mark.points >= mark.max for mark in marks)
         partly = sum(0 < mark.points < mark.max for mark in marks)
         undone = sum(m.points == 0 and _is_undone(m) for m in marks)

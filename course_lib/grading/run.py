@@ -22,7 +22,7 @@ from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.references import make_keys
 from course_lib.grading.session import grade_cells
-from course_lib.grading.students import Student, early_mark, read
+from course_lib.grading.students import Student, early_mark, read, safe_name
 from course_lib.grading.submissions import Submission
 
 LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
@@ -215,11 +215,3 @@ def _early_mark(student: Student, plan: Plan, keys: dict[str, Key]) -> Mark | No
     if plan.exercise not in keys:
         return without_grading(plan, NOT_GRADED, UNUSABLE)
     return early_mark(student, plan)
-
-
-def safe_name(name: str) -> str:
-    """A student's name as a file name."""
-    kept = "".join(c if c.isalnum() or c in " ._-()+,@=" else "_" for c in name).strip(". ")
-    if kept == name and len(name) < 120:
-        return name
-    return f"{kept[:80]}-{digest(name)[:8]}"

@@ -6,6 +6,7 @@ from typing import Any
 from course_lib.exercises import catalogue, find
 from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell, Extract, extract
+from course_lib.grading.journal import digest
 from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import Mark, without_grading
 from course_lib.grading.pool import TaskLost, run_all
@@ -102,3 +103,11 @@ def early_mark(student: Student, plan: Plan) -> Mark | None:
     if cell.is_stub:
         return without_grading(plan, "not attempted", "nothing was written yet")
     return None
+
+
+def safe_name(name: str) -> str:
+    """A student's name as a file name."""
+    kept = "".join(c if c.isalnum() or c in " ._-()+,@=" else "_" for c in name).strip(". ")
+    if kept == name and len(name) < 120:
+        return name
+    return f"{kept[:80]}-{digest(name)[:8]}"
