@@ -110,7 +110,7 @@ def _seen(points, camera, depth, focal, *, rule=None, q=None, half=0.0, **how):
     own = -q[:, 2]
     if rule is not None:  # of: is it in the picture, the depth shown there, the point's own depth
         return rule(inside, shown, own)
-    return inside & (own > 0) & (shown > 0) & (own <= shown + 0.04)
+    return inside & (shown > 0) & (own <= shown + 0.04)
 
 
 def _row_and_column_exchanged(points, camera, depth, focal):
@@ -119,19 +119,19 @@ def _row_and_column_exchanged(points, camera, depth, focal):
     inside, _ = _look_up(pixels, depth)
     row, column = pixels.floor().long().unbind(dim=-1)
     shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    return inside & (q[:, 2] < 0) & (shown > 0) & (-q[:, 2] <= shown + 0.04)
+    return inside & (shown > 0) & (-q[:, 2] <= shown + 0.04)
 
 
 def _cut_off(points, camera, depth, focal):
     q = _into_camera(points, camera)
     inside, shown = _look_up(_pixels(q, depth, focal).trunc(), depth)
-    return inside & (q[:, 2] < 0) & (shown > 0) & (-q[:, 2] <= shown + 0.04)
+    return inside & (shown > 0) & (-q[:, 2] <= shown + 0.04)
 
 
 def _along_the_ray(points, camera, depth, focal):
     q = _into_camera(points, camera)
     inside, shown = _look_up(_pixels(q, depth, focal), depth)
-    return inside & (q[:, 2] < 0) & (shown > 0) & (q.norm(dim=-1) <= shown + 0.04)
+    return inside & (shown > 0) & (q.norm(dim=-1) <= shown + 0.04)
 
 
 # fmt: off
@@ -139,7 +139,7 @@ VISIBLE_MISTAKES = mistakes({
     "row and column exchanged": (_row_and_column_exchanged,
         "You look the depth up at [x, y]. Pictures are indexed [row, column], that is [y, x]."),
     "no tolerance": (
-        lambda *a: _seen(*a, rule=lambda i, d, z: i & (z > 0) & (z <= d)),
+        lambda *a: _seen(*a, rule=lambda i, d, z: i & (d > 0) & (z <= d)),
         "You allow no tolerance. A pixel has one depth, the surface in it has many: allow 0.04."),
     "distance along the ray": (_along_the_ray,
         "You compare the distance from the camera with a depth, but depth is along the axis."),
@@ -154,21 +154,17 @@ VISIBLE_MISTAKES = mistakes({
     "camera used as world-to-camera": (
         lambda p, c, d, f: _seen(p, c, d, f, q=p @ c[:3, :3].T + c[:3, 3]),
         "You used `camera` as world-to-camera, Rp + t. It is camera-to-world: q = Rᵀ(p − t)."),
-    "behind the camera": (
-        lambda *a: _seen(*a, rule=lambda i, d, z: i & (d > 0) & (z <= d + 0.04)),
-        "Points behind the camera land on the picture, too. Their depth is negative: they are not "
-        "seen."),
     "nothing shown": (
-        lambda *a: _seen(*a, rule=lambda i, d, z: i & (z > 0) & (z <= d + 0.04)),
+        lambda *a: _seen(*a, rule=lambda i, d, z: i & (z <= d + 0.04)),
         "A depth of 0 says that the pixel shows nothing: there nothing is seen, not even what is near."),
     "before the background": (
         lambda *a: _seen(
-            *a, rule=lambda i, d, z: i & (z > 0) & ((d == 0) | (z <= d + 0.04))
+            *a, rule=lambda i, d, z: i & ((d == 0) | (z <= d + 0.04))
         ),
         "You count points as seen where the pixel shows nothing (depth 0). They are not."),
     "outside the picture": (
         lambda *a: _seen(
-            *a, rule=lambda i, d, z: (z > 0) & (d > 0) & (z <= d + 0.04)
+            *a, rule=lambda i, d, z: (d > 0) & (z <= d + 0.04)
         ),
         "Points beyond the border are compared with the border's pixels. They are not seen."),
     "on the surface only": (
@@ -199,10 +195,15 @@ VISIBLE = Exercise(
         ),
         Case("random points before a rough wall", _scans(300, 9, 9)),
         Case("a wide picture", _scans(300, 8, 12)),
-        Case("all around, behind the camera too", _scans(900, 7, 5, size=4.5)),
+        Case("a tall picture, points all over its borders", _scans(600, 7, 5, size=1.4)),
         Case(
-            "very near, but the pixel shows nothing",
-            lambda g: (torch.tensor([[0.001, 0.001, -0.02]]), torch.eye(4), torch.zeros(2, 2), 1.0),
+            "a near one, and a nearer one whose pixel shows nothing",
+            lambda g: (
+                torch.tensor([[0.001, 0.001, -0.02], [-0.1, 0.1, -0.5]]),
+                torch.eye(4),
+                torch.tensor([[0.5, 0.0], [0.0, 0.0]]),
+                1.0,
+            ),
             fixed=True,
         ),
         Case(
@@ -221,8 +222,8 @@ VISIBLE = Exercise(
         "`cameras.project(points, camera, focal * height, height, width)` gives pixels and depths.",
         "The pixel of a point is `pixels.floor().long()`, x is its column and y its row. Clamp them to "
         "look the depth up, and remember which were outside.",
-        "Four conditions, joined by `&`: inside the picture, before the camera, something is shown, not "
-        'deeper than what is shown. Still stuck? `solution("visible_points")`.',
+        "Three conditions, joined by `&`: inside the picture, something is shown, not deeper than what "
+        'is shown. Still stuck? `solution("visible_points")`.',
     ),
 )
 

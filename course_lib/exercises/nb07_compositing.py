@@ -34,6 +34,10 @@ def _front_to_back(tau, before):
     return torch.exp(-before) * (1 - torch.exp(-tau))
 
 
+def _in_front(tau):
+    return F.pad(torch.cumsum(tau[..., :-1], -1), (1, 0))
+
+
 def _weights(sigma, deltas, *, inclusive=False, alpha=None):
     alpha = 1 - torch.exp(-sigma * deltas) if alpha is None else alpha
     passed = torch.cumprod(1 - alpha, dim=-1)
@@ -60,7 +64,7 @@ WEIGHTS_MISTAKES = mistakes({
     "σδ for 1 − exp(−σδ)": (lambda s, d: _transmittance(s, d) * s * d,
         "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use 1 "
         "− exp(−σδ)."),
-    "grows": (lambda s, d: _front_to_back(s * d, s * d - torch.cumsum(s * d, -1)),
+    "grows": (lambda s, d: _front_to_back(s * d, -_in_front(s * d)),
         "Your transmittance grows along the ray: the exponent needs a minus sign."),
     "across the rays": (
         lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, 0) - s * d),
@@ -73,7 +77,9 @@ WEIGHTS_MISTAKES = mistakes({
     "subtracted again": (lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, -1) - s * d),
         "You subtract σδ from a sum that contains it: where the last interval is 1e10 long, all digits "
         "are lost. Sum the intervals before i only."),
-    "normalised": (lambda s, d: F.normalize(_weights(s, d), p=1, dim=-1),
+    "normalised": (
+        lambda s, d: volume.compositing_weights(s, d)
+        / volume.compositing_weights(s, d).sum(-1, keepdim=True),
         "You made the weights sum to 1. Their sum is the ray's opacity; the rest is background."),
 })
 # fmt: on

@@ -40,21 +40,24 @@ def _with_translation(height, width, focal, pose):
     return origins, F.normalize(directions + origins, dim=-1)
 
 
-def _times_focal(height, width, focal, pose):
-    """The picture's half sides serve as units: the centre's ray alone is right."""
+def _of_local(pose, local, height, width):
+    """Rays of which `local(x, y)` gives the first two camera coordinates, y downwards."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    local = torch.stack(
-        [(x - width / 2) * focal, (height / 2 - y) * focal, -torch.ones_like(x)], -1
-    )
-    return pose[:3, 3].expand(local.shape), F.normalize(local, dim=-1) @ pose[:3, :3].T
+    right, down = local(x, y)
+    directions = F.normalize(torch.stack([right, -down, -torch.ones_like(x)], -1), dim=-1)
+    return pose[:3, 3].expand(directions.shape), directions @ pose[:3, :3].T
 
 
-def _centre_exchanged(height, width, focal, pose):
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    local = torch.stack(
-        [(x - height / 2) / focal, (width / 2 - y) / focal, -torch.ones_like(x)], -1
-    )
-    return pose[:3, 3].expand(local.shape), F.normalize(local, dim=-1) @ pose[:3, :3].T
+def _times_focal(h, w, f, pose):
+    return _of_local(pose, lambda x, y: ((x - w / 2) * f, (y - h / 2) * f), h, w)
+
+
+def _centre_exchanged(h, w, f, pose):
+    return _of_local(pose, lambda x, y: ((x - h / 2) / f, (y - w / 2) / f), h, w)
+
+
+def _share_of_the_picture(h, w, f, pose):
+    return _of_local(pose, lambda x, y: ((x - w / 2) / w * f, (y - h / 2) / h * f), h, w)
 
 
 # fmt: off
@@ -71,6 +74,9 @@ CAMERA_RAYS_MISTAKES = mistakes({
         "You turned by the inverse rotation. For row vectors it is d @ R.T with R = pose[:3, :3]."),
     "focal multiplied": (_times_focal,
         "You multiplied by the focal length. A longer focal length sees less: divide."),
+    "a share of the picture": (_share_of_the_picture,
+        "You divided by the picture's sides and multiplied by f. The focal length is in pixels: divide "
+        "by it."),
     "columns first": (lambda h, w, f, pose: tuple(x.transpose(0, 1) for x in _rays(h, w, f, pose)),
         "Your rays lie as (width, height). Row i comes first: (height, width, 3)."),
     "centre exchanged": (_centre_exchanged,

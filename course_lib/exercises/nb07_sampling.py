@@ -32,7 +32,7 @@ def _invert(bins, cdf, u, inside=None):
     right = torch.searchsorted(cdf.contiguous(), u.contiguous(), right=True)
     right = right.clamp(1, bins.shape[-1] - 1)
     low, high = cdf.gather(-1, right - 1), cdf.gather(-1, right)
-    share = (u - low) / (high - low).clamp(min=1e-12) if inside is None else inside
+    share = (u - low) / (high - low) if inside is None else inside
     start, end = bins.gather(-1, right - 1), bins.gather(-1, right)
     return start + share * (end - start)
 
@@ -75,7 +75,7 @@ INVERSE_CDF_MISTAKES = mistakes({
         "Your samples all lie at the start of their bins: interpolate between the two edges."),
     "middle of the bin": (lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.5),
         "Your samples all lie in the middle of their bins: u says where, too."),
-    "not normalised": (lambda b, w, u: _invert(b, F.pad(torch.cumsum(_alive(w), -1), (1, 0)), u),
+    "not normalised": (lambda b, w, u: _invert(b, F.pad(torch.cumsum(w, -1), (1, 0)), u),
         "Your cumulative sum does not end at 1: divide by the sum of the weights."),
     "zero weights": (lambda b, w, u: _invert(b, _cdf(w.double()), u.double()).float(),
         "Where all weights are zero you divide 0 by 0. Take equal weights there."),

@@ -96,8 +96,8 @@ def visible_points(
     """Which points the camera sees: those that lie no deeper than what the picture shows there.
 
     A point is visible if its depth exceeds the depth stored in its pixel by at most 0.04 (a depth of
-    0 says that the pixel shows nothing). `focal` is in image heights. Points beyond the border or
-    behind the camera are not seen. `depth` has row 0 on top: depth[row, column].
+    0 says that the pixel shows nothing). `focal` is in image heights. Points beyond the border are
+    not seen; all lie in front of the camera. `depth` has row 0 on top: depth[row, column].
 
     >>> points = torch.tensor([[0.0, 0.0, -2.0], [0.0, 0.0, -3.0]])
     >>> visible_points(points, torch.eye(4), torch.full((2, 2), 2.0), 1.0)
@@ -108,4 +108,4 @@ def visible_points(
     column, row = pixels.floor().long().unbind(dim=-1)
     inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     shown = depth[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    return inside & (own > 0) & (shown > 0) & (own <= shown + 0.04)
+    return inside & (shown > 0) & (own <= shown + 0.04)
