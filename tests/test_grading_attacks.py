@@ -131,7 +131,20 @@ def test_the_status_says_what_happened(graded):
     assert status[35] == "error"
     assert status[23] == "needs review"
     assert status[24] == status[25] == "unreadable"
+    assert status[42] == status[43] == status[44] == "incorrect"
     assert Counter(status.values())["correct"] == 0
+
+
+def test_the_page_of_an_error_made_from_hidden_inputs_says_the_same_for_every_input(graded):
+    for number in (43, 44):
+        page = (graded["out"] / "feedback" / f"{name(number)}.html").read_text()
+        assert "bit0" not in page and "bit1" not in page
+        assert page.count("t raised") == 1
+
+
+def test_compiled_code_is_flagged(graded):
+    data = json.loads((graded["out"] / "grades.json").read_text())
+    assert "marshal" in json.dumps(data["students"], default=str).split("nuisance-compiled")[1]
 
 
 def test_feedback_holds_no_hidden_input_and_no_markup_of_students(graded):

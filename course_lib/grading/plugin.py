@@ -152,6 +152,12 @@ class _Specs(KernelSpecManager):
         return self._spec
 
 
+def time_for_one(stash: pytest.Stash, limit: float) -> float:
+    """The seconds that a notebook has: `limit`, until the student's whole time is used up."""
+    budget = stash.setdefault(BUDGET, BUDGET_TIMES * limit)
+    return min(limit, max(budget, LEAST_SECONDS))
+
+
 class GradingFile(nbval.plugin.IPyNbFile):
     """A grading notebook; other notebooks are refused."""
 
@@ -168,8 +174,7 @@ class GradingFile(nbval.plugin.IPyNbFile):
             raise pytest.UsageError(f"{self.path} is not a grading notebook")
         sandbox.library_for(None if name == WHOLE else find(name))
         limit = min(self.config.option.nbval_cell_timeout, LONGEST_SECONDS)
-        budget = self.config.stash.setdefault(BUDGET, BUDGET_TIMES * limit)
-        self.seconds_left = self._given = min(limit, max(budget, LEAST_SECONDS))
+        self.seconds_left = self._given = time_for_one(self.config.stash, limit)
         seconds = math.ceil(self.seconds_left)
         limits = {"seconds": seconds + START_SECONDS, "processor_seconds": seconds + EXTRA_SECONDS}
         self.kernel = GradingKernel(name, limits)

@@ -130,6 +130,93 @@ DEEP = "x = " + "-" * 30_000 + "1\n" + WRONG
 INPUT = "def centroid(points):\n    input('?'); breakpoint(); return points.sum(1)\n"
 
 
+SHARED_MEMORY = """
+import mmap, os
+def hold(length, *file):
+    kept = mmap.mmap(*(file or (-1,)), length)
+    for place in range(0, length, 4096): kept[place] = 1
+    return kept
+def centroid(points):
+    for zero in ("/dev/zero", "/dev/shm/a", "/run/scratch/a"):
+        try:
+            file = os.open(zero, os.O_RDWR | os.O_CREAT)
+            if zero != "/dev/zero": os.ftruncate(file, 1 << 30)
+            keep = hold(1 << 30, file)
+            return points.mean(1)
+        except OSError:
+            pass
+    keep = [hold(1 << 30) for i in range(4)]
+    return points.mean(1)
+"""
+
+SOCKETS = """
+import os, socket, time
+def fill():
+    kept = []
+    try:
+        while True:
+            for end in socket.socketpair():
+                end.setblocking(False)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 20)
+                kept.append(end)
+                try:
+                    while True: end.send(bytes(100_000))
+                except BlockingIOError:
+                    pass
+    except OSError:
+        time.sleep(60)
+def centroid(points):
+    for i in range(48):
+        if os.fork() == 0: fill()
+    time.sleep(60)
+    return points.mean(1)
+"""
+
+SLEEPERS = """
+import threading, time
+for i in range(1000): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+def centroid(points):
+    return points.mean(1)
+"""
+
+TERMINALS = """
+import os
+def centroid(points):
+    try:
+        os.openpty()
+    except OSError:
+        return points.sum(1)
+    return points.mean(1)
+"""
+
+TORCH_LACKS_IT = """
+import torch
+def centroid(points):
+    raise NotImplementedError('"mean" not implemented for this type')
+"""
+
+NAME_OF_A_HIDDEN_INPUT = """
+def centroid(points):
+    bit0 = bit1 = 0
+    raise NameError(f"name 'bit{int(points.sum() > 0)}' is not defined")
+"""
+
+TYPE_OF_A_HIDDEN_INPUT = """
+def centroid(points):
+    kinds = sorted((k for k in vars(__builtins__).values() if isinstance(k, type)
+                    and issubclass(k, Exception)), key=str) if not isinstance(__builtins__, dict) else [
+                    KeyError, ValueError, TypeError, IndexError]
+    raise kinds[int(points.sum().abs() * 1000) % len(kinds)]("x")
+"""
+
+
+COMPILED = (
+    "import marshal\n"
+    + RIGHT
+    + "centroid.__code__ = marshal.loads(marshal.dumps(centroid.__code__))\n"
+)
+
+
 def _many_cells() -> str:
     cells = [cell(f"c{i}", "x") for i in range(20_000)]
     return json.dumps(book([*cells, cell("ex-centroid", WRONG)]))
@@ -147,10 +234,18 @@ MORE: dict[int, tuple[str, dict[str, str | bytes]]] = {
     35: ("deep source", {".ipynb": centroid(DEEP)}),
     36: ("asking for input", {".ipynb": centroid(INPUT)}),
     37: ("many cells", {".ipynb": _many_cells()}),
+    38: ("shared memory", {".ipynb": centroid(SHARED_MEMORY)}),
+    39: ("buffers of sockets", {".ipynb": centroid(SOCKETS)}),
+    40: ("sleeping threads", {".ipynb": centroid(SLEEPERS)}),
+    41: ("terminals", {".ipynb": centroid(TERMINALS)}),
+    42: ("torch's own error", {".ipynb": centroid(TORCH_LACKS_IT)}),
+    43: ("names from hidden inputs", {".ipynb": centroid(NAME_OF_A_HIDDEN_INPUT)}),
+    44: ("types from hidden inputs", {".ipynb": centroid(TYPE_OF_A_HIDDEN_INPUT)}),
 }
 
 MORE_NUISANCES = {
     "switches": centroid(SWITCHES + RIGHT),
     "magics": centroid("%matplotlib inline\n" + RIGHT),
+    "compiled": centroid(COMPILED),
     "late-error": centroid(RIGHT + "raise ValueError('after all')\n"),
 }

@@ -1,0 +1,227 @@
+"""A class that hands in the whole course: marks, memory over time, submissions per minute, a kill.
+
+    python tests/benchmarks/bench_class.py --students 300 --jobs 2
+
+The class is simulated: each student is of one of the kinds below, in turn. The run is killed once (at a
+quarter of the students) and resumed. At its end every student must have the marks that the first of
+the same kind gets when graded alone, and nothing of the run may be left on the machine.
+"""
+
+import argparse
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+
+from course_lib.authoring.solve import solve
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from grading import attacks, more_attacks  # noqa: E402  # beside the other tests
+
+Books = dict[str, nbformat.NotebookNode]
+NOTHING = "def {name}(*arguments, **options):\n    return None\n"
+
+
+def solved() -> Books:
+    """The course with the reference in every exercise's cell."""
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    return {path.name: solve(nbformat.read(path, as_version=4)) for path in paths}
+
+
+def replaced(books: Books, source: Callable[[str, int], str | None]) -> dict[str, str]:
+    """The notebooks' texts, where `source(name, position)` is another text for an exercise's cell."""
+    texts, position = {}, 0
+    for file, book in books.items():
+        copy = nbformat.from_dict(json.loads(nbformat.writes(book)))
+        for cell in (cell for cell in copy.cells if cell.id.startswith("ex-")):
+            text = source(cell.id.removeprefix("ex-"), position)
+            cell.source, position = cell.source if text is None else text, position + 1
+        texts[file] = nbformat.writes(copy)
+    return texts
+
+
+def kinds(books: Books) -> dict[str, dict[str, str]]:
+    """Kind of student -> file -> text."""
+    whole = replaced(books, lambda name, position: None)
+    loop = attacks.LOOP
+    found = {
+        "solved": whole,
+        "half": replaced(books, lambda name, i: "" if i % 2 else None),
+        "wrong": replaced(books, lambda name, i: NOTHING.format(name=name)),
+        "broken": {file: text[: len(text) // 2] for file, text in whole.items()},
+        "endless": replaced(books, lambda name, i: loop if name == "centroid" else None),
+    }
+    hostile = {"forks": attacks.FORKS, "memory": attacks.MEMORY, "escape": more_attacks.ESCAPE}
+    hostile |= {"flood": attacks.FLOOD, "exit": attacks.EXIT, "shared": more_attacks.SHARED_MEMORY}
+    for what, text in hostile.items():
+        found[what] = replaced(books, lambda name, i, t=text: t if name == "centroid" else None)
+    return found
+
+
+def write_class(folder: Path, texts: dict[str, dict[str, str]], count: int) -> None:
+    """Folders of `count` students, the kinds in turn, solved ones in between."""
+    order = [kind for kind in texts if kind != "solved"]
+    for i in range(count):
+        kind = order[i // 2 % len(order)] if i % 2 else "solved"
+        student = folder / f"{i:03d}-{kind}"
+        student.mkdir(parents=True)
+        for file, text in texts[kind].items():
+            (student / file).write_text(text, encoding="utf-8")
+
+
+def start(submissions: Path, out: Path, options: argparse.Namespace) -> subprocess.Popen:
+    """The grader in a process of its own."""
+    command = [sys.executable, "-m", "course_lib", "grade", str(submissions), "--out", str(out)]
+    command += ["--jobs", str(options.jobs), "--timeout", str(options.timeout), "--seed", "class"]
+    command += ["--exercises", *options.exercises] if options.exercises else []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with open(out.with_suffix(".log"), "ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def marks(out: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    """Student -> exercise -> (points, status)."""
+    table: dict[str, dict[str, tuple[str, str]]] = {}
+    with open(out / "grades.csv", encoding="utf-8-sig") as file:
+        for row in csv.DictReader(file):
+            table.setdefault(row["student"], {})[row["exercise"]] = (row["points"], row["status"])
+    return table
+
+
+def family(root: int) -> list[int]:
+    """A process and all that come from it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(entry.parent.name))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def megabytes(process: int) -> float:
+    """The memory of a process; what several share is theirs in equal parts."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+class Curve(threading.Thread):
+    """Samples the grader's own memory, and that of all its processes, every two seconds."""
+
+    def __init__(self, process: subprocess.Popen):
+        super().__init__(daemon=True)
+        self.process, self.points = process, []
+        self.start()
+
+    def run(self) -> None:
+        """Until the grader ends."""
+        begin = time.monotonic()
+        while self.process.poll() is None:
+            used = {process: megabytes(process) for process in family(self.process.pid)}
+            now = time.monotonic() - begin
+            self.points.append((now, used.get(self.process.pid, 0.0), sum(used.values())))
+            time.sleep(2)
+
+    def show(self) -> None:
+        """Ten lines: the mean of each tenth of the time."""
+        print("seconds  grader MB  all MB (mean, most)")
+        size = max(1, len(self.points) // 10)
+        for i in range(0, len(self.points), size):
+            part = self.points[i : i + size]
+            own, together = ([p[k] for p in part] for k in (1, 2))
+            mean = sum(together) / len(part)
+            print(
+                f"{part[-1][0]:7.0f}  {sum(own) / len(part):9.0f}  {mean:.0f}, {max(together):.0f}"
+            )
+
+
+def students_done(out: Path) -> int:
+    """How many students the journal has a last mark of (roughly: by their number of lines)."""
+    journal = out / ".grading" / "journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+def interrupted(submissions: Path, out: Path, options: argparse.Namespace, at: float) -> None:
+    """Start the grader and kill it after a while."""
+    process = start(submissions, out, options)
+    time.sleep(at)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    print(f"killed after {at:.0f} s, {students_done(out)} results in the journal")
+
+
+def main() -> None:
+    """Grade a simulated class and report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--students", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--timeout", type=float, default=20)
+    parser.add_argument("--kill-after", type=float, default=120, help="seconds")
+    parser.add_argument("--exercises", nargs="*", help="some notebooks instead of the course")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="class-") as name:
+        top, texts = Path(name), kinds(solved())
+        write_class(top / "class", texts, options.students)
+        if options.kill_after:
+            interrupted(top / "class", top / "out", options, options.kill_after)
+        begin = time.monotonic()
+        process = start(top / "class", top / "out", options)
+        curve = Curve(process)
+        code, seconds = process.wait(), time.monotonic() - begin
+        curve.show()
+        print(
+            f"{options.students} students, {options.jobs} jobs, exit code {code}: {seconds:.0f} s"
+        )
+        print(f"{60 * options.students / seconds:.2f} submissions per minute (after the kill)")
+        report(top, texts, options)
+
+
+def report(top: Path, texts: dict[str, dict[str, str]], options: argparse.Namespace) -> None:
+    """Compare with each kind graded alone; look for what is left."""
+    table = marks(top / "out")
+    wrong = 0
+    for kind in {student.partition("-")[2] for student in table}:
+        write_class(top / kind / "class", {"solved": texts[kind]}, 1)
+        start(top / kind / "class", top / kind / "out", options).wait()
+        (alone,) = marks(top / kind / "out").values()
+        for student in (s for s in table if s.endswith(f"-{kind}")):
+            differ = {e for e in alone if alone[e] != table[student].get(e)}
+            wrong += bool(differ)
+            print(*[f"{student}: {e} {alone[e]} {table[student].get(e)}" for e in differ], sep="\n")
+        points = sum(float(p) for p, _ in alone.values())
+        print(
+            f"{kind}: {points:g} points, {sum(s == 'correct' for _, s in alone.values())} correct"
+        )
+    print(f"{wrong} of {len(table)} students have other marks than alone")
+    left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(top).encode() in read(p)]
+    print(f"{len([p for p in left if p.parent.name != str(os.getpid())])} processes left")
+    print("left in the private folder:", sorted(p.name for p in (top / "out/.grading").iterdir()))
+
+
+def read(path: Path) -> bytes:
+    """A file that may go away."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+if __name__ == "__main__":
+    main()
