@@ -6,11 +6,10 @@ import pytest
 from grading.notebooks import RIGHT, centroid, write
 from test_grading import grade, needs_sandbox, read_grades
 
-from course_lib.exercises import catalogue
+from course_lib.exercises import find
 from course_lib.grading import plugin
-from course_lib.grading.extract import Cell
 from course_lib.grading.journal import Journal
-from course_lib.grading.library import catalogue_module
+from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import NOT_GRADED
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.run import Run, Student, _marks, make_plans
@@ -18,34 +17,29 @@ from course_lib.grading.workspace import workspace
 
 
 def students(*notebooks: tuple[str, ...]) -> list[Student]:
-    """A student for each tuple of notebooks, such as ("nb00", "nb04")."""
-    found = catalogue()
-    module = {name: catalogue_module(exercise)[:4] for name, exercise in found.items()}
-    return [
-        Student(f"s{i}", {name: Cell("") for name in found if module[name] in chosen})
-        for i, chosen in enumerate(notebooks)
-    ]
+    """A student for each tuple of notebooks, such as ("00", "04")."""
+    return [Student(f"s{i}", {}, notebooks=set(given)) for i, given in enumerate(notebooks)]
 
 
 def planned(tmp_path, *notebooks: tuple[str, ...], exercises: tuple[str, ...] = ()) -> set[str]:
     """The notebooks of which a class's exercises come."""
     plans = make_plans(Run(tmp_path, seed="s", exercises=exercises), students(*notebooks))
-    return {catalogue_module(catalogue()[plan.exercise])[:4] for plan in plans}
+    return {notebook_of(find(plan.exercise)) for plan in plans}
 
 
 def test_one_students_foreign_cells_change_nobodys_exercises(tmp_path, capsys):
-    assert planned(tmp_path, ("nb00",), ("nb00",), ("nb00", "nb04")) == {"nb00"}
-    assert "04_losses is not graded: 1 handed it in" in capsys.readouterr().err
+    assert planned(tmp_path, ("00",), ("00",), ("00", "04")) == {"00"}
+    assert "04 is not graded: 1 handed it in" in capsys.readouterr().err
 
 
 def test_the_notebooks_that_most_handed_in_are_graded_and_a_choice_is_kept(tmp_path, capsys):
-    assert planned(tmp_path, ("nb00", "nb04"), ("nb00", "nb04"), ("nb00",)) == {"nb00", "nb04"}
+    assert planned(tmp_path, ("00", "04"), ("00", "04"), ("00",)) == {"00", "04"}
     assert not capsys.readouterr().err
-    assert planned(tmp_path, ("nb00",), ("nb00",), exercises=("iou",)) == {"nb04"}
+    assert planned(tmp_path, ("00",), ("00",), exercises=("iou",)) == {"04"}
 
 
 def test_a_lone_student_is_graded_on_what_was_handed_in(tmp_path):
-    assert planned(tmp_path, ("nb00", "nb04")) == {"nb00", "nb04"}
+    assert planned(tmp_path, ("00", "04")) == {"00", "04"}
 
 
 def test_the_seed_and_the_keys_are_for_the_instructors_eyes_only(tmp_path, monkeypatch):

@@ -72,13 +72,17 @@ class Extract:
 
 @dataclass(eq=False)
 class Piece:
-    """A cell of the notebook: its text (None if it has none), and the exercise whose cell it is."""
+    """A cell of the notebook: its text (None if it has none), and the exercise whose cell it is.
+
+    What was written into the course's own check cells is no answer, only what they check.
+    """
 
     index: int
     kind: str
     source: str | None
     exercise: str | None
     count: int | None
+    is_check: bool = False
 
     @cached_property
     def statements(self) -> list[Statement]:
@@ -152,7 +156,8 @@ def _piece(index: int, cell: dict) -> Piece:
         and (code := re.search(r"```\w*\n(.*?)```", source, re.S))
     ):
         source = code[1]
-    return Piece(index, kind, source, exercise, count if type(count) is int else None)
+    is_check = str(cell.get("id")).startswith("check-")
+    return Piece(index, kind, source, exercise, count if type(count) is int else None, is_check)
 
 
 def _exercise(cell: dict) -> str | None:
@@ -219,7 +224,7 @@ def _answers(name: str, piece: Piece) -> list[Answer]:
             if isinstance(call[0], ast.Name) and call[0].id == name:
                 continue
             return [Answer(piece, number, f"{piece.source}\n{name} = {ast.unparse(call[0])}\n")]
-        if name in statement.defines and _is_work(statement.node):
+        if name in statement.defines and not piece.is_check and _is_work(statement.node):
             return [Answer(piece, number, piece.source or "")]
     return []
 
