@@ -5,9 +5,12 @@ eighth exercise meets one (`test_exercises.py` has all of them on their visible 
 """
 
 import importlib
+import inspect
 import json
 import os
 import pkgutil
+import sys
+from pathlib import Path
 
 import alternatives
 import pytest
@@ -16,11 +19,15 @@ import torch
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.exercises import catalogue, written
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.grading import inside
 from course_lib.grading.assemble import Plan, make_plan
-from course_lib.grading.extract import Cell
+from course_lib.grading.extract import Cell, extract
+from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import Key, mark, telling_cases
 from course_lib.grading.plugin import compare
+from course_lib.grading.slicing import python
 
+ROOT = Path(__file__).parent.parent
 SEEDS = range(int(os.environ.get("COURSE_SEEDS", "1")))
 EVERY = 1 if "COURSE_SEEDS" in os.environ else 8
 WRITTEN = written()[::EVERY]
@@ -133,3 +140,29 @@ def test_a_question_gives_its_points_for_the_right_answer_only():
         assert points(exercise, plan, key, [Outcome(exercise.reference)])[1] == "correct"
         for wrong in exercise.misconceptions:
             assert points(exercise, plan, key, [Outcome(wrong.wrong)])[0] == 0, exercise.name
+
+
+def in_its_notebook(exercise: Exercise, text: str, helpers: str) -> Cell:
+    """The answer that the grader takes from the course's notebook with this text in its cell."""
+    number = notebook_of(exercise)
+    path = next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    cells = whole["cells"]
+    own = next(c for c in cells if c.get("id") == f"ex-{exercise.name}")
+    own["source"] = text
+    cells.insert(2, {**own, "id": "mine", "metadata": {}, "source": helpers})
+    return extract(json.dumps(whole).encode(), set(catalogue())).cells[exercise.name]
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, ids=lambda exercise: exercise.name)
+def test_what_the_grader_takes_from_a_notebook_is_the_right_answer(exercise):
+    plan = make_plan(exercise, "0")
+    key = Key(texts(hidden(exercise, plan, exercise.reference)))
+    for other in alternatives_of(exercise):
+        module = inspect.getsource(sys.modules[other.__module__])
+        cell = in_its_notebook(exercise, f"{exercise.name} = {other.__name__}\n", module)
+        space = {name: getattr(inside, name) for name in inside.__all__}
+        for text in [*cell.needs, cell.source]:
+            exec(python(text), space)
+        got = hidden(exercise, plan, space[exercise.name])
+        assert points(exercise, plan, key, got) == (exercise.points, "correct"), other
