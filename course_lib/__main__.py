@@ -10,6 +10,7 @@ COMMANDS = {
     "check": ("course_lib.authoring.check", "all that must hold before a commit"),
     "solve": ("course_lib.authoring.solve", "write a notebook with all exercises solved"),
     "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
+    "gradescope": ("course_lib.grading.gradescope", "make an autograder for Gradescope"),
     "release": ("course_lib.authoring.release", "make the package for students"),
     "doctor": ("course_lib.doctor", "say what works on this machine"),
     "assets": ("course_lib.authoring.assets", "remake generated data and check its hashes"),

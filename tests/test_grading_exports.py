@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 
+from course_lib.__main__ import main
 from course_lib.exercises import find
 from course_lib.grading import formats, gradebook, sandbox
 from course_lib.grading.assemble import Plan
@@ -204,3 +205,34 @@ def test_an_instructors_term(tmp_path):
     ).read_text()
     assert "Jane" not in text and "jo," not in text
     assert not [p for p in (tmp_path / "marks" / "feedback").iterdir() if "Jane" in p.name]
+
+
+def test_the_autograder_for_gradescope_holds_its_scripts_and_the_course(tmp_path):
+    assert main(["gradescope", "--exercises", "00", "--out", str(tmp_path)]) == 0
+    with zipfile.ZipFile(tmp_path / "autograder.zip") as archive:
+        names = set(archive.namelist())
+        script = archive.read("run_autograder").decode()
+        mode = archive.getinfo("run_autograder").external_attr >> 16
+    assert {"setup.sh", "run_autograder", "course/pyproject.toml"} <= names and mode & 0o111
+    assert "course/course_lib/grading/run.py" in names and "centroid axis_that_points_up" in script
+    assert main(["gradescope", "--exercises", "no_such", "--out", str(tmp_path)]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sandbox.probe() is not None, reason=f"no sandbox: {sandbox.probe()}")
+def test_gradescope_gets_the_grader_s_points(tmp_path):
+    write(tmp_path / "submission", {"my work.ipynb": centroid(RIGHT), "notes.txt": "x"})
+    command = [
+        sys.executable,
+        "-m",
+        "course_lib.grading.gradescope",
+        str(tmp_path),
+        "centroid",
+        "iou",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results" / "results.json").read_text())
+    scores = {test["name"]: (test["score"], test["max_score"]) for test in results["tests"]}
+    assert results["score"] == 1 and scores["centroid"] == (1, 1) and scores["iou"][0] == 0
