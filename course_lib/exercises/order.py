@@ -41,5 +41,10 @@ ORDER = {
         "psnr", "quiz_occupied_share", "quiz_one_sided_chamfer", "quiz_gradient_of_an_sdf",
         "quiz_outlier", "quiz_serialised_row",
     ),
+    "8": (
+        "covariance", "projection_jacobian", "project_covariance", "splat_alpha", "blend_splats",
+        "splat_reach", "sums_before", "numbers_per_gaussian", "split_in_two",
+        "why_thin_things_grow_when_far", "what_a_feed_forward_model_learns",
+    ),
 }
 # fmt: on

@@ -100,6 +100,7 @@ viz.camera_frame()
 # | [5 · Reconstruction](05_reconstruction.ipynb) | from one picture to a shape, in four ways | 90 |
 # | [6 · Rendering](06_rendering.ipynb) | make pictures, and learn shapes and poses from them | 75 |
 # | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 120 |
+# | [8 · Gaussian splatting](08_splatting.ipynb) | *beyond the lecture:* a scene as a cloud of soft points, and what came after each slide | 60 |
 #
 # Each notebook runs on its own, so begin where you like. The minutes are for reading and doing the
 # exercises; the computer's own time is under ten minutes everywhere. It is said beside each cell that
@@ -114,10 +115,13 @@ viz.camera_frame()
 # | barycentric coordinates | the three weights, adding up to 1, that make a point of a triangle from its corners |
 # | Chamfer distance | mean squared distance from each point to the nearest one of the other cloud, both ways |
 # | compositing | adding up colours along a ray, each dimmed by what lies before it |
+# | covariance | the matrix that says how wide a Gaussian is in each direction, in squared lengths |
 # | density σ | how much light a radiance field stops per unit of length |
 # | embedding | a vector that stands for a thing; similar things get similar vectors |
 # | few-shot, zero-shot | learning from a handful of labelled examples; from none |
+# | Gaussian, splat | a soft blob in space, with mean, covariance, opacity and colour; its picture |
 # | implicit function | a shape given by a function of space: inside or outside, or how far from the surface |
+# | floater | what a field hangs into empty space, because few photographs look there |
 # | IoU | intersection over union: the common part of two volumes, divided by what they fill together |
 # | isosurface, marching cubes | where a function has a given value; the algorithm that makes a mesh of it |
 # | LoRA | fine-tuning by adding a product of two thin matrices to frozen weights |
@@ -171,3 +175,14 @@ viz.camera_frame()
 # | 7 | Barron et al. 2022 | [mip-NeRF 360](https://arxiv.org/abs/2111.12077) |
 # | 7 | Barron et al. 2023 | [Zip-NeRF](https://arxiv.org/abs/2304.06706) |
 # | 7 | Kerbl et al. 2023 | [3D Gaussian splatting](https://arxiv.org/abs/2308.04079) |
+# | 8 | Zwicker et al. 2001 | [EWA volume splatting](https://doi.org/10.1109/VISUAL.2001.964490) |
+# | 8 | Kheradmand et al. 2024 | [3D Gaussian splatting as Markov chain Monte Carlo](https://arxiv.org/abs/2404.09591) |
+# | 8 | Yu et al. 2024 | [Mip-Splatting](https://arxiv.org/abs/2311.16493) |
+# | 8 | Huang et al. 2024 | [2D Gaussian splatting](https://arxiv.org/abs/2403.17888) |
+# | 8 | Curless and Levoy 1996 | [A volumetric method for building complex models from range images](https://doi.org/10.1145/237170.237269) |
+# | 8 | Hollmann et al. 2023, 2025 | [TabPFN](https://arxiv.org/abs/2207.01848); [Accurate predictions on small data with a tabular foundation model](https://doi.org/10.1038/s41586-024-08328-6) |
+# | 8 | Hong et al. 2024 | [LRM: large reconstruction model](https://arxiv.org/abs/2311.04400) |
+# | 8 | Wang et al. 2024 | [DUSt3R](https://arxiv.org/abs/2312.14132) |
+# | 8 | Wang et al. 2025 | [VGGT: visual geometry grounded transformer](https://arxiv.org/abs/2503.11651) |
+# | 8 | Nichol et al. 2022 | [Point-E](https://arxiv.org/abs/2212.08751) |
+# | 8 | Poole et al. 2023 | [DreamFusion](https://arxiv.org/abs/2209.14988) |
