@@ -221,8 +221,9 @@ viz.gallery([stretched[3], round_ones[3], small_test.colors()[3]],
             height=240, alt="The desk by stretched Gaussians, by round ones, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* a few hundred Gaussians show the desk after seconds. Flat and long ones show more than as
-# many balls: a table top wants pancakes, a lamp's arm a needle.
+# *What to see:* a few hundred Gaussians show the desk after seconds. Flat and long ones show a little more
+# than as many balls (about half a decibel, with each of five seeds): a table top wants pancakes, a lamp's
+# arm a needle.
 #
 # ## 8.6 Only the pairs that count
 # Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
@@ -343,9 +344,9 @@ viz.gallery([*(model.view(test, 7).color for model in fields.values()), test.col
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* splats store about a tenth of the grid's numbers, draw fastest, since nothing is asked in
-# vain, and come within a decibel of the grid. On a GPU with a real renderer they draw hundreds of
-# large pictures a second: that is why they replaced NeRF.
+# *What to see:* splats store less than a tenth of the grid's numbers, draw several times faster, since
+# nothing is asked in vain, and come near the grid's quality. A renderer written for GPUs draws more than a
+# hundred large pictures a second (Kerbl et al. 2023): that is why they replaced NeRF.
 #
 # ## 8.8 Look around
 # Turn the cloud of centres with the mouse: the picture beside it is drawn from the same side. `zoom` changes the
