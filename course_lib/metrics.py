@@ -8,7 +8,7 @@ instead of <, squared thresholds, NaN for two empty grids. State the convention 
 import math
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from course_lib.losses import normal_loss
@@ -104,15 +104,6 @@ def normal_consistency(
     tensor([1.])
     """
     return -normal_loss(p, q, p_normals, q_normals) / 2
-
-
-def occupied(grid: Shaped[Tensor, "*grid"]) -> Bool[Tensor, "*grid"]:
-    """True where a cell is True or at least 0.5.
-
-    >>> occupied(torch.tensor([0.4, 0.5]))
-    tensor([False,  True])
-    """
-    return grid if grid.dtype == torch.bool else grid >= 0.5
 
 
 def check_grids(a: Tensor, b: Tensor) -> None:

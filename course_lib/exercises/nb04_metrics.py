@@ -4,7 +4,6 @@ import torch
 
 from course_lib import metrics
 from course_lib.exercises.exercise import Case, Exercise, mistakes
-from course_lib.metrics import occupied
 from course_lib.neighbors import nearest_neighbors
 
 # Inputs
@@ -49,8 +48,12 @@ def clouds(b: int, n: int, m: int, *rest):
 # IoU
 
 
+def _occupied(grid):
+    return grid >= 0.5
+
+
 def _overlap(a, b):
-    a, b = occupied(a).flatten(1), occupied(b).flatten(1)
+    a, b = _occupied(a).flatten(1), _occupied(b).flatten(1)
     return (a & b).sum(1), (a | b).sum(1), a.sum(1) + b.sum(1)
 
 
@@ -63,7 +66,7 @@ def _above_half(a, b):
 
 
 def _accuracy(a, b):
-    return (occupied(a) == occupied(b)).flatten(1).float().mean(1)
+    return (_occupied(a) == _occupied(b)).flatten(1).float().mean(1)
 
 
 def _pooled(a, b):
@@ -92,7 +95,7 @@ IOU_MISTAKES = mistakes({
         "You count every cell above 0 as occupied. Occupied is what is at least 0.5."),
     "not rounded": (lambda a, b: metrics.soft_iou(a.float(), b.float()),
         "You calculate with the occupancies themselves. Here a cell is occupied or not: ≥ 0.5."),
-    "of the second grid": (lambda a, b: _or_one(_overlap(a, b)[0], occupied(b).flatten(1).sum(1)),
+    "of the second grid": (lambda a, b: _or_one(_overlap(a, b)[0], _occupied(b).flatten(1).sum(1)),
         "You divided by |B|, which gives the recall. IoU divides by the union."),
     "above one half": (_above_half, "A cell with exactly 0.5 counts as occupied: use >=, not >."),
     "pooled over the batch": (_pooled,
