@@ -69,7 +69,7 @@ def _header(node: ast.FunctionDef | ast.ClassDef) -> str:
 
 
 def _guard_lines(tree: ast.AST) -> Iterator[int]:
-    """The lines of statements that only refuse bad input."""
+    """The lines of statements that only refuse bad input, or warn of it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt) and _is_guard(node):
             yield from range(node.lineno, (node.end_lineno or 0) + 1)
@@ -77,7 +77,8 @@ def _guard_lines(tree: ast.AST) -> Iterator[int]:
 
 def _is_guard(node: ast.stmt) -> bool:
     if isinstance(node, ast.If):
-        return isinstance(node.body[-1], ast.Raise) and not node.orelse
+        last = ast.unparse(node.body[-1])
+        return last.startswith(("raise ", "warnings.warn(")) and not node.orelse
     if isinstance(node, ast.For):
         return all(_is_guard(child) for child in node.body)
     call = node.value if isinstance(node, ast.Expr) else None

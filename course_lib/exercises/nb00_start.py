@@ -47,7 +47,6 @@ CENTROID = Exercise(
         "The axes of `points` are: cloud, point, coordinate. Which of them should disappear?",
         "`points.mean(dim=1)` averages along the axis of the points.",
     ),
-    gradients=True,
 )
 
 # fmt: off

@@ -45,24 +45,23 @@ def two_columns(_):
     return pd.DataFrame({"age": [30], "job": ["vet"]}), train
 
 
-def _encode(frame, fitted, scale=standardise, hot=one_hot, source=None):
+def _encode(frame, fitted, scale=standardise, hot=one_hot, order=sorted, numbers_first=False):
     """The reference with its parts exchanged."""
     from pandas.api.types import is_numeric_dtype
 
-    source = fitted if source is None else source
-    blocks = []
+    numbers, blocks = [], []
     for name in frame.columns:
-        if is_numeric_dtype(source[name]):
-            pair = (torch.tensor(t[name].astype(float).tolist()) for t in (frame, source))
-            blocks.append(scale(*pair)[:, None])
+        if is_numeric_dtype(fitted[name]):
+            pair = (torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted))
+            (numbers if numbers_first else blocks).append(scale(*pair)[:, None])
         else:
-            blocks.append(hot(frame[name].tolist(), sorted(source[name].dropna().unique())))
-    return torch.cat(blocks, 1)
+            blocks.append(hot(frame[name].tolist(), order(fitted[name].dropna().unique())))
+    return torch.cat(numbers + blocks, 1)
 
 
 # fmt: off
 ENCODE_MISTAKES = mistakes({
-    "fitted to the test rows": (lambda frame, fitted: _encode(frame, fitted, source=frame),
+    "fitted to the test rows": (lambda frame, fitted: _encode(frame, frame),
         "You took means and categories from `frame` itself. Take them from `fitted`: what the "
         "test rows would tell is not known at training time."),
     "numbers as they are": (
@@ -85,6 +84,16 @@ ENCODE_MISTAKES = mistakes({
         ),
         "You numbered the categories. That says that a vet is three times a cook: use one "
         "column of zeros and ones per category."),
+    "numbers first": (lambda frame, fitted: _encode(frame, fitted, numbers_first=True),
+        "You put all numbers before all categories. The blocks stand in the order of the columns."),
+    "order of appearance": (lambda frame, fitted: _encode(frame, fitted, order=list),
+        "Your categories stand in the order in which they appear: sort them."),
+    "zero before standardising": (
+        lambda frame, fitted: _encode(
+            frame, fitted, scale=lambda x, f: standardise(x.nan_to_num(0.0), f)
+        ),
+        "You put 0 for a missing number and then standardised it. It becomes 0, the mean, "
+        "*after* that."),
 })
 # fmt: on
 
@@ -145,6 +154,7 @@ def rows(known: int, missing: int = 0):
 
 ROW_CASES = (
     Case("two columns", lambda g: ({"Age": 39, "Race": "White"},), fixed=True),
+    Case("a zero", lambda g: ({"Age": 39, "Capital gain": 0},), fixed=True),
     Case("four columns", rows(4)),
     Case("a missing value", rows(3, missing=1)),
     Case("two missing values", rows(3, missing=2)),
@@ -157,6 +167,12 @@ def _known(row: dict) -> list[tuple]:
 
 # fmt: off
 LIST_MISTAKES = mistakes({
+    "zero left out": (
+        lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items() if value),
+        "You left out a value that is 0: `if value` is False for 0 too. Only None is missing: "
+        "`is not None`."),
+    "value first": (lambda row: "\n".join(f"- {value}: {name}" for name, value in _known(row)),
+        "Name and value are exchanged: a pair of `row.items()` is (name, value)."),
     "missing values written": (
         lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items()),
         'You wrote "None" for a missing value. Leave its line out: the model takes it for a fact.'),
@@ -190,6 +206,13 @@ LIST = Exercise(
 
 # fmt: off
 TEXT_MISTAKES = mistakes({
+    "zero left out": (
+        lambda row: " ".join(f"The {name} is {value}." for name, value in row.items() if value),
+        "You left out a value that is 0: `if value` is False for 0 too. Only None is missing: "
+        "`is not None`."),
+    "no space between": (
+        lambda row: "".join(f"The {name} is {value}." for name, value in _known(row)),
+        "A space is missing between the sentences."),
     "missing values written": (
         lambda row: " ".join(f"The {name} is {value}." for name, value in row.items()),
         'You wrote "is None." for a missing value. Leave the sentence out.'),
@@ -235,21 +258,36 @@ def texts(gap: str):
     return make
 
 
+def _ask(candidate, text, question, gap):
+    """Call it with those options that are not None."""
+    positional = () if question is None else (question,)
+    return candidate(text, *positional, **({} if gap is None else {"gap": gap}))
+
+
+Q = tabular.QUESTION
+
+
 # fmt: off
 PROMPT_MISTAKES = mistakes({
+    "gap before the answers": (
+        lambda t, q=Q, gap=" ": f"{t}\n\n{q}{gap}Yes or no? Answer:",
+        '`gap` stands before "Answer:", not before "Yes or no?".'),
+    "question ignored": (
+        lambda t, q=Q, gap=" ": f"{t}\n\n{Q} Yes or no?{gap}Answer:",
+        "You always ask about 50,000 dollars: ask `question`."),
     "space at the end": (
-        lambda text, question, gap: f"{text}\n\n{question} Yes or no?{gap}Answer: ",
+        lambda t, q=Q, gap=" ": f"{t}\n\n{q} Yes or no?{gap}Answer: ",
         'Your prompt ends in a space. It belongs to the answer\'s token, " Yes"; with yours '
             "the model expects a word without one, and p(Yes) changes."),
-    "no empty line": (lambda text, question, gap: f"{text}\n{question} Yes or no?{gap}Answer:",
+    "no empty line": (lambda t, q=Q, gap=" ": f"{t}\n{q} Yes or no?{gap}Answer:",
         "Between description and question stands an *empty* line: two line breaks."),
-    "one line": (lambda text, question, gap: f"{text} {question} Yes or no?{gap}Answer:",
+    "one line": (lambda t, q=Q, gap=" ": f"{t} {q} Yes or no?{gap}Answer:",
         "Description and question stand in one line; put an empty line between them."),
-    "without the answers": (lambda text, question, gap: f"{text}\n\n{question}{gap}Answer:",
+    "without the answers": (lambda t, q=Q, gap=" ": f"{t}\n\n{q}{gap}Answer:",
         'You left out "Yes or no?", which tells the model what words to answer with.'),
-    "gap ignored": (lambda text, question, gap: f"{text}\n\n{question} Yes or no? Answer:",
+    "gap ignored": (lambda t, q=Q, gap=" ": f"{t}\n\n{q} Yes or no? Answer:",
         'You always put a space before "Answer:". Put `gap` there.'),
-    "question first": (lambda text, question, gap: f"{question} Yes or no?\n\n{text}{gap}Answer:",
+    "question first": (lambda t, q=Q, gap=" ": f"{q} Yes or no?\n\n{t}{gap}Answer:",
         "The description comes first, then the question, so that the answer follows the question."),
 })
 # fmt: on
@@ -259,12 +297,14 @@ PROMPT = Exercise(
     reference=tabular.build_prompt,
     cases=(
         Case(
-            "the slide's question", lambda g: ("The Age is 39.", tabular.QUESTION, " "), fixed=True
+            "the question and the gap left to their defaults",
+            lambda g: ("The Age is 39.", None, None),
+            fixed=True,
         ),
         Case("another question", texts(" ")),
         Case("a line break before Answer:", texts("\n")),
     ),
-    call=lambda candidate, text, question, gap: candidate(text, question, gap=gap),
+    call=_ask,
     misconceptions=PROMPT_MISTAKES,
     hints=(
         "One f-string is enough. `\\n` is a line break.",

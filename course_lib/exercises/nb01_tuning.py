@@ -21,6 +21,10 @@ def logits(b: int, v: int, scale: float = 2.0):
 
 # fmt: off
 P_YES_MISTAKES = mistakes({
+    "softmax over the batch": (lambda l, yes, no: l[:, [yes, no]].softmax(0)[:, 0],
+        "Your softmax runs over the rows of the batch (axis 0). Each row has its own: axis 1."),
+    "without exp": (lambda l, yes, no: l[:, yes] / (l[:, yes] + l[:, no]),
+        "You divided the logits themselves. A softmax takes their exp first."),
     "over the whole vocabulary": (lambda l, yes, no: l.softmax(1)[:, yes],
         "You took the probability of Yes among *all* tokens. Only Yes and No may be answered: "
         "normalise over these two."),
@@ -71,8 +75,24 @@ def _pairs(scores, labels, tie):
     return ((p > n).float() + tie * (p == n)).mean()
 
 
+def _by_rank(scores, labels, first):
+    """The formula with the ranks first, first + 1, …: equal scores have different ones."""
+    ranks = scores.argsort(stable=True).argsort(stable=True) + first
+    p, n = (labels == 1).sum(), (labels == 0).sum()
+    return (ranks[labels == 1].sum() - p * (p + 1) / 2) / (p * n)
+
+
 # fmt: off
 AUC_MISTAKES = mistakes({
+    "ranks without ties": (lambda s, y: _by_rank(s, y, 1),
+        "Right without ties; but equal scores must share the *mean* of their ranks, and yours "
+        "get different ones, by their place in the list."),
+    "ranks from 0": (lambda s, y: _by_rank(s, y, 0),
+        "Your ranks begin with 0, the formula's with 1. Equal scores share the mean of theirs."),
+    "soft pairs": (
+        lambda s, y: torch.sigmoid(s[y == 1][:, None] - s[y == 0][None]).mean(),
+        "You averaged a sigmoid of the differences. A pair counts 1 or 0, by order alone "
+        "(½ for a tie)."),
     "ties count nothing": (lambda s, y: _pairs(s, y, 0.0),
         "Pairs with equal scores must count one half; yours count nothing."),
     "ties count fully": (lambda s, y: _pairs(s, y, 1.0),
@@ -129,17 +149,19 @@ def labelled(n: int, positives: int, shots: int):
 def draw(candidate, labels, shots, seed):
     """What can be said of a random draw: its size, its classes, its repetitions, its randomness."""
     first, again, *others = (
-        candidate(labels, shots, generator=torch.Generator().manual_seed(s))
+        torch.as_tensor(candidate(labels, shots, generator=torch.Generator().manual_seed(s)))
         for s in (seed, seed, *range(seed + 1, seed + 9))
     )
-    changes = [int(labels[other].diff().ne(0).sum()) for other in others]
     return {
         "rows": len(first),
         "positives": int(labels[first].sum()),
         "different rows": len(set(first.tolist())),
         "the same generator draws the same rows": torch.equal(first, again),
-        "another generator draws other rows": not all(torch.equal(first, o) for o in others),
-        "classes are mixed": max(changes) > 1,
+        "another generator draws other rows": len({frozenset(o.tolist()) for o in others}) > 1,
+        "another generator mixes the classes otherwise": len(
+            {tuple(labels[o].tolist()) for o in others}
+        )
+        > 1,
     }
 
 
@@ -153,6 +175,14 @@ def _mixed(indices, generator):
 
 def _without(rows_, k, generator):
     return rows_[torch.randperm(len(rows_), generator=generator)[:k]]
+
+
+def _first(rows_, k, generator):
+    return rows_[:k]
+
+
+def _positions(rows_, k, generator):
+    return torch.randperm(len(rows_), generator=generator)[:k]
 
 
 def _with_replacement(rows_, k, generator):
@@ -171,14 +201,27 @@ SAMPLE_MISTAKES = mistakes({
         lambda labels, shots, generator: _without(torch.arange(len(labels)), shots, generator),
         "You drew from all rows alike, so positives are rare. Draw half of them from each class."),
     "always the first": (
-        lambda labels, shots, generator: _draw_each(
-            labels, shots, generator, lambda rows_, k, g: rows_[:k]
-        ),
+        lambda labels, shots, generator: _draw_each(labels, shots, generator, _first),
         "You take the first rows of each class whatever the generator says: draw at random."),
+    "the first, shuffled": (
+        lambda labels, shots, generator: _mixed(
+            _draw_each(labels, shots, generator, _first), generator
+        ),
+        "You shuffle the order, but the rows are always the first of each class: draw them at "
+        "random too."),
+    "another source of chance": (
+        lambda labels, shots, generator: _mixed(_draw_each(labels, shots, None, _without), None),
+        "The same generator must draw the same rows: pass `generator=generator` to *every* "
+        "`torch.randperm`."),
+    "positions in the class": (
+        lambda labels, shots, generator: _mixed(
+            _draw_each(labels, shots, generator, _positions), generator
+        ),
+        "You return numbers within a class. Look up the rows they stand for: `rows[order]`."),
     "classes one after the other": (
         lambda labels, shots, generator: _draw_each(labels, shots, generator, _without),
-        "All negatives come before all positives: a batch of the first rows holds one class "
-        "only. Shuffle at the end."),
+        "The classes stand in a fixed order (one after the other, or in turn): shuffle the whole "
+        "set at the end."),
     "so many of each class": (
         lambda labels, shots, generator: _mixed(
             _draw_each(labels, 2 * shots, generator, _without), generator
@@ -223,33 +266,43 @@ def linear_and_input(b: int, inside: int, outside: int, rank: int):
     return make
 
 
+def _with_defaults(g):
+    layer, _, _, *rest = linear_and_input(3, 12, 9, 8)(g)
+    return layer, None, None, *rest
+
+
 def use_lora(candidate, layer, rank, alpha, a, b, x):
     """Build the layer, look at it as it is fresh, put known matrices in, look again."""
-    lora = candidate(layer, rank, alpha)
-    fresh = lora(x)
+    options = () if rank is None else (rank, alpha)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # numbers never set are NaN, then
+    try:
+        lora = candidate(layer, *options)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    fresh, start = lora(x), lora.a.detach().clone()
     trained = {name for name, p in lora.named_parameters() if p.requires_grad}
-    random_start = bool((lora.a != 0).any())
+    shapes = {name: tuple(getattr(lora, name).shape) for name in ("a", "b")}
     lora.a.data, lora.b.data = a.clone(), b.clone()
     return {
         "fresh": fresh,
+        "shapes": shapes,
         "with matrices": lora(x),
         "trained": sorted(trained),
-        "a starts at random": random_start,
+        "a starts at random": len(start.unique()) == start.numel() and bool(start.isfinite().all()),
     }
 
 
 class _Wrong(torch.nn.Module):
     """LoRA with its parts exchanged."""
 
-    freeze, zero, scale_of, base = True, True, staticmethod(lambda alpha, rank: alpha / rank), True
+    freeze, zero, scale_of, base = True, "b", staticmethod(lambda alpha, rank: alpha / rank), True
 
     def __init__(self, linear, rank=8, alpha=16.0):
         super().__init__()
         self.linear = linear.requires_grad_(not self.freeze)
         self.scale = self.scale_of(alpha, rank)
-        self.a = torch.nn.Parameter(torch.randn(rank, linear.in_features))
-        start = torch.zeros if self.zero else torch.ones
-        self.b = torch.nn.Parameter(start(linear.out_features, rank))
+        self.a = torch.nn.Parameter(torch.randn(rank, linear.in_features) * (self.zero != "a"))
+        self.b = torch.nn.Parameter(torch.randn(linear.out_features, rank) * (self.zero != "b"))
 
     def forward(self, x):
         change = self.scale * (x @ self.a.T @ self.b.T)
@@ -264,7 +317,9 @@ def _wrong(**parts):
 LORA_MISTAKES = mistakes({
     "not frozen": (_wrong(freeze=False),
         "The linear layer is still trained: `linear.requires_grad_(False)` freezes it."),
-    "not zero at the start": (_wrong(zero=False),
+    "A zero, not B": (_wrong(zero="a"),
+        "You exchanged the starts: A is random, B is zero."),
+    "not zero at the start": (_wrong(zero=""),
         "A fresh layer must compute what the frozen one does: start B at zero."),
     "not scaled": (_wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),
         "The factor alpha / r is missing: with it, another rank needs no other learning rate."),
@@ -282,6 +337,7 @@ LORA = Exercise(
     call=use_lora,
     cases=(
         Case("three inputs, two outputs", linear_and_input(1, 3, 2, 1)),
+        Case("rank and alpha left to their defaults", _with_defaults),
         Case("a batch", linear_and_input(5, 8, 6, 2)),
         Case("a larger rank", linear_and_input(4, 10, 12, 4)),
     ),
@@ -314,6 +370,7 @@ class LoRALinear(torch.nn.Module):
 LORA_SIZE_MISTAKES = mistakes({
     "the full matrices": (1327104, "This is 4 · 576 · 576: the frozen matrices."),
     "one matrix": (9216, "This is one adapter; there are four such matrices."),
+    "the product": (84934656, "You multiplied the sizes of A and B: an adapter has r · in + out · r."),
     "only A": (18432, "You counted A or B alone; both are trained."),
 })
 # fmt: on

@@ -93,6 +93,12 @@ DISTANCE_CASES = (
 
 # fmt: off
 COVERAGE_MISTAKES = mistakes({
+    "other axis": (lambda d: d.new_tensor(d.argmin(dim=0).unique().numel() / d.shape[1]),
+        "Your argmin runs down the columns (axis 0): it names generated shapes. Each generated "
+        "shape (row) names its nearest reference: axis 1."),
+    "named once": (
+        lambda d: (torch.bincount(d.argmin(1), minlength=d.shape[1]) == 1).float().mean(),
+        "You count only references that are named *exactly* once; twice is found too."),
     "axes exchanged": (lambda d: d.new_tensor(d.argmin(dim=0).unique().numel() / d.shape[0]),
         "You counted the generated shapes that some reference is nearest to. It is the other "
         "way round: each generated shape (row) names its nearest reference (column)."),
@@ -121,6 +127,9 @@ COVERAGE = Exercise(
 
 # fmt: off
 MATCHING_MISTAKES = mistakes({
+    "argmin": (lambda d: d.argmin(dim=0).float().mean(),
+        "You averaged the *numbers* of the nearest shapes: `argmin` says which, `amin` how far."),
+    "a sum": (lambda d: d.amin(dim=0).sum(), "You added the distances up: take their mean."),
     "over the generated": (lambda d: d.amin(dim=1).mean(),
         "You looked for the nearest reference of each generated shape. Every reference (column) "
         "looks for its nearest generated shape."),
@@ -157,16 +166,28 @@ def _tree(g: torch.Generator, joints: int) -> tuple:
     return [*parents, 0], _local(g, joints)
 
 
-def _fk_wrong_order(parents, local):
-    world: list[torch.Tensor] = []
-    for joint, parent in enumerate(parents):
-        world.append(local[joint] if parent < 0 else local[joint] @ world[parent])
-    return torch.stack(world)
-
-
 def _fk_one_step(parents, local):
     pairs = enumerate(parents)
     return torch.stack([local[j] if p < 0 else local[p] @ local[j] for j, p in pairs])
+
+
+def _fk_tree(combine, root=True):
+    """Joint by joint, with another way to combine the parent's transform with the joint's own."""
+
+    def wrong(parents, local):
+        world = list(local)
+        for joint, parent in enumerate(parents):
+            if parent >= 0 or not root:
+                world[joint] = combine(world[parent], local[joint])
+        return torch.stack(world)
+
+    return wrong
+
+
+def _shifted(parent, own):
+    moved = own.clone()
+    moved[:3, 3] += parent[:3, 3]
+    return moved
 
 
 def _fk_chain(parents, local):
@@ -175,7 +196,17 @@ def _fk_chain(parents, local):
 
 # fmt: off
 KINEMATICS_MISTAKES = mistakes({
-    "other order": (_fk_wrong_order,
+    "elementwise": (_fk_tree(lambda parent, own: parent * own),
+        "`*` multiplies number by number; the product of matrices is `@`."),
+    "no root": (_fk_tree(lambda parent, own: parent @ own, root=False),
+        "A parent of −1 means a root; as an index it takes the *last* joint. A root keeps its own "
+        "transform."),
+    "translations only": (_fk_tree(_shifted),
+        "You added the parent's translation only: its rotation turns the child too. Multiply the "
+        "matrices."),
+    "inverse": (_fk_tree(lambda parent, own: torch.linalg.inv(parent) @ own),
+        "You inverted the parent's transform: it already takes its coordinates to the world."),
+    "other order": (_fk_tree(lambda parent, own: own @ parent),
         "The factors stand in the other order: the joint's own transform comes first, at the "
         "right of its parent's, G_parent @ L."),
     "no parents": (lambda parents, local: local.clone(),
@@ -212,17 +243,24 @@ def _skin(g: torch.Generator, v: int, j: int) -> tuple:
     return torch.randn(v, 3, generator=g), weights / weights.sum(1, keepdim=True), _local(g, j)
 
 
+def _places(vertices, motions, transpose=False):
+    """Where every bone takes every vertex, (v, j, 3); with rows instead of columns if transposed."""
+    points = torch.nn.functional.pad(vertices, (0, 1), value=1.0)
+    matrices = motions.mT if transpose else motions
+    return torch.einsum("jab,vb->vja", matrices, points)[..., :3]
+
+
+def _blend(vertices, weights, motions):
+    return (weights[:, :, None] * _places(vertices, motions)).sum(1)
+
+
 def _skin_without_translation(vertices, weights, motions):
     return torch.einsum("vj,jab,vb->va", weights, motions[:, :3, :3], vertices)
 
 
 def _skin_strongest(vertices, weights, motions):
     one = torch.nn.functional.one_hot(weights.argmax(1), weights.shape[1]).to(weights)
-    return linear_blend_skinning(vertices, one, motions)
-
-
-def _skin_equally(vertices, weights, motions):
-    return linear_blend_skinning(vertices, torch.full_like(weights, 1 / weights.shape[1]), motions)
+    return _blend(vertices, one, motions)
 
 
 def _skin_transposed(vertices, weights, motions):
@@ -237,14 +275,25 @@ def _quarter_turn(g: torch.Generator) -> tuple:
 
 # fmt: off
 SKINNING_MISTAKES = mistakes({
+    "rows": (lambda p, w, m: (w[:, :, None] * _places(p, m, True)).sum(1),
+        "You multiplied by the transposed matrices. Points are columns: M @ p."),
+    "weights left out": (lambda p, w, m: _places(p, m).sum(1),
+        "You added up the places of all bones without their weights."),
+    "mean of the weighted": (lambda p, w, m: _blend(p, w, m) / w.shape[1],
+        "You divided by the number of bones as well: the weights add up to 1 already."),
+    "added to the vertex": (lambda p, w, m: p + _blend(p, w, m),
+        "M p is the new *place*, not a displacement: do not add it to the vertex."),
+    "inverse": (lambda p, w, m: _blend(p, w, torch.linalg.inv(m)),
+        "You used the inverse motions: `motions` takes the rest pose to the present one."),
     "no translation": (_skin_without_translation,
         "The translations are missing: use points (x, y, z, 1), or add the fourth column."),
     "strongest bone only": (_skin_strongest,
         "Each vertex follows one bone only, the strongest, and the skin tears. Blend all by "
         "their weights."),
-    "all bones alike": (_skin_equally, "You gave all bones the same weight: use `weights`."),
+    "all bones alike": (lambda p, w, m: _places(p, m).mean(1),
+        "You gave all bones the same weight: use `weights`."),
     "transposed": (_skin_transposed,
-        "You multiplied by the transposed rotations. Points are columns: M @ p."),
+        "Your rotations are transposed. Points are columns: R @ p."),
 })
 # fmt: on
 
@@ -264,5 +313,4 @@ SKINNING = Exercise(
         "Append a 1 to every vertex: `torch.cat([vertices, torch.ones(len(vertices), 1)], dim=1)`.",
         "`torch.einsum('vj,jab,vb->va', weights, motions, points)[:, :3]` does all of it.",
     ),
-    gradients=True,
 )

@@ -170,6 +170,19 @@ def _kmeans_empty(fill):
     return wrong
 
 
+def _kmeans_moved(middle, norm=2):
+    """k-means with another middle of a centre's points, or another distance."""
+
+    def wrong(points, centers):
+        labels = torch.cdist(points, centers, p=norm).argmin(dim=1)
+        chosen = [points[labels == k] for k in range(len(centers))]
+        pairs = zip(chosen, centers, strict=True)
+        rows = [middle(mine).expand_as(center) if len(mine) else center for mine, center in pairs]
+        return labels, torch.stack(rows)
+
+    return wrong
+
+
 def _kmeans_labels_too_late(points, centers):
     _, moved = kmeans_step(points, centers)
     return torch.cdist(points, moved).argmin(dim=1), moved
@@ -187,6 +200,14 @@ def _kmeans_nearest_point(points, centers):
 
 # fmt: off
 KMEANS_MISTAKES = mistakes({
+    "one number": (_kmeans_moved(lambda mine: mine.mean()),
+        "You averaged all coordinates into one number: the mean is per coordinate, `mean(dim=0)`."),
+    "sum": (_kmeans_moved(lambda mine: mine.sum(0)),
+        "You added the points up: a centre moves to their *mean*."),
+    "median": (_kmeans_moved(lambda mine: mine.median(0).values),
+        "You took the median; k-means takes the mean."),
+    "sums of differences": (_kmeans_moved(lambda mine: mine.mean(0), norm=1),
+        "You measured |x| + |y| + … (p = 1); nearest means the Euclidean distance."),
     "NaN for an empty centre": (_kmeans_empty(lambda points: torch.full_like(points[0], torch.nan)),
         "A centre without points became NaN (the mean of nothing). It should stay where it was."),
     "zero for an empty centre": (_kmeans_empty(lambda points: torch.zeros_like(points[0])),
@@ -233,6 +254,10 @@ def _groups(g: torch.Generator, n: int, k: int, errors: int) -> tuple:
     return a, b
 
 
+def _two_against_four(g: torch.Generator, n: int) -> tuple:
+    return torch.arange(n) % 4, torch.randint(0, 2, (n,), generator=g) - 1
+
+
 def _table(a, b):
     return torch.stack(
         [torch.stack([((a == i) & (b == j)).sum() for j in b.unique()]) for i in a.unique()]
@@ -245,14 +270,39 @@ def _pair_sums(a, b):
     return pairs
 
 
-def _rand_unadjusted(a, b):
-    together, in_a, in_b, everything = _pair_sums(a, b)
-    return (everything + 2 * together - in_a - in_b) / everything
+def _expected(a, b):
+    _, in_a, in_b, everything = _pair_sums(a, b)
+    return in_a * in_b / everything
 
 
-def _rand_without_expectation(a, b):
-    together, in_a, in_b, _ = _pair_sums(a, b)
-    return together / ((in_a + in_b) / 2)
+def _items(pairs):
+    """n from C(n) = n (n − 1)/2."""
+    return (1 + (1 + 8 * pairs).sqrt()) / 2
+
+
+def _rand(formula):
+    """An index made from S, A, B, the pairs C(n), and E = A B / C(n); 1 where it is 0/0."""
+
+    def wrong(a, b):
+        together, in_a, in_b, everything = _pair_sums(a, b)
+        value = formula(together, in_a, in_b, everything, in_a * in_b / everything)
+        return value.nan_to_num(1.0)
+
+    return wrong
+
+
+def _rand_index(s, a, b, n, e):
+    return (s - e) / ((a + b) / 2 - e)
+
+
+def _names_as_indices(a, b):
+    k = int(max(a.max(), b.max())) + 1
+    table = torch.zeros(k, k)
+    table.index_put_((a, b), torch.ones(len(a)), accumulate=True)
+    s, in_a, in_b, n = (
+        (t * (t - 1) / 2).sum() for t in (table, table.sum(1), table.sum(0), table.sum())
+    )
+    return _rand_index(s, in_a, in_b, n, in_a * in_b / n).nan_to_num(1.0)
 
 
 # fmt: off
@@ -260,10 +310,19 @@ RAND_INDEX_MISTAKES = mistakes({
     "accuracy": (lambda a, b: (a == b).float().mean(),
         "You compared the names of the groups. Names mean nothing here: count pairs that are "
         "together in both."),
-    "unadjusted": (_rand_unadjusted,
+    "names as indices": (_names_as_indices,
+        "You used the names of the groups as indices. A name may be any number, −1 too: number "
+        "the groups with `a.unique(return_inverse=True)`."),
+    "0/0": (lambda a, b: _rand_index(*_pair_sums(a, b), _expected(a, b)),
+        "Two trivial groupings give 0/0, NaN: return 1 there."),
+    "no half": (_rand(lambda s, a, b, n, e: (s - e) / (a + b - e)),
+        "Below the bar stands (A + B)/**2** − E."),
+    "items instead of pairs": (_rand(lambda s, a, b, n, e: (_items(n) - e) / ((a + b) / 2 - e)),
+        "S counts *pairs*, Σ C(n_ij); you added up the items n_ij."),
+    "unadjusted": (_rand(lambda s, a, b, n, e: (n + 2 * s - a - b) / n),
         "That is the plain Rand index, which is high even by chance. Subtract the expected "
         "value E."),
-    "no expectation": (_rand_without_expectation,
+    "no expectation": (_rand(lambda s, a, b, n, e: s / ((a + b) / 2)),
         "You left out the expected value E: subtract it above and below the fraction bar."),
     "purity": (lambda a, b: _table(a, b).amax(dim=1).sum() / len(a),
         "That is purity, the share of the largest overlap. The Rand index counts pairs."),
@@ -280,6 +339,17 @@ RAND_INDEX = Exercise(
             lambda g: (torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([7, 7, 4, 4, 4, 4])),
             fixed=True,
         ),
+        Case(
+            "names below zero",
+            lambda g: (torch.tensor([-1, -1, 2, 2, 0, 0]), torch.tensor([1, 1, -2, 1, 2, 2])),
+            fixed=True,
+        ),
+        Case(
+            "a single group in both",
+            lambda g: (torch.tensor([4, 4, 4]), torch.tensor([1, 1, 1])),
+            fixed=True,
+        ),
+        Case("four groups against two", lambda g: _two_against_four(g, 15)),
         Case("the same groups, other names", lambda g: _groups(g, 20, 3, 0)),
         Case("some items astray", lambda g: _groups(g, 30, 4, 8)),
         Case("more items astray", lambda g: _groups(g, 25, 3, 12)),

@@ -25,13 +25,31 @@ def _on_mesh(candidate, vertices, faces):
     return candidate(Mesh(vertices, faces))
 
 
-def _cross(mesh):
+def _with_flat(v, f):
+    """The same, and a last face without area."""
+
+    def make(g):
+        vertices, faces = _soup(v, f)(g)
+        return vertices, torch.cat((faces, torch.tensor([[0, 1, 1]])))
+
+    return make
+
+
+def _edges_of(mesh, product):
     a, b, c = mesh.corners.unbind(1)
-    return torch.linalg.cross(b - a, c - a)
+    return product(b - a, c - a)
+
+
+def _cross(mesh):
+    return _edges_of(mesh, torch.linalg.cross)
 
 
 # fmt: off
 AREAS_MISTAKES = mistakes({
+    "dot product": (lambda m: _edges_of(m, lambda u, w: (u * w).sum(1) / 2),
+        "You took the dot product of two edges; the area comes from their *cross* product."),
+    "numbers added up": (lambda m: _edges_of(m, lambda u, w: torch.linalg.cross(u, w).sum(1) / 2),
+        "You added up the components of the cross product: the area is half its *length*."),
     "parallelogram": (lambda m: _cross(m).norm(dim=1),
         "Exactly twice the expected value: the cross product spans a parallelogram."),
     "squared": (lambda m: _cross(m).square().sum(1) / 2,
@@ -52,7 +70,6 @@ AREAS = Exercise(
     name="face_areas",
     reference=meshes.face_areas,
     call=_on_mesh,
-    gradients=True,
     cases=(
         Case("a 3-4-5 triangle", _right_triangle, fixed=True),
         Case("some faces", _soup(6, 4)),
@@ -64,6 +81,16 @@ AREAS = Exercise(
 
 # fmt: off
 NORMALS_MISTAKES = mistakes({
+    "NaN": (lambda m: _cross(m) / _cross(m).norm(dim=1, keepdim=True),
+        "A face without area has no normal, and yours became NaN (0/0): it should be zero."),
+    "a large guard": (lambda m: _cross(m) / (_cross(m).norm(dim=1, keepdim=True) + 1e-3),
+        "What you add to the length against 0/0 makes the normals shorter than 1: "
+        "`torch.nn.functional.normalize` does without."),
+    "divided by the area": (lambda m: 2 * meshes.face_normals(m),
+        "Your normals have length 2: the cross product is *twice* the area long."),
+    "normalised along the faces": (
+        lambda m: torch.nn.functional.normalize(_cross(m), dim=0),
+        "You normalised along the faces (`dim=0`): each *row* must have length 1, `dim=1`."),
     "inwards": (lambda m: -meshes.face_normals(m),
         "Your normals point inwards: (b − a) × (c − a), in this order."),
     "length": (_cross, "The direction is right, but normals have length 1."),
@@ -80,7 +107,7 @@ NORMALS = Exercise(
     call=_on_mesh,
     cases=(
         Case("a flat triangle", _right_triangle, fixed=True),
-        Case("some faces", _soup(6, 4)),
+        Case("some faces, one without area", _with_flat(6, 4)),
         Case("more faces", _soup(9, 12)),
     ),
     misconceptions=NORMALS_MISTAKES,
@@ -88,9 +115,9 @@ NORMALS = Exercise(
 )
 
 
-def _euler(faces, *, directed=False, f_sign=1, vertices=None):
-    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = edges if directed else torch.unique(edges.sort(1).values, dim=0)
+def _euler(faces, *, directed=False, f_sign=1, vertices=None, sides=3, dim=0):
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]][:sides])
+    edges = edges if directed else torch.unique(edges.sort(1).values, dim=dim)
     v = len(torch.unique(faces)) if vertices is None else vertices
     return v - len(edges) + f_sign * len(faces)
 
@@ -103,6 +130,15 @@ def _some_surface(g):
 
 # fmt: off
 EULER_MISTAKES = mistakes({
+    "three edges for two faces": (lambda f: len(f.unique()) - 3 * len(f) // 2 + len(f),
+        "E = 3F/2 holds for closed surfaces only: where the surface has a border, an edge belongs "
+        "to one face."),
+    "two sides": (lambda f: _euler(f, sides=2),
+        "You took two sides of each triangle: it has three, ab, bc and ca."),
+    "corners": (lambda f: _euler(f, vertices=f.numel()),
+        "You counted a vertex once for each of its faces: count each once."),
+    "numbers for edges": (lambda f: _euler(f, dim=None),
+        "`torch.unique` without `dim=0` counts single numbers, not pairs."),
     "edges twice": (lambda f: _euler(f, directed=True),
         "You counted an edge once per face: shared edges count *once*, whatever their direction."),
     "minus faces": (lambda f: _euler(f, f_sign=-1), "χ = V − E **+** F."),
@@ -140,14 +176,14 @@ def _graph(v, e, c, k):
     return make
 
 
-def _convolve(h, edges, w, b, *, loops=True, scale="both", both=True):
+def _convolve(h, edges, w, b, *, loops=1, scale="both", both=True, fewer=0):
     v = len(h)
     a = torch.zeros(v, v)
     a[edges[:, 0], edges[:, 1]] = 1
     if both:
         a[edges[:, 1], edges[:, 0]] = 1
-    a = a + torch.eye(v) if loops else a
-    degree = a.sum(1).clamp(min=1)
+    a = a + loops * torch.eye(v)
+    degree = (a.sum(1) - fewer).clamp(min=1)
     if scale == "both":
         a = a / (degree[:, None] * degree).sqrt()
     if scale == "row":
@@ -155,9 +191,41 @@ def _convolve(h, edges, w, b, *, loops=True, scale="both", both=True):
     return a @ h @ w + b
 
 
+def _lost(h, edges, w, b):
+    """`out[i] += …` with an index that repeats: only one of its rows counts."""
+    degree = 1 + torch.bincount(edges.flatten(), minlength=len(h))
+    x = h @ w / degree.sqrt()[:, None]
+    out = x.clone()
+    out[edges[:, 0]] += x[edges[:, 1]]
+    out[edges[:, 1]] += x[edges[:, 0]]
+    return out / degree.sqrt()[:, None] + b
+
+
+def _lone(h, edges, w, b):
+    """Divided by √(dᵢ dⱼ) for the neighbours, but not for the vertex itself."""
+    degree = 1 + torch.bincount(edges.flatten(), minlength=len(h))
+    return _convolve(h, edges, w, b) + (h - h / degree[:, None]) @ w
+
+
+def _bias_inside(h, edges, w, b):
+    more, ones = torch.cat((w, b[None])), torch.ones(len(h), 1)
+    return _convolve(torch.cat((h, ones), 1), edges, more, 0 * b)
+
+
 # fmt: off
 GRAPH_MISTAKES = mistakes({
-    "no self loop": (lambda *a: _convolve(*a, loops=False),
+    "repeated indices": (_lost,
+        "`out[i] += rows` adds only one row where i repeats; the other neighbours are lost. "
+        "`out.index_add(0, i, rows)` adds them all."),
+    "loop not divided": (_lone,
+        "Your own features are not divided: j = i is in the sum too, with 1/√(dᵢ dᵢ)."),
+    "degree without 1": (lambda *a: _convolve(*a, fewer=1),
+        "d counts the vertex itself: dᵢ = 1 + the number of neighbours."),
+    "bias inside": (_bias_inside,
+        "The bias is added after the sum over the neighbours, once, not to every h W."),
+    "relu": (lambda *a: _convolve(*a).relu(),
+        "There is no ReLU in the formula: it comes after, in the network."),
+    "no self loop": (lambda *a: _convolve(*a, loops=0),
         "A vertex must keep its own features: j runs over the neighbours *and* i itself."),
     "sum": (lambda *a: _convolve(*a, scale=""),
         "Nothing is divided by √(dᵢ dⱼ): vertices with many neighbours grow without bound."),
@@ -173,7 +241,6 @@ GRAPH = Exercise(
     name="graph_convolution",
     reference=meshes.graph_convolution,
     points=2,
-    gradients=True,
     cases=(
         Case(
             "two vertices",
@@ -185,6 +252,7 @@ GRAPH = Exercise(
             ),
             fixed=True,
         ),
+        Case("no edges", _graph(4, 0, 2, 3)),
         Case("a sparse graph", _graph(6, 6, 3, 2)),
         Case("a denser graph", _graph(8, 16, 2, 4)),
     ),

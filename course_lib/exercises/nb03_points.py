@@ -18,7 +18,19 @@ def _depth(h, w):
     return make
 
 
-def _unproject(depth, k, pose, *, half=0.5, y_sign=-1.0, ray=False, z_sign=-1.0, inverse=False):
+def _unequal(h, w):
+    """The same with pixels that are not square: f_x is not f_y."""
+
+    def make(g):
+        depth, k, pose = _depth(h, w)(g)
+        return depth, k * torch.tensor([[1.3], [0.8], [1.0]]), pose
+
+    return make
+
+
+def _unproject(
+    depth, k, pose, *, half=0.5, y_sign=-1.0, ray=False, z_sign=-1.0, rows=True, divide=False
+):
     h, w = depth.shape
     v, u = torch.meshgrid(torch.arange(h) + half, torch.arange(w) + half, indexing="ij")
     direction = torch.stack(
@@ -32,13 +44,22 @@ def _unproject(depth, k, pose, *, half=0.5, y_sign=-1.0, ray=False, z_sign=-1.0,
     if ray:
         direction = direction / direction.norm(dim=-1, keepdim=True)
     local = direction * depth[..., None]
-    if inverse:
-        return (local - pose[:3, 3]) @ pose[:3, :3]
-    return local @ pose[:3, :3].T + pose[:3, 3]
+    if divide:
+        local = torch.cat((direction[..., :2] / depth[..., None], local[..., 2:]), -1)
+    return local @ (pose[:3, :3].T if rows else pose[:3, :3]) + pose[:3, 3]
 
 
 # fmt: off
 UNPROJECT_MISTAKES = mistakes({
+    "not transposed": (lambda d, k, p: _unproject(d, k, p, rows=False),
+        "The rotation is inverted: for points in rows, R x becomes `x @ R.T`."),
+    "divided by the depth": (lambda d, k, p: _unproject(d, k, p, divide=True),
+        "You divided by z. Projecting divides; on the way back x and y are *multiplied* by z."),
+    "one focal length": (
+        lambda d, k, p: _unproject(d, k + (k[0, 0] - k[1, 1]) * torch.eye(3)[1].diag(), p),
+        "You used f_x for y as well: f_y is `intrinsics[1, 1]`."),
+    "no pose": (lambda d, k, p: _unproject(d, k, torch.eye(4)),
+        "These points are still in the camera's axes: apply `camera_to_world`."),
     "pixel corners": (lambda d, k, p: _unproject(d, k, p, half=0.0),
         "You used the pixels' corners: their centres are at +½ (column + ½, row + ½)."),
     "y downwards": (lambda d, k, p: _unproject(d, k, p, y_sign=1.0),
@@ -48,7 +69,7 @@ UNPROJECT_MISTAKES = mistakes({
         "normalise the directions."),
     "in front is +z": (lambda d, k, p: _unproject(d, k, p, z_sign=1.0),
         "Behind the camera: it looks along −z (OpenGL axes)."),
-    "world to camera": (lambda d, k, p: _unproject(d, k, p, inverse=True),
+    "world to camera": (lambda d, k, p: _unproject(d, k, torch.linalg.inv(p)),
         "You applied the inverse pose: `camera_to_world` takes camera points to the world."),
 })
 # fmt: on
@@ -65,6 +86,16 @@ UNPROJECT = Exercise(
         ),
         Case("a small image", _depth(4, 5)),
         Case("a taller image", _depth(6, 3)),
+        Case("pixels that are not square", _unequal(3, 5)),
+        Case(
+            "a pixel that sees nothing",
+            lambda g: (
+                torch.tensor([[torch.inf, 1.0]]),
+                cameras.intrinsics(4.0, 1, 2),
+                torch.eye(4),
+            ),
+            fixed=True,
+        ),
     ),
     misconceptions=UNPROJECT_MISTAKES,
     hints=(
@@ -90,13 +121,25 @@ def _affine(g):
     return torch.randn(5, 3, generator=g), matrix
 
 
+def _projective(g):
+    matrix = torch.eye(4) + 0.1 * torch.randn(4, 4, generator=g)
+    return torch.rand(6, 3, generator=g) - 0.5, matrix
+
+
 def _homogeneous(x, m):
     moved = torch.cat((x, torch.ones_like(x[:, :1])), dim=1) @ m.T
     return moved[:, :3]
 
 
+def _homogeneous_rows(x, m):
+    moved = torch.cat((x, torch.ones_like(x[:, :1])), dim=1) @ m
+    return moved[:, :3] / moved[:, 3:]
+
+
 # fmt: off
 TRANSFORM_MISTAKES = mistakes({
+    "all transposed": (lambda x, m: _homogeneous_rows(x, m),
+        "The matrix is not transposed: for points in rows, M x becomes `x @ M.T`."),
     "no translation": (lambda x, m: x @ m[:3, :3].T,
         "Nothing was shifted: the last column of the matrix is left out."),
     "not transposed": (lambda x, m: (x @ m[:3, :3] + m[:3, 3]) / m[3, 3],
@@ -114,6 +157,7 @@ TRANSFORM = Exercise(
     cases=(
         Case("a rigid motion", _rigid(4)),
         Case("a general affine map", _affine),
+        Case("a projective map", _projective),
         Case(
             "a quarter turn and a shift",
             lambda g: (
@@ -145,12 +189,20 @@ def _triangles(f, n):
     )
 
 
-def _sample(corners, uniform, *, areas=True, root=True, fold=False):
+def _shares(g):
+    """Two equal faces, one without area, one as large as both: shares ¼, ½, ½, 1."""
+    one = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    corners = torch.stack((one, one + 2, 0 * one + 9, one * torch.tensor([2.0, 1, 1]) - 5))
+    return corners, torch.tensor([[0.25, 0.5, 0.5], [0.5, 0.2, 0.3], [0.0, 0.7, 0.1]])
+
+
+def _sample(corners, uniform, *, areas=True, root=True, fold=False, share=True, shift=0):
     a, b, c = corners.unbind(1)
     area = torch.linalg.cross(b - a, c - a).norm(dim=1)
     area = area if areas else torch.ones_like(area)
-    share = area.cumsum(0) / area.sum()
-    face = torch.searchsorted(share, uniform[:, 0].contiguous(), right=True).clamp(max=len(a) - 1)
+    share = area.cumsum(0) / (area.sum() if share else 2)
+    face = torch.searchsorted(share, uniform[:, 0].contiguous(), right=True) + shift
+    face = face.clamp(0, len(a) - 1)
     u, v = uniform[:, 1:2], uniform[:, 2:]
     if fold:
         outside = u + v > 1
@@ -162,6 +214,19 @@ def _sample(corners, uniform, *, areas=True, root=True, fold=False):
 
 # fmt: off
 SAMPLE_MISTAKES = mistakes({
+    "not normalised": (lambda c, u: _sample(c, u, share=False),
+        "Your areas are not divided by their sum: the last *share* is 1, so that every number in "
+        "[0, 1) finds a face."),
+    "one face too early": (lambda c, u: _sample(c, u, shift=-1),
+        "Your face is one too early: `searchsorted(…, right=True)` is already the first share "
+        "above the number."),
+    "b and c exchanged": (lambda c, u: _sample(c[:, [0, 2, 1]], u),
+        "b and c are exchanged: √u (1 − v) belongs to b, √u v to c."),
+    "its own chance": (
+        lambda c, u: _sample(c, torch.cat((torch.rand(len(u), 1), u[:, 1:]), 1)),
+        "You drew the face with random numbers of your own: the first column of `uniform` picks it."),
+    "u and v exchanged": (lambda c, u: _sample(c, u[:, [0, 2, 1]]),
+        "u and v are exchanged: the *second* number is under the root."),
     "faces equally likely": (lambda c, u: _sample(c, u, areas=False),
         "Every face gets equally many points: choose it by its share of the *area*."),
     "no root": (lambda c, u: _sample(c, u, root=False),
@@ -186,6 +251,7 @@ SAMPLE = Exercise(
             ),
             fixed=True,
         ),
+        Case("a share is met exactly, and the last face", _shares, fixed=True),
         Case("a few triangles", _triangles(4, 10)),
         Case("more of very different size", _triangles(9, 40)),
     ),
@@ -210,28 +276,41 @@ def _patch(n, k):
     return make
 
 
-def _without_sign(candidate, cloud, k):
+def _without_sign(candidate, points, k):
     """n nᵀ, in which the sign of the normal n, which is free, is gone."""
-    normals = candidate(cloud, k)
+    normals = candidate(points) if k is None else candidate(points, k)
     return normals[:, :, None] * normals[:, None, :]
 
 
-def _pca(x, k, *, which=0, center=True):
-    around = x[nearest_indices(x, x, k)]
+def _pca(x, k=12, *, which=0, center=1, first=0, more=0):
+    around = x[nearest_indices(x, x, min(k + more, len(x)))[:, first:]]
     if center:
-        around = around - around.mean(1, keepdim=True)
+        around = around - around.mean(center, keepdim=True)
     return torch.linalg.eigh(around.transpose(1, 2) @ around)[1][:, :, which]
+
+
+def _one_plane(x, k=12):
+    around = x - x.mean(0)
+    return torch.linalg.eigh(around.T @ around)[1][:, 0].expand(len(x), 3)
 
 
 # fmt: off
 PCA_MISTAKES = mistakes({
-    "largest": (lambda x, k: _pca(x, k, which=2),
+    "one plane for all": (_one_plane,
+        "All your normals are the same: fit a plane to the k nearest points of *each* point."),
+    "without the point itself": (lambda *a: _pca(*a, first=1, more=1),
+        "You left out the point itself: it is one of its own k nearest points."),
+    "k − 1": (lambda *a: _pca(*a, more=-1), "You took k − 1 points: k of them, the point included."),
+    "k + 1": (lambda *a: _pca(*a, more=1), "You took k + 1 points: k of them, the point included."),
+    "mean of the coordinates": (lambda *a: _pca(*a, center=2),
+        "You subtracted the mean over x, y, z (axis 2): subtract the neighbours' mean, axis 1."),
+    "largest": (lambda *a: _pca(*a, which=2),
         "That is the direction of *most* variation, a tangent: take the smallest eigenvalue."),
-    "middle": (lambda x, k: _pca(x, k, which=1),
+    "middle": (lambda *a: _pca(*a, which=1),
         "That is the second direction; `eigh` returns ascending eigenvalues: take column 0."),
-    "not centred": (lambda x, k: _pca(x, k, center=False),
+    "not centred": (lambda *a: _pca(*a, center=0),
         "Subtract the neighbours' mean first; otherwise the place counts, not the shape."),
-    "row of the matrix": (lambda x, k: _rows_of_vectors(x, k),
+    "row of the matrix": (lambda *a: _rows_of_vectors(*a),
         "The eigenvectors are the *columns* of what `eigh` returns: `[:, :, 0]`."),
 })
 # fmt: on
@@ -244,6 +323,7 @@ PCA = Exercise(
     cases=(
         Case("a curved patch", _patch(20, 8)),
         Case("a larger patch", _patch(40, 12)),
+        Case("k left to its default", _patch(30, None)),
         Case(
             "a plane",
             lambda g: (torch.tensor([[0.0, 0, 1], [1, 0, 1], [0, 2, 1], [1, 3, 1]]), 4),
@@ -259,7 +339,7 @@ PCA = Exercise(
 )
 
 
-def _rows_of_vectors(x, k):
+def _rows_of_vectors(x, k=12):
     around = x[nearest_indices(x, x, k)]
     around = around - around.mean(1, keepdim=True)
     return torch.linalg.eigh(around.transpose(1, 2) @ around)[1][:, 0, :]

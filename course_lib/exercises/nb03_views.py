@@ -8,6 +8,10 @@ from course_lib.voxels import voxel_centers
 
 # fmt: off
 POOL_MISTAKES = mistakes({
+    "by size": (lambda f: f.gather(1, f.abs().argmax(1, keepdim=True))[:, 0],
+        "You took the feature farthest from 0; a large *negative* number is not strong."),
+    "view with the largest sum": (lambda f: f[torch.arange(len(f)), f.sum(2).argmax(1)],
+        "You chose one view for all features; each feature takes its own."),
     "mean": (lambda f: f.mean(1),
         "You averaged: the maximum keeps a feature that only one view shows."),
     "over features": (lambda f: f.amax(2),
@@ -21,60 +25,97 @@ POOL_MISTAKES = mistakes({
 POOL = Exercise(
     name="view_pool",
     reference=views.view_pool,
-    gradients=True,
     cases=(
         Case("two views", lambda g: (torch.tensor([[[1.0, 5.0], [2.0, 3.0]]]),), fixed=True),
         Case("a batch", lambda g: (torch.randn(3, 4, 5, generator=g),)),
         Case("many views", lambda g: (torch.randn(2, 12, 3, generator=g),)),
     ),
     misconceptions=POOL_MISTAKES,
-    hints=("Which axis holds the views?", "`features.amax(dim=1)`."),
+    hints=(
+        "Which axis holds the views?",
+        "A feature is strongest where it is largest.",
+        "`features.amax(dim=1)`.",
+    ),
 )
 
 
-def _masks(v, h, w, r):
+def _masks(v, h, w, r, distance=3.0, focal=None):
     def make(g):
-        poses = cameras.spherical_cameras(v, 3.0)
+        poses = cameras.spherical_cameras(v, distance)
         turn = torch.eye(4)
         angle = float(torch.rand(1, generator=g))
         turn[:3, :3] = cameras.look_at([angle, 0.3, 1.0])[:3, :3]
-        return torch.rand(v, h, w, generator=g) < 0.8, turn @ poses, r
+        masks = torch.rand(v, h, w, generator=g) < 0.85
+        return masks, turn @ poses, r, focal
 
     return make
 
 
-def _hull(masks, poses, r, *, need=None, flip=False, swap=False, beyond=False):
+def _hull_of(candidate, masks, cameras, resolution, focal):
+    options = {} if focal is None else {"focal": focal}
+    return candidate(masks, cameras, resolution, **options)
+
+
+def _hull(masks, poses, r, focal=None, *, need=None, read=None, beyond=False, **changes):
     v, h, w = masks.shape
-    centers = voxel_centers(r).reshape(-1, 3)
+    focal = changes.get("focal") or focal or float(w)
+    centers = changes.get("line", lambda r: voxel_centers(r)[0, 0, :, 2])(r)
+    centers = torch.cartesian_prod(centers, centers, centers)
     votes = torch.zeros(len(centers), dtype=torch.int64)
-    for mask, pose in zip(masks, poses, strict=True):
-        pixels, depth = cameras.project(centers, pose, float(w), h, w)
-        x, y = pixels.floor().long().unbind(1)
-        seen = (depth > 0) & (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    for mask, pose in zip(masks, changes.get("poses", lambda p: p)(poses), strict=True):
+        pixels, depth = cameras.project(centers, pose, focal, h, w)
+        x, y = changes.get("whole", torch.floor)(pixels).long().unbind(1)
+        seen = (depth > 0) | bool(changes.get("behind"))
+        seen = seen & (x >= 0) & (x < w) & (y >= 0) & (y < h)
         x, y = x.clamp(0, w - 1), y.clamp(0, h - 1)
-        hit = mask[h - 1 - y, x] if flip else mask[y, x]
-        if swap:
-            hit = mask[y, w - 1 - x]
-        votes += (hit | ~seen) if beyond else (hit & seen)
+        hit = mask[y, x] if read is None else read(mask, y, x)
+        votes += (hit | ~seen) if beyond is True else hit if beyond else (hit & seen)
     return (votes >= (v if need is None else need)).reshape(r, r, r)
+
+
+def _last(masks, poses, r, focal=None):
+    return _hull(masks[-1:], poses[-1:], r, focal)
+
+
+def _exchanged(mask, y, x):
+    h, w = mask.shape
+    fits = (x < h) & (y < w)
+    return fits & mask[x.clamp(max=h - 1), y.clamp(max=w - 1)]
 
 
 # fmt: off
 HULL_MISTAKES = mistakes({
-    "any view": (lambda m, c, r: _hull(m, c, r, need=1),
+    "any view": (lambda *a, **k: _hull(*a, **k, need=1),
         "A voxel must lie in *every* silhouette; in yours, one is enough."),
-    "upside down": (lambda m, c, r: _hull(m, c, r, flip=True),
+    "last view": (_last,
+        "Only the last view counts: keep what was inside before, `inside &= …`."),
+    "upside down": (lambda *a, **k: _hull(*a, **k, read=lambda m, y, x: m.flip(0)[y, x]),
         "Rows are turned round: row 0 is on top, and `project` already gives y downwards."),
-    "mirrored": (lambda m, c, r: _hull(m, c, r, swap=True),
+    "mirrored": (lambda *a, **k: _hull(*a, **k, read=lambda m, y, x: m.flip(1)[y, x]),
         "Left and right are exchanged: column x of the mask is pixel x."),
-    "outside the picture kept": (lambda m, c, r: _hull(m, c, r, beyond=True),
+    "rows and columns exchanged": (lambda *a, **k: _hull(*a, **k, read=_exchanged),
+        "Rows and columns are exchanged: a mask is read as `mask[row, column]`, row from y."),
+    "outside the picture kept": (lambda *a, **k: _hull(*a, **k, beyond=True),
         "A voxel that leaves the picture is not inside the silhouette: carve it away."),
+    "border pixel instead": (lambda *a, **k: _hull(*a, **k, beyond="clamped"),
+        "Voxels that leave the picture take the nearest pixel's value: they are outside."),
+    "behind the camera": (lambda *a, **k: _hull(*a, **k, behind=True),
+        "What lies behind a camera is projected too: keep only depth > 0."),
+    "rounded": (lambda *a, **k: _hull(*a, **k, whole=torch.round),
+        "You rounded: pixel (column, row) covers [column, column + 1), so take the floor."),
+    "voxel corners": (lambda *a, **k: _hull(*a, **k, line=lambda r: torch.linspace(-1, 1, r)),
+        "You projected linspace(−1, 1, r): centres lie at −1 + (2i + 1)/r, see `voxel_centers`."),
+    "focal length ignored": (lambda m, c, r, focal=None: _hull(m, c, r),
+        "`focal` is ignored: the picture's width is its *default* only."),
+    "inverse poses": (lambda *a, **k: _hull(*a, **k, poses=torch.linalg.inv),
+        "`cameras` are camera-to-world matrices, as `project` takes them: do not invert."),
 })
 # fmt: on
 
 HULL = Exercise(
     name="visual_hull",
     reference=views.visual_hull,
+    call=_hull_of,
     points=2,
     cases=(
         Case(
@@ -83,11 +124,20 @@ HULL = Exercise(
                 torch.tensor([[[True] * 2 + [False] * 2] + [[True] * 4] * 3]),
                 cameras.spherical_cameras(1, 3.0, elevation=(0, 0)),
                 4,
+                None,
             ),
             fixed=True,
         ),
+        Case(
+            "voxels level with the camera",
+            lambda g: (torch.ones(1, 3, 3, dtype=torch.bool), torch.eye(4)[None], 5, 2.0),
+            fixed=True,
+        ),
         Case("three masks", _masks(3, 6, 6, 5)),
-        Case("four masks", _masks(4, 5, 5, 7)),
+        Case("wide pictures", _masks(2, 4, 7, 6)),
+        Case("high pictures", _masks(2, 7, 4, 6)),
+        Case("a given focal length", _masks(2, 6, 6, 6, focal=11.0)),
+        Case("cameras among the voxels", _masks(1, 5, 6, 9, distance=0.4, focal=2.0)),
     ),
     misconceptions=HULL_MISTAKES,
     hints=(
@@ -109,21 +159,46 @@ def _two_cameras(g):
     return k, torch.linalg.inv(b) @ a, normal, 2.0 + float(torch.rand(1, generator=g))
 
 
-def _homography(k, move, normal, distance, *, sign=1.0, divide=True, invert=False, order=True):
-    rotation, shift = move[:3, :3], move[:3, 3]
-    outer = torch.outer(shift, normal) if order else torch.outer(normal, shift)
-    h = rotation + sign * outer / (distance if divide else 1.0)
-    return torch.linalg.inv(k) @ h @ k if invert else k @ h @ torch.linalg.inv(k)
+def _up_to_scale(candidate, intrinsics, source_to_target, normal, distance):
+    """Multiples of a homography are the same map: its last number is made 1."""
+    found = candidate(intrinsics, source_to_target, normal, distance)
+    return found / found[2, 2]
+
+
+def _homography(
+    k, move, normal, distance, *, sign=1.0, divide=1, turn=lambda r: r, outer=torch.outer
+):
+    rotation, shift = turn(move[:3, :3]), move[:3, 3]
+    h = rotation + sign * outer(shift, normal) / distance**divide
+    return k @ h @ torch.linalg.inv(k)
+
+
+def _without_k(k, *plane):
+    return _homography(torch.eye(3), *plane)
 
 
 # fmt: off
 HOMOGRAPHY_MISTAKES = mistakes({
     "minus": (lambda *a: _homography(*a, sign=-1.0),
         "With n·x = +d the term is *plus* t nᵀ/d (books that write n·x + d = 0 have a minus)."),
-    "without distance": (lambda *a: _homography(*a, divide=False),
+    "times distance": (lambda *a: _homography(*a, divide=-1),
+        "You multiplied by d: t nᵀ is *divided* by it."),
+    "inverse rotation": (lambda *a: _homography(*a, turn=True),
+        "Your rotation is inverted: `source_to_target` is used as it stands, R x + t."),
+    "componentwise": (lambda *a: _homography(*a, outer=lambda t, n: t * n),
+        "`t * n` has three numbers; t nᵀ is a 3 × 3 matrix, `torch.outer(t, n)`."),
+    "without K": (_without_k,
+        "H takes *pixels* to pixels: K⁻¹ on the right makes rays of them, K on the left pixels."),
+    "K transposed": (lambda k, *a: k @ _without_k(k, *a) @ k.T,
+        "You multiplied by Kᵀ; the inverse is `torch.linalg.inv(K)`."),
+    "inverse": (lambda *a: torch.linalg.inv(_homography(*a)),
+        "This takes target pixels to source pixels: the other way round."),
+    "without distance": (lambda *a: _homography(*a, divide=0),
         "t nᵀ is not divided by d: a far plane must move less."),
-    "n tᵀ": (lambda *a: _homography(*a, order=False), "The outer product is t nᵀ, not n tᵀ."),
-    "K exchanged": (lambda *a: _homography(*a, invert=True),
+    "n tᵀ": (lambda *a: _homography(*a, outer=lambda t, n: torch.outer(n, t)),
+        "The outer product is t nᵀ, not n tᵀ."),
+    "K exchanged": (
+        lambda k, *a: torch.linalg.inv(k) @ _without_k(k, *a) @ k,
         "K⁻¹ stands on the right: pixels become rays first."),
     "rotation only": (lambda k, m, n, d: k @ m[:3, :3] @ torch.linalg.inv(k),
         "The translation is missing: no parallax."),
@@ -133,6 +208,7 @@ HOMOGRAPHY_MISTAKES = mistakes({
 HOMOGRAPHY = Exercise(
     name="plane_homography",
     reference=views.plane_homography,
+    call=_up_to_scale,
     points=2,
     cases=(
         Case("two cameras", _two_cameras),
@@ -160,6 +236,12 @@ def _planes(p, h, w):
     return lambda g: (torch.rand(p, h, w, 4, generator=g),)
 
 
+def _over_added(rgba):
+    a = rgba[..., 3:]
+    before = 1 - torch.cat((torch.zeros_like(a[:1]), a[:-1].cumsum(0)))
+    return (rgba[..., :3] * a * before).sum(0)
+
+
 def _over(rgba, *, back_first=False, alpha=True, passed=True):
     rgba = rgba.flip(0) if back_first else rgba
     a = rgba[..., 3:]
@@ -170,6 +252,10 @@ def _over(rgba, *, back_first=False, alpha=True, passed=True):
 
 # fmt: off
 OVER_MISTAKES = mistakes({
+    "alphas added": (_over_added,
+        "1 − Σ α is not what passes: each plane lets through its share of the *rest*, Π (1 − α)."),
+    "first alpha": (lambda x: (x[..., :3] * torch.cumprod(x[..., 3:], 0)).sum(0),
+        "You multiplied the alphas: what passes a plane is 1 − α."),
     "back to front": (lambda x: _over(x, back_first=True),
         "Your order is reversed: plane 0 is the nearest."),
     "own alpha twice": (lambda x: _over(x, passed=False),
@@ -185,7 +271,6 @@ OVER = Exercise(
     name="over_composite",
     reference=views.over_composite,
     points=2,
-    gradients=True,
     cases=(
         Case(
             "red glass before green",

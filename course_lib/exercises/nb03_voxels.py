@@ -17,22 +17,36 @@ def _voxelize_box(candidate, size, center, resolution):
     return candidate(shapes.box(size, center), resolution)
 
 
-def _grid_of(sdf, line):
-    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
+def _grid_of(sdf, line, indexing="ij"):
+    points = torch.stack(torch.meshgrid(line, line, line, indexing=indexing), dim=-1)
     return sdf(points) <= 0
+
+
+def _centers(r):
+    return (2 * torch.arange(r) + 1) / r - 1
 
 
 # fmt: off
 VOXELIZE_MISTAKES = mistakes({
+    "strictly inside": (lambda sdf, r: sdf(voxel_centers(r)) < 0,
+        "A centre exactly on the surface, SDF = 0, counts as occupied: `<=`, not `<`."),
+    "indexing xy": (lambda sdf, r: _grid_of(sdf, _centers(r), "xy"),
+        "x and y are exchanged: `torch.meshgrid` needs `indexing='ij'` for axes x, y, z."),
+    "unit cube": (lambda sdf, r: _grid_of(sdf, (torch.arange(r) + 0.5) / r),
+        "Your centres lie in [0, 1]; the grid covers [−1, 1]."),
+    "surface only": (lambda sdf, r: sdf(voxel_centers(r)).abs() <= 1 / r,
+        "You marked a band around the surface; everything *inside* is occupied, SDF ≤ 0."),
+    "a number": (lambda sdf, r: sdf(voxel_centers(r)),
+        "These are the distances themselves: compare them with 0."),
     "corners": (lambda sdf, r: _grid_of(sdf, torch.linspace(-1, 1, r)),
         "You evaluated on linspace(−1, 1, r): its ends lie on the cube's sides, but the "
         "outermost *centres* lie half a voxel inside, at ±(1 − 1/r)."),
     "lower corners": (lambda sdf, r: _grid_of(sdf, 2 * torch.arange(r) / r - 1),
         "You evaluated at each voxel's lower corner: the grid is shifted by half a voxel."),
-    "sign": (lambda sdf, r: ~_grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1),
+    "sign": (lambda sdf, r: ~_grid_of(sdf, _centers(r)),
         "Inside and outside are exchanged: the SDF is *negative* inside."),
     "axes reversed": (
-        lambda sdf, r: _grid_of(sdf, (2 * torch.arange(r) + 1) / r - 1).permute(2, 1, 0),
+        lambda sdf, r: _grid_of(sdf, _centers(r)).permute(2, 1, 0),
         "Your axes run z, y, x: index (i, j, k) means x, y, z (`indexing='ij'`)."),
 })
 # fmt: on
@@ -43,6 +57,11 @@ VOXELIZE = Exercise(
     points=2,
     call=_voxelize_box,
     cases=(
+        Case(
+            "a box whose sides meet centres",
+            lambda g: ((1.25, 1.5, 0.25), (0.0,) * 3, 8),
+            fixed=True,
+        ),
         Case("a plate", lambda g: ((1.0, 0.5, 0.2), (0.3, 0.0, -0.2), 8), fixed=True),
         Case("a box", lambda g: (*_random_box(g), 12)),
         Case("another box, finer", lambda g: (*_random_box(g), 21)),
@@ -93,17 +112,38 @@ def _layer(g):
 LIMITS = ((14, 40), (2, 6), (2, 4), (1, 3), (2, 9), (2, 17))
 
 
-def _cost(channels, r, k, s, p, *, dims=3, bias=1, pad=2, bytes_=4):
-    side = (r + pad * p - k) // s + 1
-    return (
-        side,
-        channels[1] * (channels[0] * k**dims + bias),
-        bytes_ * channels[1] * side**dims,
-    )
+def _layer_with_remainder(g):
+    """A stride that does not divide the way: r + 2p − k is odd, the stride 2."""
+    (c_in, c_out), r, k, _, p = _layer(g)
+    return (c_in, c_out), r + (r - k + 1) % 2, k, 2, p
+
+
+def _with_defaults(g):
+    channels, r, k, *_ = _layer(g)
+    return channels, r, k
+
+
+def _cost(channels, r, k, s=1, p=0, *, dims=3, bias=1, pad=2, bytes_=4, wide=None, up=0):
+    side = (r + pad * p - k + up * (s - 1)) // s + 1
+    wide = channels[1] if wide is None else wide(channels)
+    return side, channels[1] * (channels[0] * k**dims + bias), bytes_ * wide * side**dims
+
+
+def _fractional(channels, r, k, s=1, p=0):
+    side = (r + 2 * p - k) / s + 1
+    return side, channels[1] * (channels[0] * k**3 + 1), 4 * channels[1] * side**3
 
 
 # fmt: off
 CONV_MISTAKES = mistakes({
+    "one channel": (lambda *a: _cost(*a, wide=lambda c: 1),
+        "The output has c_out values per voxel: multiply the bytes by them."),
+    "input's channels": (lambda *a: _cost(*a, wide=lambda c: c[0]),
+        "You counted the bytes of c_in channels: the output has c_out."),
+    "rounded up": (lambda *a: _cost(*a, up=1),
+        "The side is rounded *down*: a kernel that would reach over the end is left out."),
+    "a fraction": (lambda *a: _fractional(*a),
+        "A side is a whole number of voxels: divide with `//`."),
     "two dimensions": (lambda *a: _cost(*a, dims=2),
         "That is a Conv2d: in 3D the kernel has k³ weights per channel pair and the output r³ "
         "values."),
@@ -120,9 +160,11 @@ CONV = Exercise(
     reference=voxels.conv3d_cost,
     cases=(
         Case("the first layer", lambda g: ((1, 8), 32, 3, 1, 1), fixed=True),
+        Case("stride and padding left to their defaults", _with_defaults),
+        Case("a stride that leaves a rest", _layer_with_remainder),
+        Case("a padding of two", lambda g: ((2, 4), 9, 3, 2, 2), fixed=True),
         Case("some layer", _layer),
         Case("some other layer", _layer),
-        Case("one more layer", _layer),
     ),
     misconceptions=CONV_MISTAKES,
     hints=(
@@ -142,8 +184,18 @@ def _scatter(index, r):
     return grid
 
 
+def _slabs(x, r):
+    grid = torch.zeros(r, r, r, dtype=torch.bool)
+    grid[((x + 1) * r / 2).long().clamp(0, r - 1)] = True
+    return grid
+
+
 # fmt: off
 POINTS_MISTAKES = mistakes({
+    "wrapped round": (lambda x, r: _scatter(((x + 1) * r / 2).floor().long() % r, r),
+        "x = 1 went to voxel 0: clamp its number to r − 1 instead of taking it modulo r."),
+    "whole slabs": (lambda x, r: _slabs(x, r),
+        "`grid[i] = True` marks whole slabs: index all three axes, `grid[i[:, 0], i[:, 1], i[:, 2]]`."),
     "rounded": (lambda x, r: _scatter(((x + 1) * r / 2).round().long(), r),
         "You rounded; the voxel's number is the *floor* of (x + 1) r / 2."),
     "r − 1": (lambda x, r: _scatter(((x + 1) * (r - 1) / 2).floor().long(), r),
@@ -176,13 +228,20 @@ POINTS = Exercise(
 )
 
 
-def _inertia(grid, *, about_mass=True, own=True, mass=True, sign=1.0):
+def _inertia(grid, *, about_mass=True, own=None, mass=True, sign=1.0):
     side = 2 / len(grid)
     x = voxel_centers(len(grid))[grid].double()
     x = x - x.mean(0) if about_mass else x
     spread, one = x.T @ x, torch.eye(3).double()
-    tensor = spread.trace() * one - sign * spread + own * len(x) * side**2 / 6 * one
+    tensor = (
+        spread.trace() * one - sign * spread + (len(x) if own is None else own) * side**2 / 6 * one
+    )
     return (tensor * (side**3 if mass else 1)).float()
+
+
+def _own_everywhere(grid):
+    points = _inertia(grid, own=0)
+    return points + (_inertia(grid) - points)[0, 0]
 
 
 def _covariance(grid):
@@ -193,9 +252,21 @@ def _covariance(grid):
 
 # fmt: off
 INERTIA_MISTAKES = mistakes({
+    "one voxel's own inertia": (lambda grid: _inertia(grid, own=1),
+        "m s²/6 stands inside the sum: once for *each* voxel."),
+    "side 1/r": (lambda grid: _inertia(grid) / 32,
+        "Your voxels are half as large: the cube [−1, 1]³ has side 2, so s = 2/r."),
+    "diagonal only": (lambda grid: torch.diag(_inertia(grid).diagonal()),
+        "The products of inertia, off the diagonal, are missing: −Σ m x y and so on."),
+    "divided by the number": (lambda grid: _inertia(grid) / grid.sum(),
+        "You took the mean over the voxels: inertia is a sum."),
+    "added everywhere": (_own_everywhere,
+        "You added m s²/6 to all nine numbers: it belongs on the diagonal, times 𝟙."),
+    "covariance and own": (lambda grid: _covariance(grid) + _inertia(grid) - _inertia(grid, own=0),
+        "The first term is |x|² 𝟙 − x xᵀ; you summed x xᵀ."),
     "about the origin": (lambda grid: _inertia(grid, about_mass=False),
         "You took the origin; subtract the centre of mass first."),
-    "points only": (lambda grid: _inertia(grid, own=False),
+    "points only": (lambda grid: _inertia(grid, own=0),
         "The voxels' own inertia, m s²/6 each, is missing: you treated them as points."),
     "mass one": (lambda grid: _inertia(grid, mass=False),
         "Each voxel weighs its volume, (2/r)³, not 1."),

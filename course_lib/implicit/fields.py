@@ -25,10 +25,10 @@ def sdf_gradient(points: Float[Tensor, "*n 3"], sdf: Sdf) -> Float[Tensor, "*n 3
 def project_to_surface(
     points: Float[Tensor, "n 3"], sdf: Sdf, steps: int = 5
 ) -> Float[Tensor, "n 3"]:
-    """Move points onto the zero set, by Newton steps along the gradient.
+    """Move points onto the zero set, by `steps` Newton steps along the gradient.
 
-    p ← p − SDF(p) ∇SDF(p) / |∇SDF(p)|². One step is enough where the SDF is exact; where it is only a
-    bound, or a network, a few are needed. A point where the gradient vanishes stays where it is.
+    One step is enough where the SDF is exact; where it is only a bound, or a network, a few are
+    needed. A point where the gradient vanishes stays where it is.
 
     >>> from course_lib.shapes import sphere
     >>> project_to_surface(torch.tensor([[0.0, 3.0, 4.0]]), sphere(1.0), 1)

@@ -122,7 +122,8 @@ def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
     >>> face_areas(box(2.0))[:2]
     tensor([2., 2.])
     """
-    return torch.linalg.vector_norm(_area_vectors(mesh), dim=1) / 2
+    a, b, c = mesh.corners.unbind(dim=1)
+    return torch.linalg.vector_norm(torch.linalg.cross(b - a, c - a), dim=1) / 2
 
 
 def face_normals(mesh: Mesh) -> Float[Tensor, "f 3"]:
@@ -142,7 +143,8 @@ def vertex_normals(mesh: Mesh) -> Float[Tensor, "v 3"]:
 
     Zero for a vertex without faces.
     """
-    vectors = _area_vectors(mesh)
+    a, b, c = mesh.corners.unbind(dim=1)
+    vectors = torch.linalg.cross(b - a, c - a)
     sums = torch.zeros_like(mesh.vertices)
     for corner in range(3):
         sums = sums.index_add(0, mesh.faces[:, corner], vectors)
@@ -179,12 +181,6 @@ def concatenate(*meshes: Mesh) -> Mesh:
         faces.append(mesh.faces + start)
         start += len(mesh.vertices)
     return Mesh(torch.cat([mesh.vertices for mesh in meshes]), torch.cat(faces))
-
-
-def _area_vectors(mesh: Mesh) -> Tensor:
-    """Twice the area times the unit normal of each face, (f, 3)."""
-    a, b, c = mesh.corners.unbind(dim=1)
-    return torch.linalg.cross(b - a, c - a)
 
 
 def _check_range(faces: Tensor, count: int) -> None:

@@ -43,7 +43,7 @@ def graph_convolution(
     h'ᵢ = Σ_{j ∈ N(i) ∪ {i}} hⱼ W / √(dᵢ dⱼ) + b, where dᵢ = 1 + the number of neighbours of i
     (Kipf & Welling 2017, "Semi-supervised classification with graph convolutional networks", eq. 2).
     `edges` holds every undirected edge once, as `Mesh.edges` does. Without edges it is a linear
-    layer. Raises ValueError for edges to vertices that are not there.
+    layer.
 
     >>> features, edges = torch.tensor([[1.0], [3.0]]), torch.tensor([[0, 1]])
     >>> graph_convolution(features, edges, torch.ones(1, 1), torch.zeros(1)).T  # (1 + 3)/√(2·2)

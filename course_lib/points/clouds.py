@@ -10,8 +10,7 @@ def apply_transform(
 ) -> Float[Tensor, "n 3"]:
     """Move points by a 4×4 matrix: (x, 1) ↦ M (x, 1), divided by the last coordinate.
 
-    Points are rows here and columns in the formula, so the product is `x @ M.T`. ValueError where
-    the last coordinate becomes 0 (only for projective matrices).
+    Points are rows here and columns in the formula, so the product is `x @ M.T`.
 
     >>> shift = torch.eye(4)
     >>> shift[:3, 3] = torch.tensor([1.0, 2.0, 3.0])

@@ -13,8 +13,8 @@ def pca_normals(points: Float[Tensor, "n 3"], k: int = 12) -> Float[Tensor, "n 3
     """A unit normal at each point: the direction in which its k nearest points vary least.
 
     It is the eigenvector of the smallest eigenvalue of the covariance of the k nearest points (the
-    point itself among them). Its sign means nothing: see `orient_normals`. ValueError unless
-    3 ≤ k ≤ n (Hoppe et al. 1992, "Surface reconstruction from unorganized points").
+    point itself among them). Its sign means nothing: see `orient_normals`. 3 ≤ k ≤ n
+    (Hoppe et al. 1992, "Surface reconstruction from unorganized points").
 
     >>> flat = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
     >>> pca_normals(flat, 4)[0].abs()

@@ -22,9 +22,12 @@ from course_lib.shapes.primitives import (
     Sdf,
     box,
     capsule,
+    components,
     cone,
     cylinder,
+    length,
     rounded_box,
     sphere,
     torus,
+    triple,
 )

@@ -31,7 +31,9 @@ def intersection(*sdfs: Sdf) -> Sdf:
 
 
 def difference(a: Sdf, b: Sdf) -> Sdf:
-    """Points in `a` but not in `b`: max(a, −b). Only a bound on the distance, the sign is right.
+    """What is in `a` but not in `b`: a function of points, as `a` and `b` are themselves.
+
+    Only a bound on the distance, the sign is right.
 
     >>> from course_lib.shapes import sphere
     >>> difference(sphere(1.0), sphere(0.5))(torch.tensor([[0.0, 0.0, 0.0]]))

@@ -15,7 +15,7 @@ Triple = Sequence[float | int]
 
 
 def sphere(radius: Number = 0.8, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
-    """A ball: |p − c| − r, exact everywhere.
+    """A ball, as a function from points (…, 3) to their signed distances (…), negative inside.
 
     >>> sphere(0.5)(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.1, 0.0]]))
     tensor([ 1.5000, -0.4000])
@@ -23,25 +23,28 @@ def sphere(radius: Number = 0.8, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     check_positive(radius=radius)
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        return _length(*_components(points, center)) - radius
+        x, y, z = components(points, center)
+        return length(x, y, z) - radius
 
     return sdf
 
 
 def box(size: Number | Triple = 1.0, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
-    """A box with full edge lengths `size` (one number for a cube), exact everywhere.
+    """A box with full edge lengths `size` (three numbers, or one for a cube), as a function.
 
-    With q = |p − c| − size/2:  |max(q, 0)| + min(max(q_x, q_y, q_z), 0).
+    It takes points (…, 3) to their signed distances (…), exact outside and inside (negative).
 
     >>> box((2.0, 1.0, 1.0))(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     tensor([ 1.0000, -0.5000])
     """
-    half = [edge / 2 for edge in _triple(size)]
-    check_positive(**{f"size[{axis}]": edge for axis, edge in enumerate(half)})
+    check_positive(**{f"size[{axis}]": edge for axis, edge in enumerate(triple(size))})
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        q = [c.abs() - h for c, h in zip(_components(points, center), half, strict=True)]
-        return _box_distance(*q)
+        pairs = zip(components(points, center), triple(size), strict=True)
+        x, y, z = (component.abs() - edge / 2 for component, edge in pairs)
+        inside = torch.maximum(torch.maximum(x, y), z)
+        outside = length(x.clamp(min=0), y.clamp(min=0), z.clamp(min=0))
+        return torch.where(inside > 0, outside, inside)
 
     return sdf
 
@@ -55,7 +58,7 @@ def rounded_box(
     tensor([0.5000])
     """
     check_positive(radius=radius)
-    inner = [edge - 2 * radius for edge in _triple(size)]
+    inner = [edge - 2 * radius for edge in triple(size)]
     if min(inner) <= 0:
         raise ValueError(f"expected a radius below half the smallest edge of {size}, got {radius}")
     sharp = box(inner, center)
@@ -69,7 +72,7 @@ def rounded_box(
 def torus(radius: Number = 0.6, tube: Number = 0.2, center: Triple = (0.0, 0.0, 0.0)) -> Sdf:
     """A ring about the y axis: `radius` to the middle of the tube, `tube` the tube's own radius.
 
-    √((√(x² + z²) − R)² + y²) − r, exact everywhere.
+    A function from points (…, 3) to their signed distances (…), negative inside the tube.
 
     >>> torus(0.6, 0.2)(torch.tensor([[0.6, 0.0, 0.0], [1.0, 0.0, 0.0]]))
     tensor([-0.2000,  0.2000])
@@ -77,8 +80,8 @@ def torus(radius: Number = 0.6, tube: Number = 0.2, center: Triple = (0.0, 0.0, 
     check_positive(radius=radius, tube=tube)
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        x, y, z = _components(points, center)
-        return _length(_length(x, z) - radius, y) - tube
+        x, y, z = components(points, center)
+        return length(length(x, z) - radius, y) - tube
 
     return sdf
 
@@ -95,9 +98,9 @@ def cylinder(
     check_axis(axis)
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        across = _components(points, center)
+        across = components(points, center)
         along = across.pop(axis)
-        return _box_distance(_length(*across) - radius, along.abs() - height / 2)
+        return _corner_distance(length(*across) - radius, along.abs() - height / 2)
 
     return sdf
 
@@ -124,13 +127,13 @@ def cone(
     squared_slant = slant[0] ** 2 + slant[1] ** 2
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        x, y, z = _components(points, center)
-        r = _length(x, z)
+        x, y, z = components(points, center)
+        r = length(x, z)
         cap_radius = torch.where(y < 0, float(bottom), float(top))
         to_cap = ((r - cap_radius).clamp_min(0.0), y.abs() - half)
         along = (((r - bottom) * slant[0] + (y + half) * slant[1]) / squared_slant).clamp(0.0, 1.0)
         to_side = (r - bottom - along * slant[0], y + half - along * slant[1])
-        distance = torch.minimum(_length(*to_cap), _length(*to_side))
+        distance = torch.minimum(length(*to_cap), length(*to_side))
         return torch.where((to_side[0] < 0) & (to_cap[1] < 0), -distance, distance)
 
     return sdf
@@ -150,36 +153,33 @@ def capsule(
     check_positive(length=squared_length)
 
     def sdf(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
-        p = _components(points, start)
+        p = components(points, start)
         share = [c * (d / squared_length) for c, d in zip(p, direction, strict=True) if d]
         along = reduce(add, share).clamp(0.0, 1.0)
-        return _length(*(c - along * d for c, d in zip(p, direction, strict=True))) - radius
+        return length(*(c - along * d for c, d in zip(p, direction, strict=True))) - radius
 
     return sdf
 
 
-def _components(points: Tensor, center: Triple) -> list[Tensor]:
+def components(points: Tensor, center: Triple) -> list[Tensor]:
     """x, y, z of points − center. Three long vectors are several times faster than (n, 3)."""
     return [
-        c - float(m) if m else c for c, m in zip(points.unbind(-1), _triple(center), strict=True)
+        c - float(m) if m else c for c, m in zip(points.unbind(-1), triple(center), strict=True)
     ]
 
 
-def _length(*components: Tensor) -> Tensor:
+def length(*components: Tensor) -> Tensor:
     """Euclidean length; its gradient at zero length is zero, not NaN."""
     return reduce(add, [c * c for c in components]).clamp_min(1e-24).sqrt()
 
 
-def _box_distance(*q: Tensor) -> Tensor:
-    """Distance to a box from the signed distances q to its slabs, in any number of dimensions."""
-    largest = q[0]
-    for component in q[1:]:
-        largest = torch.maximum(largest, component)
-    outside = _length(*(component.clamp_min(0.0) for component in q))
-    return torch.where(largest > 0, outside, largest)
+def _corner_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Distance to a rectangle from the signed distances x and y to its sides."""
+    inside = torch.maximum(x, y)
+    return torch.where(inside > 0, length(x.clamp_min(0.0), y.clamp_min(0.0)), inside)
 
 
-def _triple(values: Number | Triple) -> list[float]:
+def triple(values: Number | Triple) -> list[float]:
     """One number for all three axes, or three numbers."""
     if isinstance(values, int | float):
         return [float(values)] * 3

@@ -32,6 +32,7 @@ from course_lib.tabular.scoring import (
 from course_lib.tabular.sentence import natural_sentence
 from course_lib.tabular.serialise import (
     ValuePermutation,
+    known_values,
     list_template,
     permuted_names,
     permuted_values,

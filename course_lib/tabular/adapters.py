@@ -19,8 +19,6 @@ class LoRALinear(nn.Module):
     >>> layer = LoRALinear(nn.Linear(4, 3), rank=2)
     >>> sum(p.numel() for p in layer.parameters() if p.requires_grad)
     14
-
-    Raises ValueError for a rank below 1.
     """
 
     def __init__(self, linear: nn.Linear, rank: int = 8, alpha: float = 16.0):

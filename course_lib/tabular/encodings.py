@@ -52,14 +52,13 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
     """A mixed table as a matrix: numbers standardised, categories one-hot, in the columns' order.
 
     Means, deviations and the sorted list of categories come from `fitted` (the training rows) alone:
-    what the test rows would tell is not known at training time.
+    what the test rows would tell is not known at training time. A missing number becomes 0 after
+    standardising; a missing or unknown category is a row of zeros.
 
     >>> import pandas as pd
     >>> train = pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]})
     >>> encode_frame(pd.DataFrame({"age": [30], "job": ["vet"]}), train)
     tensor([[0., 0., 1.]])
-
-    Raises ValueError if the columns differ or there are none.
     """
     from pandas.api.types import is_numeric_dtype
 

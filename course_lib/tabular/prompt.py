@@ -17,12 +17,11 @@ def build_prompt(
 
     >>> build_prompt("The Age is 39.", "Is this person rich?")
     'The Age is 39.\\n\\nIs this person rich? Yes or no? Answer:'
-
-    Raises ValueError if the description or the question is blank.
     """
-    if not text.strip() or not question.strip():
+    text, question = text.strip(), question.strip()
+    if not text or not question:
         raise ValueError(f"expected a description and a question, got {text!r} and {question!r}")
-    return f"{text.strip()}\n\n{question.strip()} Yes or no?{gap}Answer:"
+    return f"{text}\n\n{question} Yes or no?{gap}Answer:"
 
 
 QUESTION = signature(build_prompt).parameters["question"].default

@@ -42,8 +42,6 @@ def roc_auc(scores: Float[Tensor, "n"], labels: Int[Tensor, "n"]) -> Float[Tenso
 
     >>> roc_auc(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1]))
     tensor(0.7500)
-
-    Raises ValueError without both classes, or for a score that is not a number.
     """
     positive = labels == 1
     p, n = int(positive.sum()), int((~positive).sum())

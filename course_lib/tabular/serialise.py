@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 
 def list_template(row: Row) -> str:
-    """One line per feature, "- name: value".
+    """One line per feature, "- name: value", without those whose value is missing (None).
 
     >>> print(list_template({"Age": 39, "Race": "White"}))
     - Age: 39
@@ -30,7 +30,7 @@ def list_template(row: Row) -> str:
 
 
 def text_template(row: Row) -> str:
-    """One sentence per feature, "The name is value."
+    """One sentence per feature, "The name is value.", without those whose value is missing (None).
 
     >>> text_template({"Age": 39, "Race": "White"})
     'The Age is 39. The Race is White.'

@@ -37,15 +37,14 @@ def adjusted_rand_index(a: Int[Tensor, "n"], b: Int[Tensor, "n"]) -> Float[Tenso
     >>> adjusted_rand_index(torch.tensor([0, 0, 1, 1]), torch.tensor([5, 5, 2, 2]))
     tensor(1.)
     """
+
+    def pairs(count: Tensor) -> Tensor:
+        return count * (count - 1) / 2
+
     rows, columns = a.unique(return_inverse=True)[1], b.unique(return_inverse=True)[1]
     table = torch.zeros(int(rows.max()) + 1, int(columns.max()) + 1, device=a.device)
     table.index_put_((rows, columns), torch.ones_like(rows, dtype=table.dtype), accumulate=True)
-    together, in_a, in_b = (_pairs(t).sum() for t in (table, table.sum(1), table.sum(0)))
-    expected = in_a * in_b / _pairs(table.sum())
+    together, in_a, in_b = (pairs(t).sum() for t in (table, table.sum(1), table.sum(0)))
+    expected = in_a * in_b / pairs(table.sum())
     largest = (in_a + in_b) / 2
     return torch.where(largest == expected, 1.0, (together - expected) / (largest - expected))
-
-
-def _pairs(count: Tensor) -> Tensor:
-    """The number of pairs among `count` items."""
-    return count * (count - 1) / 2

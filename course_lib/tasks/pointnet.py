@@ -37,7 +37,7 @@ def max_pool_points(
     """The maximum of each feature over the points of a cloud that are `present`.
 
     Clouds of different sizes share a batch by padding; `present` is False at the padding. Every cloud
-    must have a point: ValueError otherwise.
+    has at least one point.
 
     >>> features = torch.tensor([[[1.0, -4.0], [3.0, -2.0], [9.0, 9.0]]])
     >>> max_pool_points(features, torch.tensor([[True, True, False]]))

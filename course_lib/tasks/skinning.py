@@ -32,7 +32,7 @@ def forward_kinematics(
     >>> forward_kinematics([-1, 0, 1], step.repeat(3, 1, 1))[:, 0, 3]
     tensor([1., 2., 3.])
     """
-    world: list[Tensor] = []
+    world: list[torch.Tensor] = []
     for joint, parent in enumerate(parents):
         world.append(local[joint] if parent < 0 else world[parent] @ local[joint])
     return torch.stack(world)

@@ -9,7 +9,6 @@ from course_lib.views.multi_plane import (
 )
 from course_lib.views.multi_view import (
     Views,
-    default_focal,
     render_views,
     view_pool,
     visual_hull,

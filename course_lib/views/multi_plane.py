@@ -16,7 +16,7 @@ def plane_homography(
 
     The plane is n·x = d in the source camera's axes (x right, y down, z forwards); a point moves to
     R x + t in the target's. Since n·x/d = 1 on it, R x + t = (R + t nᵀ/d) x, and so
-    H = K (R + t nᵀ/d) K⁻¹  (Hartley & Zisserman, 13.1). ValueError for d = 0.
+    H = K (R + t nᵀ/d) K⁻¹  (Hartley & Zisserman, 13.1).
 
     >>> move = torch.eye(4)
     >>> move[0, 3] = 2.0

@@ -24,11 +24,6 @@ class Views:
     color: Float[Tensor, "v h w 3"]
 
 
-def default_focal(width: int) -> float:
-    """The focal length of our views, in pixels: the picture's width (a field of view of 53°)."""
-    return float(width)
-
-
 def render_views(
     mesh: Mesh,
     cameras: Float[Tensor, "v 4 4"],
@@ -39,15 +34,16 @@ def render_views(
 ) -> Views:
     """Depth, silhouette and shaded colour of a mesh from each camera, `size` × `size` pixels.
 
-    `colors` are per vertex, in [0, 1]; grey without. Shading: ½ + ½ |n·d|, d the viewing direction.
-    Warns where no camera sees anything of the mesh; ValueError for a mesh without faces.
+    `focal` in pixels; the default is the picture's width, a field of view of 53°. `colors` are per
+    vertex, in [0, 1]; grey without. Shading: ½ + ½ |n·d|, d the viewing direction. Warns where no
+    camera sees anything of the mesh; ValueError for a mesh without faces.
 
     >>> from course_lib.cameras import spherical_cameras
     >>> from course_lib.meshes import icosphere
     >>> render_views(icosphere(2, 0.8), spherical_cameras(3, 3.0), 8).mask.shape
     torch.Size([3, 8, 8])
     """
-    focal = default_focal(size) if focal is None else focal
+    focal = float(size) if focal is None else focal
     if colors is None:
         colors = torch.full_like(mesh.vertices, 0.7)
     if len(mesh.faces) == 0:
@@ -69,9 +65,9 @@ def render_views(
 
 
 def view_pool(features: Float[Tensor, "b v c"]) -> Float[Tensor, "b c"]:
-    """One feature vector per shape from those of its v views: the maximum over the views.
+    """One feature vector per shape from those of its v views: each feature where it is strongest.
 
-    The order of the views does not matter, nor does their number (Su et al. 2015, "Multi-view
+    Neither the order of the views nor their number matters (Su et al. 2015, "Multi-view
     convolutional neural networks").
 
     >>> view_pool(torch.tensor([[[1.0, 5.0], [2.0, 3.0]]]))
@@ -90,8 +86,8 @@ def visual_hull(
     """The voxels whose centres fall inside every silhouette: the largest solid with these outlines.
 
     A centre that leaves a picture, or lies behind a camera, is outside. More views never add voxels;
-    hollows that no outline shows stay filled (Laurentini 1994). `focal` in pixels; the default is
-    that of `render_views`. Warns where no voxel is left.
+    hollows that no outline shows stay filled (Laurentini 1994). `focal` in pixels; the default
+    is the pictures' width, as in `render_views`.
 
     >>> from course_lib.cameras import spherical_cameras
     >>> full = torch.ones(1, 4, 4, dtype=torch.bool)
@@ -99,14 +95,15 @@ def visual_hull(
     8
     """
     _, height, width = masks.shape
-    focal = default_focal(width) if focal is None else focal
+    focal = width if focal is None else focal
     centers = voxel_centers(resolution, device=masks.device).reshape(-1, 3)
     inside = torch.ones(len(centers), dtype=torch.bool, device=masks.device)
     for mask, camera in zip(masks, cameras, strict=True):
         pixels, depth = project(centers, camera.to(centers), focal, height, width)
         column, row = pixels.floor().long().unbind(1)
         visible = (depth > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        inside &= visible & mask[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+        inside[~visible] = False
+        inside[visible] &= mask[row[visible], column[visible]]
     if not bool(inside.any()):
         warnings.warn("no voxel lies inside every silhouette: the hull is empty", stacklevel=2)
     return inside.reshape((resolution,) * 3)

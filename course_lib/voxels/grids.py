@@ -33,23 +33,21 @@ def voxelize(
     >>> int(voxelize(sphere(0.9), 2).sum())
     8
     """
-    centers = voxel_centers(resolution)
     with torch.no_grad():
-        parts = [sdf(some) <= 0 for some in centers.reshape(-1, 3).split(AT_ONCE)]
-    return torch.cat(parts).reshape(centers.shape[:3])
+        return sdf(voxel_centers(resolution)) <= 0
 
 
 def points_to_voxels(points: Float[Tensor, "n 3"], resolution: int) -> Bool[Tensor, "r r r"]:
     """The grid of the voxels that hold at least one point: i = ⌊(x + 1) r / 2⌋.
 
-    The upper side, x = 1, belongs to the last voxel. Raises ValueError for points outside [−1, 1]³.
+    The points lie in [−1, 1]³; the upper side, x = 1, belongs to the last voxel.
 
     >>> points_to_voxels(torch.tensor([[-0.9, 0.1, 0.9]]), 2).nonzero()
     tensor([[0, 1, 1]])
     """
     check_resolution(resolution)
     check_in_cube(points, "points")
-    index = ((points + 1) * (resolution / 2)).floor().long().clamp(0, resolution - 1)
+    index = ((points + 1) * (resolution / 2)).floor().long().clamp(max=resolution - 1)
     grid = torch.zeros((resolution,) * 3, dtype=torch.bool, device=points.device)
     grid[index[:, 0], index[:, 1], index[:, 2]] = True
     return grid

@@ -25,16 +25,12 @@ def inertia_tensor(grid: Bool[Tensor, "r r r"]) -> Float[Tensor, "3 3"]:
     >>> inertia_tensor(torch.ones(4, 4, 4, dtype=torch.bool)).diagonal()  # m a²/6 = 8 · 4/6
     tensor([5.3333, 5.3333, 5.3333])
     """
+    if not bool(grid.any()):
+        raise ValueError("expected a grid with occupied voxels, got an empty one")
     side = 2 / len(grid)
-    x = _occupied(grid).double()
+    x = voxel_centers(len(grid), device=grid.device)[grid].double()
     x = x - x.mean(dim=0)  # (n, 3)
     spread = x.T @ x  # (3, 3)
     one = torch.eye(3).to(spread)
     tensor = side**3 * (spread.trace() * one - spread + len(x) * side**2 / 6 * one)
     return tensor.float()
-
-
-def _occupied(grid: Bool[Tensor, "r r r"]) -> Float[Tensor, "n 3"]:
-    if not bool(grid.any()):
-        raise ValueError("expected a grid with occupied voxels, got an empty one")
-    return voxel_centers(len(grid), device=grid.device)[grid]

@@ -18,6 +18,10 @@
 # The slide's table: what is the income of the fifth person, given four labelled rows?
 
 # %%
+import math
+
+from torch import nn
+
 from course_lib import tabular, viz
 from course_lib.tabular import study
 
@@ -58,7 +62,7 @@ viz.table(
 # %%
 import pandas as pd
 
-from course_lib.tabular import one_hot, standardise
+from course_lib.tabular import known_values, one_hot, standardise
 
 print(standardise(torch.tensor([1.0, 3.0, torch.nan]), torch.tensor([1.0, 3.0])))
 print(one_hot(["vet", "pilot"], ["cook", "vet"]))
@@ -108,7 +112,8 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | permuted values | the list template, each value exchanged for another of its column, likewise |
 #
 # **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary; a missing value is None, and
-# its feature is left out. (TabLLM's code prints "The Native country is ." then.)
+# its feature is left out; 0 is a value. (TabLLM's code prints "The Native country is ." then.)
+# `known_values(row)` is given: the row without what is missing, values as texts.
 
 # %% [exercise] list_template
 
@@ -245,7 +250,7 @@ explorer = widgets.explore(
 # \Big( [s_i > s_j] + \tfrac12 [s_i = s_j] \Big),$$
 # where $[\cdot]$ is 1 if true and 0 if not.
 #
-# **Exercise [[roc_auc]].** Write `roc_auc`. Ties count one half.
+# **Exercise [[roc_auc]].** Write `roc_auc`: scores (n,) and labels (n,), 0 or 1, → one number. Ties count one half.
 
 # %% [exercise] roc_auc
 
@@ -333,7 +338,8 @@ viz.table(
 # pretraining left it. TabLLM uses **IA3** instead, which only *scales* keys, values and inner
 # activations by a learned vector $\ell$, number by number: $y = \ell \odot W x$.
 #
-# **Exercise [[LoRALinear]].** Write the layer.
+# **Exercise [[LoRALinear]].** Write the layer. `linear` is a `torch.nn.Linear` (in `linear.in_features`, out
+# `linear.out_features`).
 
 # %% [exercise] LoRALinear
 

@@ -367,7 +367,8 @@ widgets.explore(
 #
 # It is 1 for the same groups, whatever their names, and about 0 for groups drawn by lot.
 #
-# **Exercise [[adjusted_rand_index]].** Write `adjusted_rand_index` for two lists of labels.
+# **Exercise [[adjusted_rand_index]].** Write `adjusted_rand_index` for two tensors of labels (n,), any whole numbers. If
+# both groupings are trivial (0/0), it is 1.
 
 # %% [exercise] adjusted_rand_index
 
@@ -409,19 +410,19 @@ def groupings(shape):
     return points, shape.part_labels(points), {**found, "spectral": spectral(points, k)}
 
 
-rows, pictures, titles = [], [], []
+agreement, parts, titles = [], [], []
 for family, seed in (("chair", 4), ("table", 2), ("aeroplane", 0), ("lamp", 0)):
     points, truth, found = groupings(shapes.make_shape(family, seed))
-    rows.append([family, *(float(adjusted_rand_index(truth, g)) for g in found.values())])
+    agreement.append([family, *(float(adjusted_rand_index(truth, g)) for g in found.values())])
     for name, labels in {"true parts": truth, **found}.items():
-        pictures.append(viz.render_points(points, colors=COLORS[labels], point_size=0.07, size=150))
+        parts.append(viz.render_points(points, colors=COLORS[labels], point_size=0.07, size=150))
         titles.append(name)
 
 # %%
 names = ["object", "k-means on position", "position and direction", "spectral"]
-viz.table(rows, names, "Adjusted Rand index of the parts found against the true parts")
+viz.table(agreement, names, "Adjusted Rand index of the parts found against the true parts")
 viz.gallery(
-    pictures, titles, columns=4, alt="Four objects, coloured by true part and by three groupings; "
+    parts, titles, columns=4, alt="Four objects, coloured by true part and by three groupings; "
     "k-means cuts them into compact pieces that are not the parts.",
 )  # fmt: skip
 
@@ -557,8 +558,8 @@ def picture_of(values, size=170):
 
 
 # %%
-chair, table = codes[0], codes[len(codes) // 2]
-path = decode_path(model.decode, chair, table, everywhere, 5)
+chair_code, table_code = codes[0], codes[len(codes) // 2]
+path = decode_path(model.decode, chair_code, table_code, everywhere, 5)
 ts = (0.0, 0.25, 0.5, 0.75, 1.0)
 blend = [(1 - t) * path[0] + t * path[-1] for t in ts]
 viz.gallery(
@@ -720,7 +721,8 @@ viz.gallery(
 #
 # Turn a shoulder, and the forearm comes along, as its parent's matrix stands to the left.
 #
-# **Exercise [[forward_kinematics]].** Write this *forward kinematics*.
+# **Exercise [[forward_kinematics]].** Write this *forward kinematics*: `local` (j, 4, 4) → (j, 4, 4). `parents[j]` comes before
+# j; −1 marks a root.
 
 # %% [exercise] forward_kinematics
 
@@ -732,7 +734,8 @@ viz.gallery(
 #
 # - $p_i$: vertex $i$ at rest, as $(x, y, z, 1)$; $p_i'$: where it goes; $w_{ij}$: how much it follows bone $j$.
 #
-# **Exercise [[linear_blend_skinning]].** Write this *linear blend skinning*.
+# **Exercise [[linear_blend_skinning]].** Write this *linear blend skinning*: vertices (v, 3), weights (v, j), motions (j, 4, 4)
+# → (v, 3).
 
 # %% [exercise] linear_blend_skinning
 

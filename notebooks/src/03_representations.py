@@ -32,10 +32,14 @@ from course_lib import (
     voxels,
     widgets,
 )
+from course_lib.cameras import project
+from course_lib.implicit import sdf_gradient
 from course_lib.meshes import Mesh, sample_surface
 from course_lib.neighbors import nearest_neighbors
+from course_lib.points import nearest_indices
 from course_lib.running import Budget, budget
-from course_lib.shapes import make_shape
+from course_lib.shapes import components, length, make_shape, triple
+from course_lib.voxels import voxel_centers
 
 chair = make_shape("chair", 3)
 seeded = torch.Generator().manual_seed(0)
@@ -142,9 +146,9 @@ curves["function (network)"] = []
 for width in (16, 32, 64):
     network = fit_network(width, budget(12, 2))
     in_cube = shapes.intersection(network, shapes.box(2.1))  # far outside it was never trained
-    size = 4 * sum(p.numel() for p in network.parameters())
+    network_bytes = 4 * sum(p.numel() for p in network.parameters())
     marched = implicit.sdf_to_mesh(in_cube, budget(48, 24), bound=1.1)
-    curves["function (network)"].append(size_and_error(size, marched))
+    curves["function (network)"].append(size_and_error(network_bytes, marched))
 
 # %%
 viz.line_chart(
@@ -168,7 +172,8 @@ viz.line_chart(
 # *Slide "Voxels": 10.41 %, 5.09 %, 2.41 %.* A grid of $r^3$ voxels covers $[-1,1]^3$; voxel
 # $(i, j, k)$ has its centre at $-1 + (2i + 1)/r$ along x, and so on.
 #
-# **Exercise [[voxelize]].** Write `voxelize`: occupied is where the SDF of the centre is $\le 0$.
+# **Exercise [[voxelize]].** Write `voxelize`: occupied is where the SDF of the centre is $\le 0$. `sdf` takes
+# points (…, 3) to distances (…); the grid is (r, r, r), index x, y, z. (`voxel_centers(r)` is there too.)
 
 # %% [exercise] voxelize
 
@@ -257,8 +262,8 @@ def blurred(grid):
 
 pairs = [(blurred(g), g) for f in ("table", "lamp", "mug", "bottle")
          for g in [voxelize(make_shape(f, 0).sdf, 24)]]  # fmt: skip
-test = voxelize(chair.sdf, 24)
-noisy = blurred(test)
+chair_grid = voxelize(chair.sdf, 24)
+noisy = blurred(chair_grid)
 
 # %%
 torch.manual_seed(0)
@@ -273,10 +278,10 @@ for step in Budget(int(budget(240, 10)), seconds=budget(12, 6), label="deblurrin
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-best = max((0.2, 0.3, 0.4, 0.5), key=lambda t: float(metrics.iou(noisy[0] > t, test[None])))
+best = max((0.2, 0.3, 0.4, 0.5), key=lambda t: float(metrics.iou(noisy[0] > t, chair_grid[None])))
 guesses = {f"threshold {best}": noisy[0] > best, "3D convolution": net(noisy)[0] > 0}
 for name, guess in guesses.items():
-    print(f"{name:15s} IoU {float(metrics.iou(guess, test[None])):.2f}")
+    print(f"{name:15s} IoU {float(metrics.iou(guess, chair_grid[None])):.2f}")
 
 # %% [markdown]
 # *What to see:* as for images, a learned filter beats the best threshold by far, and it transfers to a
@@ -320,7 +325,8 @@ viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 # - $x_i$: the centre of occupied voxel $i$, from the centre of mass; $\mathbb 1$: the unit matrix;
 # - the last term, once for each voxel, is the inertia of a small cube about its own centre.
 #
-# **Exercise [[inertia_tensor]].** Write `inertia_tensor`.
+# **Exercise [[inertia_tensor]].** Write `inertia_tensor`: a bool grid (r, r, r) → (3, 3). (`voxel_centers(r)`, (r, r, r, 3),
+# gives the centres.)
 
 # %% [exercise] inertia_tensor
 
@@ -372,8 +378,11 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 #
 # $$\bigl((u - c_x)\tfrac{z}{f},\; -(v - c_y)\tfrac{z}{f},\; -z\bigr),$$
 #
-# $f$: focal length in pixels; $(c_x, c_y)$: the image's centre. The pose, a matrix `camera_to_world`,
-# takes the point into the world.
+# $f$: focal length in pixels; $(c_x, c_y)$: the image's centre. Both stand in the 3 × 3 matrix
+# `intrinsics`, $\begin{pmatrix} f_x & 0 & c_x \\ 0 & f_y & c_y \\ 0 & 0 & 1 \end{pmatrix}$, where $f_x$ belongs to x
+# and $f_y$ to y; here they are often equal. The pose, a 4 × 4 matrix `camera_to_world`, takes the point
+# into the world. `depth` is (h, w): row 0 is on top, pixel (row, column) has its centre at
+# $(u, v) = (\text{column} + \frac12, \text{row} + \frac12)$.
 #
 # **Exercise [[unproject_depth]].** Write `unproject_depth`.
 
@@ -499,15 +508,15 @@ def some_clouds(family, count, seed):
 
 
 n = int(budget(24, 8))
-train, test = ([torch.cat([some_clouds(f, n, s) for f in ("chair", "lamp")])] for s in (0, 500))
+known, fresh = ([torch.cat([some_clouds(f, n, s) for f in ("chair", "lamp")])] for s in (0, 500))
 label = torch.arange(2 * n) >= n
 symmetric = lambda c: torch.cat((c.mean(1), c.amin(1), c.amax(1)), 1)  # noqa: E731
 for name, feature in (("flattened list", lambda c: c.flatten(1)), ("symmetric", symmetric)):
-    x = torch.cat((feature(train[0]), torch.ones(2 * n, 1)), 1)
+    x = torch.cat((feature(known[0]), torch.ones(2 * n, 1)), 1)
     w = torch.linalg.solve(x.T @ x + 0.1 * torch.eye(x.shape[1]), x.T @ (2.0 * label - 1))
     score = lambda c: ((feature(c) @ w[:-1] + w[-1] > 0) == label).float().mean()  # noqa: E731, B023
-    shuffled = test[0][:, torch.randperm(64, generator=seeded)]
-    print(f"{name:15s} accuracy {score(test[0]):.2f}, rows shuffled {score(shuffled):.2f}")
+    shuffled = fresh[0][:, torch.randperm(64, generator=seeded)]
+    print(f"{name:15s} accuracy {score(fresh[0]):.2f}, rows shuffled {score(shuffled):.2f}")
 
 
 # %%
@@ -554,7 +563,8 @@ viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 # smallest eigenvalue of $C = \sum_j (x_j - \bar x)(x_j - \bar x)^\top$, with $x_j$ these points and
 # $\bar x$ their mean.
 #
-# **Exercise [[pca_normals]].** Write `pca_normals`; `nearest_indices(points, points, k)` is given.
+# **Exercise [[pca_normals]].** Write `pca_normals`, (n, 3) → (n, 3). `nearest_indices(points, points, k)`, (n, k), is
+# given: the k nearest points of each, itself among them.
 
 # %% [exercise] pca_normals
 
@@ -651,7 +661,8 @@ viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative a
 # $h_i$, $h'_i$: features of vertex $i$ before and after; $d_i = 1 + |N(i)|$; $W$, $b$: weights and bias,
 # shared by all vertices.
 #
-# **Exercise [[graph_convolution]].** Write `graph_convolution`; `edges` lists each undirected edge once.
+# **Exercise [[graph_convolution]].** Write `graph_convolution`: features (v, c), edges (e, 2), W (c, k), b (k,) → (v, k).
+# `edges` lists each undirected edge once.
 
 # %% [exercise] graph_convolution
 
@@ -753,13 +764,17 @@ widgets.explore(
 # $\nabla SDF$ on the surface is the outward normal.
 #
 # **Exercises [[sphere]]–[[torus]].** Write `sphere` ($|x - c| - r$, with centre $c$ and radius $r$), `box` and
-# `torus` (about the y axis). Each returns a *function* of points (…, 3).
+# `torus` (about the y axis). Each returns a *function* that takes points (…, 3) to distances (…). `center` is three numbers;
+# `components(points, center)` gives x, y, z from the centre, and `length(x, y, z)` their length, if you
+# like.
 
 # %% [exercise] sphere
 
 # %% [markdown]
 # For the box let $q = |x - c| - \text{size}/2$, per axis. Outside, the distance is the length of
-# $\max(q, 0)$; inside, the largest component of $q$, which is negative.
+# $\max(q, 0)$; inside, the largest component of $q$, which is negative. `size` is three full edge
+# lengths, or one number for a cube (`triple(size)` makes three of it). For the torus first measure how
+# far a point is from its centre line, a circle of `radius` around the y axis.
 
 # %% [exercise] box
 
@@ -815,7 +830,9 @@ for r in budget((32, 64, 128, 256), (16, 32)):
     read = implicit.sdf_to_mesh(in_cube, r, bound=1.1)
     seconds = time.perf_counter() - start
     error = float(chair.sdf(read.vertices).abs().mean())
-    rows.append([f"{r}³", len(read.faces), 24 * len(read.faces) / 1e3, size / 1e3, error, seconds])
+    rows.append(
+        [f"{r}³", len(read.faces), 24 * len(read.faces) / 1e3, network_bytes / 1e3, error, seconds]
+    )
 header = ["grid", "faces", "mesh, kB", "network, kB", "surface error", "seconds"]
 viz.table(rows, header, "One network, marched at several resolutions")
 
@@ -847,7 +864,8 @@ widgets.explore(
 #
 # $$p \leftarrow p - f(p)\,\frac{\nabla f(p)}{|\nabla f(p)|^2}, \qquad f:\ \text{the function}.$$
 #
-# **Exercise [[project_to_surface]].** Write `project_to_surface`; `sdf_gradient(points, sdf)` is given.
+# **Exercise [[project_to_surface]].** Write `project_to_surface`; `sdf_gradient(points, sdf)`, (n, 3), is given. A point where
+# the gradient vanishes stays where it is.
 
 # %% [exercise] project_to_surface
 
@@ -992,8 +1010,10 @@ viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families
 #
 # Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
 #
-# **Exercise [[visual_hull]].** Write `visual_hull`; `project(points, camera, focal, h, w)` gives pixels and
-# depths.
+# **Exercise [[visual_hull]].** Write `visual_hull`: `masks` (v, h, w), camera-to-world matrices `cameras`
+# (v, 4, 4) → (r, r, r). Given are `voxel_centers(r)`, (r, r, r, 3), and `project(points, camera, focal, h, w)`:
+# pixels (n, 2), as (x, y) with y downwards, and depths (n,), positive in front. Pixel (x, y) is
+# `mask[row, column]` with column ⌊x⌋ and row ⌊y⌋. Without `focal` it is the picture's width.
 
 # %% [exercise] visual_hull
 
@@ -1023,7 +1043,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 # $K$: the 3 × 3 matrix of focal length and image centre; $R, t$: rotation and shift from the first
 # camera's axes to the second's; $n, d$: normal and distance of the plane in the first.
 #
-# **Exercise [[plane_homography]].** Write `plane_homography`.
+# **Exercise [[plane_homography]].** Write `plane_homography`. `source_to_target`, 4 × 4, holds $R$ (`[:3, :3]`) and $t$
+# (`[:3, 3]`). Any multiple of $H$ is right.
 
 # %% [exercise] plane_homography
 
@@ -1031,7 +1052,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 # Then the planes are laid over each other, nearest first ($i = 1$), with colours $c_i$ and opacities
 # $\alpha_i$: $C = \sum_i \alpha_i c_i \prod_{j<i} (1 - \alpha_j)$. The same sum renders NeRF.
 #
-# **Exercise [[over_composite]].** Write `over_composite`: (p, h, w, 4) → (h, w, 3).
+# **Exercise [[over_composite]].** Write `over_composite`: (p, h, w, 4) → (h, w, 3). The last axis holds red, green, blue
+# and α; plane 0 is the nearest, and behind all is black.
 
 # %% [exercise] over_composite
 
@@ -1061,12 +1083,12 @@ def psnr(a, b):
     return float(-10 * (a - b).square().mean().log10())
 
 
-curves = {}
+quality = {}
 for planes in (1, 4, 16, 64):
     baseline = (0.05, 0.1, 0.2, 0.4)
     scores = [psnr(novel(x, planes), view_from(x)[0].color[0]) for x in baseline]
-    curves[f"{planes = }"] = (baseline, scores)
-viz.line_chart(curves, x="camera moved by", y="PSNR, dB", log_x=True,
+    quality[f"{planes = }"] = (baseline, scores)
+viz.line_chart(quality, x="camera moved by", y="PSNR, dB", log_x=True,
                alt="More planes help; a wider baseline hurts.")  # fmt: skip
 alpha = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 1, 1)
 two = torch.cat((torch.eye(3)[:2][:, None, None], alpha), -1)

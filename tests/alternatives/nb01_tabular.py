@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from course_lib.tabular import QUESTION
+
 # Encodings
 
 
@@ -64,11 +66,11 @@ def text_by_format(row):
     return " ".join(map("The {0[0]} is {0[1]}.".format, known.items()))
 
 
-def prompt_by_join(text, question, gap=" "):
+def prompt_by_join(text, question=QUESTION, gap=" "):
     return "\n\n".join([text, gap.join([question + " Yes or no?", "Answer:"])])
 
 
-def prompt_by_plus(text, question="", *, gap=" "):
+def prompt_by_plus(text, question=QUESTION, *, gap=" "):
     return text + "\n" + "\n" + question + " Yes or no?" + gap + "Answer" + ":"
 
 

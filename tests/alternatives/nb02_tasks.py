@@ -61,7 +61,10 @@ def rand_index_by_pairs(a, b):
         same_a, same_b = bool(a[i] == a[j]), bool(b[i] == b[j])
         together, in_a, in_b = together + (same_a and same_b), in_a + same_a, in_b + same_b
     expected = in_a * in_b / (n * (n - 1) / 2)
-    return torch.tensor((together - expected) / ((in_a + in_b) / 2 - expected))
+    largest = (in_a + in_b) / 2
+    return torch.tensor(
+        1.0 if largest == expected else (together - expected) / (largest - expected)
+    )
 
 
 def rand_index_by_matrices(a, b):
@@ -69,7 +72,7 @@ def rand_index_by_matrices(a, b):
     n = len(a)
     s, in_a, in_b = (((m.double().sum() - n) / 2) for m in (same_a & same_b, same_a, same_b))
     expected = in_a * in_b / (n * (n - 1) / 2)
-    return ((s - expected) / ((in_a + in_b) / 2 - expected)).float()
+    return ((s - expected) / ((in_a + in_b) / 2 - expected)).nan_to_num(1.0).float()
 
 
 def path_by_lerp(decoder, start, end, points, steps):

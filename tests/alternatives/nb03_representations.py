@@ -130,13 +130,13 @@ def triangles_weights(corners, uniform):
     return torch.einsum("nc,ncd->nd", weights, corners[face])
 
 
-def normals_svd(points, k):
+def normals_svd(points, k=12):
     near = torch.cdist(points, points).topk(k, largest=False).indices
     around = points[near] - points[near].mean(1, keepdim=True)
     return torch.linalg.svd(around, full_matrices=False).Vh[:, 2]
 
 
-def normals_loop(points, k):
+def normals_loop(points, k=12):
     rows = []
     for p in points:
         near = points[(points - p).norm(dim=1).argsort()[:k]]
@@ -170,7 +170,7 @@ def face_normals_components(mesh):
     y = u[:, 2] * w[:, 0] - u[:, 0] * w[:, 2]
     z = u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0]
     n = torch.stack((x, y, z), 1)
-    return n / (x * x + y * y + z * z).sqrt()[:, None]
+    return n / (x * x + y * y + z * z).sqrt()[:, None].clamp(min=1e-12)
 
 
 def euler_sets(faces):
@@ -235,11 +235,16 @@ def box_where(size=1.0, center=(0.0, 0.0, 0.0)):
 
 
 def torus_hypot(radius=0.6, tube=0.2, center=(0.0, 0.0, 0.0)):
-    return lambda p: torch.hypot(torch.hypot(p[..., 0], p[..., 2]) - radius, p[..., 1]) - tube
+    def sdf(p):
+        x, y, z = (p - torch.tensor(center)).unbind(-1)
+        return torch.hypot(torch.hypot(x, z) - radius, y) - tube
+
+    return sdf
 
 
 def torus_nearest(radius=0.6, tube=0.2, center=(0.0, 0.0, 0.0)):
     def sdf(p):
+        p = p - torch.tensor(center)
         ring = (p[..., 0] ** 2 + p[..., 2] ** 2) ** 0.5
         return ((ring - radius) ** 2 + p[..., 1] ** 2) ** 0.5 - tube
 
@@ -259,7 +264,7 @@ def project_autograd(points, sdf, steps=5):
         p = points.clone().requires_grad_()
         value = sdf(p)
         value.sum().backward()
-        points = points - (value.detach() / p.grad.pow(2).sum(1))[:, None] * p.grad
+        points = points - (value.detach() / p.grad.pow(2).sum(1).clamp(min=1e-9))[:, None] * p.grad
     return points
 
 
@@ -270,7 +275,7 @@ def project_differences(points, sdf, steps=5):
         ahead = torch.stack([sdf(p + step * s) for s in shifts], -1)
         behind = torch.stack([sdf(p - step * s) for s in shifts], -1)
         g = (ahead - behind) / (2 * step)
-        p = p - sdf(p)[:, None] * g / g.square().sum(1, keepdim=True)
+        p = p - sdf(p)[:, None] * g / g.square().sum(1, keepdim=True).clamp(min=1e-9)
     return p.float()
 
 

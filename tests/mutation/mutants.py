@@ -94,7 +94,7 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
         case ast.UnaryOp(ast.USub() | ast.Not() | ast.Invert(), operand):
             yield operand
         case ast.Constant(int() | float() as value) if type(value) is not bool:
-            for other in (value + 1, value - 1, 0):
+            for other in {value + 1, value - 1, 0} - {value}:
                 yield ast.Constant(other)
         case ast.Call():
             yield from _of_a_call(node)
