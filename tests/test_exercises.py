@@ -70,6 +70,14 @@ def test_a_misconception_fails_with_its_own_message(exercise, misconception):
     assert report.misconception is misconception, report.difference
 
 
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=named)
+def test_a_misconception_is_a_program_that_runs(exercise, misconception):
+    if isinstance(exercise, Question):
+        return
+    outcomes = [run_case(exercise, misconception.wrong, case) for case in exercise.cases]
+    assert any(outcome.failure is None for outcome in outcomes), outcomes[0].failure
+
+
 @pytest.mark.parametrize("exercise", WRITTEN, ids=named)
 def test_noise_on_the_reference_fails(exercise):
     expected = [run_case(exercise, exercise.reference, case) for case in exercise.cases]

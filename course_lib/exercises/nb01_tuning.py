@@ -77,7 +77,7 @@ def _pairs(scores, labels, tie):
 
 def _by_rank(scores, labels, first):
     """The formula with the ranks first, first + 1, …: equal scores have different ones."""
-    ranks = scores.argsort(stable=True).argsort(stable=True) + first
+    ranks = scores.argsort().argsort() + first
     p, n = (labels == 1).sum(), (labels == 0).sum()
     return (ranks[labels == 1].sum() - p * (p + 1) / 2) / (p * n)
 

@@ -268,6 +268,12 @@ def _skin_transposed(vertices, weights, motions):
     return torch.einsum("vj,vja->va", weights, moved)
 
 
+def _skin_in_turn(vertices, weights, motions):
+    for weight, motion in zip(weights.T[..., None], motions[:, None], strict=True):
+        vertices = weight * _places(vertices, motion)[:, 0] + (1 - weight) * vertices
+    return vertices
+
+
 def _quarter_turn(g: torch.Generator) -> tuple:
     motions = torch.stack([torch.eye(4), rotation(2, 90.0)])
     return torch.tensor([[math.sqrt(2.0), 0.0, 0.0]]), torch.tensor([[0.25, 0.75]]), motions
@@ -275,6 +281,8 @@ def _quarter_turn(g: torch.Generator) -> tuple:
 
 # fmt: off
 SKINNING_MISTAKES = mistakes({
+    "one after the other": (_skin_in_turn,
+        "You moved the vertex by one bone after the other; every bone moves the vertex *at rest*."),
     "rows": (lambda p, w, m: (w[:, :, None] * _places(p, m, True)).sum(1),
         "You multiplied by the transposed matrices. Points are columns: M @ p."),
     "weights left out": (lambda p, w, m: _places(p, m).sum(1),

@@ -302,7 +302,7 @@ def _names_as_indices(a, b):
     s, in_a, in_b, n = (
         (t * (t - 1) / 2).sum() for t in (table, table.sum(1), table.sum(0), table.sum())
     )
-    return _rand_index(s, in_a, in_b, n, in_a * in_b / n).nan_to_num(1.0)
+    return _rand_index(s, in_a, in_b, n, in_a * in_b / n)
 
 
 # fmt: off
@@ -310,7 +310,10 @@ RAND_INDEX_MISTAKES = mistakes({
     "accuracy": (lambda a, b: (a == b).float().mean(),
         "You compared the names of the groups. Names mean nothing here: count pairs that are "
         "together in both."),
-    "names as indices": (_names_as_indices,
+    "names as indices, 0/0": (_names_as_indices,
+        "A group's name is no index (−1 is one too): `a.unique(return_inverse=True)` numbers the "
+        "groups. And 0/0 gives NaN where 1 is right."),
+    "names as indices": (lambda a, b: _names_as_indices(a, b).nan_to_num(1.0),
         "You used the names of the groups as indices. A name may be any number, −1 too: number "
         "the groups with `a.unique(return_inverse=True)`."),
     "0/0": (lambda a, b: _rand_index(*_pair_sums(a, b), _expected(a, b)),

@@ -30,7 +30,7 @@ def _with_flat(v, f):
 
     def make(g):
         vertices, faces = _soup(v, f)(g)
-        return vertices, torch.cat((faces, torch.tensor([[0, 1, 1]])))
+        return vertices, torch.cat((faces, torch.tensor([[0, 0, 0]])))
 
     return make
 

@@ -62,7 +62,7 @@ def _hull(masks, poses, r, focal=None, *, need=None, read=None, beyond=False, **
     centers = changes.get("line", lambda r: voxel_centers(r)[0, 0, :, 2])(r)
     centers = torch.cartesian_prod(centers, centers, centers)
     votes = torch.zeros(len(centers), dtype=torch.int64)
-    for mask, pose in zip(masks, changes.get("poses", lambda p: p)(poses), strict=True):
+    for mask, pose in zip(masks, changes.get("turned", lambda p: p)(poses), strict=True):
         pixels, depth = cameras.project(centers, pose, focal, h, w)
         x, y = changes.get("whole", torch.floor)(pixels).long().unbind(1)
         seen = (depth > 0) | bool(changes.get("behind"))
@@ -79,8 +79,7 @@ def _last(masks, poses, r, focal=None):
 
 def _exchanged(mask, y, x):
     h, w = mask.shape
-    fits = (x < h) & (y < w)
-    return fits & mask[x.clamp(max=h - 1), y.clamp(max=w - 1)]
+    return mask[x.clamp(max=h - 1), y.clamp(max=w - 1)]
 
 
 # fmt: off
@@ -107,7 +106,7 @@ HULL_MISTAKES = mistakes({
         "You projected linspace(−1, 1, r): centres lie at −1 + (2i + 1)/r, see `voxel_centers`."),
     "focal length ignored": (lambda m, c, r, focal=None: _hull(m, c, r),
         "`focal` is ignored: the picture's width is its *default* only."),
-    "inverse poses": (lambda *a, **k: _hull(*a, **k, poses=torch.linalg.inv),
+    "inverse poses": (lambda *a, **k: _hull(*a, **k, turned=torch.linalg.inv),
         "`cameras` are camera-to-world matrices, as `project` takes them: do not invert."),
 })
 # fmt: on
@@ -165,10 +164,9 @@ def _up_to_scale(candidate, intrinsics, source_to_target, normal, distance):
     return found / found[2, 2]
 
 
-def _homography(
-    k, move, normal, distance, *, sign=1.0, divide=1, turn=lambda r: r, outer=torch.outer
-):
-    rotation, shift = turn(move[:3, :3]), move[:3, 3]
+def _homography(k, move, normal, distance, *, sign=1.0, divide=1, turn=False, outer=torch.outer):
+    rotation, shift = move[:3, :3], move[:3, 3]
+    rotation = rotation.T if turn else rotation
     h = rotation + sign * outer(shift, normal) / distance**divide
     return k @ h @ torch.linalg.inv(k)
 
@@ -236,6 +234,11 @@ def _planes(p, h, w):
     return lambda g: (torch.rand(p, h, w, 4, generator=g),)
 
 
+def _over_normalised(rgba):
+    white = torch.cat((torch.ones_like(rgba[..., :3]), rgba[..., 3:]), -1)
+    return _over(rgba) / _over(white).clamp(min=1e-6)
+
+
 def _over_added(rgba):
     a = rgba[..., 3:]
     before = 1 - torch.cat((torch.zeros_like(a[:1]), a[:-1].cumsum(0)))
@@ -252,6 +255,8 @@ def _over(rgba, *, back_first=False, alpha=True, passed=True):
 
 # fmt: off
 OVER_MISTAKES = mistakes({
+    "divided by the opacity": (_over_normalised,
+        "You divided by the sum of the weights: what passes all planes is black, and stays so."),
     "alphas added": (_over_added,
         "1 − Σ α is not what passes: each plane lets through its share of the *rest*, Π (1 − α)."),
     "first alpha": (lambda x: (x[..., :3] * torch.cumprod(x[..., 3:], 0)).sum(0),

@@ -123,8 +123,8 @@ def _with_defaults(g):
     return channels, r, k
 
 
-def _cost(channels, r, k, s=1, p=0, *, dims=3, bias=1, pad=2, bytes_=4, wide=None, up=0):
-    side = (r + pad * p - k + up * (s - 1)) // s + 1
+def _cost(channels, r, k, s=1, p=0, *, dims=3, bias=1, pad=2, bytes_=4, wide=None, up=0, first=1):
+    side = (r + pad * p - k + up * (s - 1)) // s + first
     wide = channels[1] if wide is None else wide(channels)
     return side, channels[1] * (channels[0] * k**dims + bias), bytes_ * wide * side**dims
 
@@ -136,6 +136,8 @@ def _fractional(channels, r, k, s=1, p=0):
 
 # fmt: off
 CONV_MISTAKES = mistakes({
+    "first place": (lambda *a: _cost(*a, first=0),
+        "The side lacks 1: the kernel's first place counts too, ⌊…/s⌋ **+ 1**."),
     "one channel": (lambda *a: _cost(*a, wide=lambda c: 1),
         "The output has c_out values per voxel: multiply the bytes by them."),
     "input's channels": (lambda *a: _cost(*a, wide=lambda c: c[0]),
