@@ -49,7 +49,8 @@ def _encode(frame, fitted, scale=standardise, hot=one_hot, order=sorted, numbers
     """The reference with its parts exchanged."""
     from pandas.api.types import is_numeric_dtype
 
-    numbers, blocks = [], []
+    numbers: list = []
+    blocks: list = []
     for name in frame.columns:
         if is_numeric_dtype(fitted[name]):
             pair = (torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted))

@@ -146,6 +146,10 @@ def labelled(n: int, positives: int, shots: int):
     return make
 
 
+def _vary(things):
+    return len(set(things)) > 1
+
+
 def draw(candidate, labels, shots, seed):
     """What can be said of a random draw: its size, its classes, its repetitions, its randomness."""
     first, again, *others = (
@@ -157,11 +161,8 @@ def draw(candidate, labels, shots, seed):
         "positives": int(labels[first].sum()),
         "different rows": len(set(first.tolist())),
         "the same generator draws the same rows": torch.equal(first, again),
-        "another generator draws other rows": len({frozenset(o.tolist()) for o in others}) > 1,
-        "another generator mixes the classes otherwise": len(
-            {tuple(labels[o].tolist()) for o in others}
-        )
-        > 1,
+        "another generator draws other rows": _vary(frozenset(rows.tolist()) for rows in others),
+        "and mixes the classes otherwise": _vary(tuple(labels[rows].tolist()) for rows in others),
     }
 
 

@@ -270,9 +270,9 @@ def _pair_sums(a, b):
     return pairs
 
 
-def _expected(a, b):
-    _, in_a, in_b, everything = _pair_sums(a, b)
-    return in_a * in_b / everything
+def _without_guard(a, b):
+    together, in_a, in_b, everything = _pair_sums(a, b)
+    return _rand_index(together, in_a, in_b, everything, in_a * in_b / everything)
 
 
 def _items(pairs):
@@ -316,7 +316,7 @@ RAND_INDEX_MISTAKES = mistakes({
     "names as indices": (lambda a, b: _names_as_indices(a, b).nan_to_num(1.0),
         "You used the names of the groups as indices. A name may be any number, −1 too: number "
         "the groups with `a.unique(return_inverse=True)`."),
-    "0/0": (lambda a, b: _rand_index(*_pair_sums(a, b), _expected(a, b)),
+    "0/0": (_without_guard,
         "Two trivial groupings give 0/0, NaN: return 1 there."),
     "no half": (_rand(lambda s, a, b, n, e: (s - e) / (a + b - e)),
         "Below the bar stands (A + B)/**2** − E."),
