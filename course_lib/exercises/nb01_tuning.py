@@ -146,23 +146,20 @@ def labelled(n: int, positives: int, shots: int):
     return make
 
 
-def _vary(things):
-    return len(set(things)) > 1
-
-
 def draw(candidate, labels, shots, seed):
     """What can be said of a random draw: its size, its classes, its repetitions, its randomness."""
     first, again, *others = (
         torch.as_tensor(candidate(labels, shots, generator=torch.Generator().manual_seed(s)))
         for s in (seed, seed, *range(seed + 1, seed + 9))
     )
+    drawn, classes = zip(*((o.tolist(), labels[o].tolist()) for o in others), strict=True)
     return {
         "rows": len(first),
         "positives": int(labels[first].sum()),
         "different rows": len(set(first.tolist())),
         "the same generator draws the same rows": torch.equal(first, again),
-        "another generator draws other rows": _vary(frozenset(rows.tolist()) for rows in others),
-        "and mixes the classes otherwise": _vary(tuple(labels[rows].tolist()) for rows in others),
+        "another generator draws other rows": len({*map(frozenset, drawn)}) > 1,
+        "and mixes the classes otherwise": len({*map(tuple, classes)}) > 1,
     }
 
 
