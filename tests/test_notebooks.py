@@ -1,11 +1,14 @@
 """Every notebook: built from its source, and run by nbval as shipped and solved."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import matplotlib
 import nbformat
 import pytest
+import torch
 
 from course_lib.authoring.build import stale
 from course_lib.authoring.nbval import failures
@@ -28,7 +31,7 @@ def code_cells(source):
     return [cell for cell in built(source).cells if cell.cell_type == "code"]
 
 
-def run_all(notebooks: list[Path], folder: Path) -> dict[str, str]:
+def run_all(notebooks: list[Path], folder: Path, **more: str) -> dict[str, str]:
     """What nbval says of notebooks, by name: one process for all of them, a kernel for each.
 
     The network is closed and nothing is cached, so that every machine runs them as a fresh one does.
@@ -37,7 +40,7 @@ def run_all(notebooks: list[Path], folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(HERE / "closed_network"),
         "XDG_CACHE_HOME": str(folder / "cache"),
         "MPLCONFIGDIR": matplotlib.get_cachedir(),  # or its list of fonts is made again
-    }
+    } | more
     return failures(notebooks, folder / "report.xml", **fresh)
 
 
@@ -52,15 +55,32 @@ def as_shipped(request, tmp_path_factory):
     return run_all(chosen(request), tmp_path_factory.mktemp("shipped"))
 
 
-@pytest.fixture(scope="module")
-def solved(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("solved")
+def solved_copies(request, folder: Path) -> list[Path]:
     (folder / "notebooks").mkdir()
     paths = []
     for path in chosen(request):
         paths.append(folder / "notebooks" / path.name)
         nbformat.write(solve(nbformat.read(path, as_version=4)), paths[-1])
-    return run_all(paths, folder)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def solved(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("solved")
+    return run_all(solved_copies(request, folder), folder)
+
+
+@pytest.fixture(scope="module")
+def solved_on_a_gpu(request, tmp_path_factory):
+    """On the machine's GPU, or on a pretended one that refuses what a real one refuses."""
+    folder = tmp_path_factory.mktemp("gpu")
+    paths = solved_copies(request, folder)
+    if torch.cuda.is_available():
+        return run_all(paths, folder)
+    (folder / "ipython").mkdir()
+    shutil.copytree(HERE / "pretended" / "profile_default", folder / "ipython" / "profile_default")
+    places = f"{HERE / 'closed_network'}{os.pathsep}{HERE}"
+    return run_all(paths, folder, PYTHONPATH=places, IPYTHONDIR=str(folder / "ipython"))
 
 
 @each_notebook
@@ -76,6 +96,11 @@ def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, as_
 @each_notebook
 def test_a_solved_notebook_runs_and_its_checks_say_correct(source, solved):
     assert solved[built_path(source).name] == ""
+
+
+@each_notebook
+def test_a_solved_notebook_runs_on_a_gpu(source, solved_on_a_gpu):
+    assert solved_on_a_gpu[built_path(source).name] == ""
 
 
 @each_notebook
