@@ -17,9 +17,7 @@ from course_lib.splatting.projection import View, view_of
 from course_lib.splatting.render import render
 from course_lib.volume import Composite
 
-RATES = Gaussians(
-    3e-3, 4e-2, 5e-3, 0.1, 2e-2
-)  # learning rates; of the means in units of the region
+RATES = (3e-3, 4e-2, 5e-3, 0.1, 2e-2)  # as in Gaussians; of the means in units of the region
 LAST = 0.1  # the learning rates fall to this share
 PATCH = {"cpu": 1 << 14, "cuda": 1 << 20}  # pixels rendered in a step
 MOST = {"cpu": 20_000, "cuda": 400_000}  # Gaussians
@@ -67,7 +65,7 @@ class SplatField(Field):
         if self.next_round < progress < LAST_ROUND:
             self.next_round = progress + ROUND
             self._densify()
-        scale = Gaussians(self.region.scale, 1, 1, 1, 1)
+        scale = (self.region.scale, 1, 1, 1, 1)
         for group, rate, unit in zip(self.optimizer.param_groups, RATES, scale, strict=True):
             group["lr"] = rate * unit * LAST**progress
 

@@ -43,8 +43,8 @@ class View(NamedTuple):
 
 def view_of(scene: Scene, index: int, *, near: float) -> View:
     """The camera of a photograph."""
-    parts = (scene.camera_to_world, scene.intrinsics, scene.distortion)
-    return View(*(part[index] for part in parts), scene.size, near)
+    camera, intrinsics = scene.camera_to_world[index], scene.intrinsics[index]
+    return View(camera, intrinsics, scene.distortion[index], scene.size, near)
 
 
 class Splats(NamedTuple):
@@ -56,7 +56,7 @@ class Splats(NamedTuple):
 
     centers: Float[Tensor, "m 2"]
     covariances: Float[Tensor, "m 2 2"]
-    index: Int[Tensor, "m"]
+    index: Int[Tensor, "m"]  # type: ignore[assignment]  # a tuple's own method has this name
 
 
 def project_gaussians(gaussians: Gaussians, view: View) -> Splats:

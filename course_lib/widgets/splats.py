@@ -47,5 +47,5 @@ def view_splats(field: SplatField, *, alt: str, size: int = 260) -> Explorer:
 def _view(field: SplatField, camera: Tensor, size: int, zoom: float) -> View:
     focal = zoom * size / 2 / math.tan(FIELD / 2)
     intrinsics = torch.tensor([focal, focal, size / 2, size / 2])
-    parts = (camera, intrinsics, torch.zeros(4))
-    return View(*(part.to(field.background) for part in parts), (size, size), field.near)
+    like, lens = field.background, torch.zeros(4)
+    return View(camera.to(like), intrinsics.to(like), lens.to(like), (size, size), field.near)
