@@ -36,7 +36,7 @@ EXERCISE = Exercise(
         Misconception("sum", lambda x: (x * x).sum(), "You summed instead of averaging."),
         Misconception("square of mean", lambda x: x.mean() ** 2, "You squared the mean."),
     ),
-    gradients=True,
+    gradients=("x",),
     seconds=1.0,
 )
 
@@ -74,13 +74,13 @@ def test_unknown_mistakes_show_the_first_failing_case_with_expected_and_got():
         (lambda x: (x * x).mean().reshape(1), "shape"),
         (lambda x: (x * x).mean().half(), "dtype"),
         (lambda x: (x * x).mean().long(), "dtype"),
-        (lambda x: np.array(1.0), "type"),
+        (lambda x: np.array(1.0), "value"),
         (lambda x: "5", "type"),
         (lambda x: (x * x).mean() * torch.nan, "value"),
         (lambda x: (x * x).mean().item(), "gradient"),
         (lambda x: (x * x).detach().mean(), "gradient"),
-        (lambda x: x.mul_(x).mean(), "exception"),
-        (lambda x: object(), "exception"),
+        (lambda x: x.mul_(x).mean(), "mutation"),
+        (lambda x: object(), "type"),
         (lambda x, y: x, "exception"),
         (lambda x: exit(), "exception"),
     ],
@@ -129,8 +129,9 @@ def test_an_exception_is_shown_with_the_students_own_line():
 
 
 def test_a_constant_factor_is_pointed_out():
-    assert "2 times" in first_difference(lambda x: 2 * mean_square(x)).text
-    assert "opposite sign" in first_difference(lambda x: -mean_square(x)).text
+    twice, minus = (examine(EXERCISE, lambda x, k=k: k * mean_square(x)) for k in (2, -1))
+    assert "twice" in twice.misconception.message
+    assert "opposite sign" in minus.misconception.message
 
 
 def test_double_precision_may_stand_for_single_but_not_half():

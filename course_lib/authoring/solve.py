@@ -7,8 +7,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from course_lib.checking.diagnose import Report, State
 from course_lib.checking.render import report_message
+from course_lib.checking.report import Report, State
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from course_lib.checking.diagnose import State, examine
+from course_lib.checking.diagnose import examine
 from course_lib.checking.render import Message, report_message
+from course_lib.checking.report import State
 from course_lib.checking.sources import solution_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise

@@ -1,38 +1,29 @@
 """Two outcomes compared, within a tolerance, and the difference said in words."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from course_lib.checking.difference import Difference, show, text_difference
+from course_lib.checking.numbers import as_tensor, number_difference
 from course_lib.checking.outcome import Outcome
 from course_lib.exercises.exercise import Tolerance
 
-SHOWN = 6
-"""Numbers of a tensor that a message shows."""
-ROUNDING = 5e-6
-"""What sums in another order may change, as a share of a tensor's largest number."""
 
+def difference(
+    expected: Outcome, got: Outcome, tolerance: Tolerance, names: tuple[str, ...] = ()
+) -> Difference | None:
+    """The first difference that matters, or None where the outcomes agree.
 
-@dataclass(frozen=True)
-class Difference:
-    """Where two outcomes part: a kind, a sentence, and the two sides as short texts."""
-
-    kind: str
-    text: str
-    expected: str = ""
-    got: str = ""
-
-
-def difference(expected: Outcome, got: Outcome, tolerance: Tolerance) -> Difference | None:
-    """The first difference that matters, or None where the outcomes agree."""
+    `names` are what the arguments are called.
+    """
     if expected.failure or got.failure:
         return _failures(expected, got)
-    found = _values(expected.value, got.value, tolerance, "the result")
+    found = value_difference(expected.value, got.value, tolerance)
     if found is None and expected.changed != got.changed:
-        names = ", ".join(str(position + 1) for position in got.changed) or "none"
-        found = Difference("mutation", f"your function modified its inputs (argument {names})")
+        changed = ", ".join(_name(names, i) for i in got.changed)
+        found = Difference("mutation", f"your function modified its inputs ({changed}): copy first")
     if found is None:
         found = _gradients(expected.gradients, got.gradients, tolerance)
     return found
@@ -43,11 +34,42 @@ def agree(expected: Outcome, got: Outcome, tolerance: Tolerance) -> bool:
     return difference(expected, got, tolerance) is None
 
 
+def value_difference(
+    expected: Any, got: Any, tolerance: Tolerance, where: str = "the result"
+) -> Difference | None:
+    """The first difference of two frozen values: numbers of any kind may stand for each other."""
+    if got is None and expected is not None:
+        return Difference("none", f"{where} is None: is a `return` missing?", kind_of(expected))
+    if isinstance(expected, (torch.Tensor, np.ndarray)):
+        return _tensors(expected, got, tolerance, where)
+    if isinstance(expected, (bool, int, float)):
+        return _scalars(expected, got, tolerance, where)
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return _dictionaries(expected, got, tolerance, where)
+    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple, dict)):
+        return _sequences(expected, got, tolerance, where)
+    if type(expected) is not type(got):
+        return _mismatch("type", where, kind_of(expected), kind_of(got))
+    if isinstance(expected, str):
+        return text_difference(expected, got, where)
+    if expected != got:
+        return Difference("value", f"{where} is wrong", show(expected), show(got))
+    return None
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in words."""
+    names = {torch.Tensor: "a torch tensor", np.ndarray: "a numpy array", type(None): "None"}
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
 def _failures(expected: Outcome, got: Outcome) -> Difference | None:
     wanted, failure = expected.failure, got.failure
     if failure is None:
         kind = wanted.kind if wanted else ""
         return Difference("no exception", f"it should raise {kind}", kind, show(got.value))
+    if failure.kind == "NotComparable":
+        return Difference("type", failure.text)
     if wanted is None:
         where = f" at {failure.line}" if failure.line else ""
         return Difference("exception", f"it raised {failure.kind}: {failure.text}{where}")
@@ -56,108 +78,69 @@ def _failures(expected: Outcome, got: Outcome) -> Difference | None:
     return Difference("exception", "it raised another error", wanted.kind, failure.kind)
 
 
-def _values(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:
-    if isinstance(expected, (torch.Tensor, np.ndarray)) or isinstance(got, torch.Tensor):
-        return _tensors(expected, got, tolerance, where)
-    if _is_number(expected) and _is_number(got) and type(expected) is not bool:
-        return _numbers(_as_tensor(expected), _as_tensor(got), tolerance, where)
-    if isinstance(expected, (list, tuple, dict)) and type(expected) is type(got):
-        return _containers(expected, got, tolerance, where)
-    if type(expected) is not type(got):
-        return _mismatch("type", where, expected, got, _kind(expected), _kind(got))
-    if expected != got:
-        return _mismatch("value", where, expected, got, repr(expected)[:200], repr(got)[:200])
-    return None
-
-
-def _containers(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:
-    if len(expected) != len(got):
-        text = f"{where} has the wrong number of items"
-        return Difference("structure", text, f"{len(expected)} items", f"{len(got)} items")
-    keys = expected.keys() if isinstance(expected, dict) else range(len(expected))
-    for key in keys:
-        if isinstance(got, dict) and key not in got:
+def _dictionaries(expected: dict, got: dict, tolerance: Tolerance, where: str) -> Difference | None:
+    for key in expected:
+        if key not in got:
             return Difference("structure", f"{where} lacks the key {key!r}", f"key {key!r}")
-        label = f"{where}, item {key + 1 if isinstance(key, int) else repr(key)}"
-        if found := _values(expected[key], got[key], tolerance, label):
-            return found
-    return None
+    if extra := [key for key in got if key not in expected]:
+        return Difference("structure", f"{where} has a key too many: {extra[0]!r}")
+    found = (
+        value_difference(expected[key], got[key], tolerance, _inside(where, repr(key)))
+        for key in expected
+    )
+    return next((item for item in found if item), None)
+
+
+def _sequences(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:
+    items = list(got.values()) if isinstance(got, dict) else got
+    if len(expected) != len(items):
+        text = f"{where} has the wrong number of items"
+        return Difference("structure", text, f"{len(expected)} items", f"{len(items)} items")
+    found = (
+        value_difference(*pair, tolerance, _inside(where, str(i)))
+        for i, pair in enumerate(zip(expected, items, strict=True), start=1)
+    )
+    return next((item for item in found if item), None)
+
+
+def _inside(where: str, item: str) -> str:
+    return f"item {item}" if where == "the result" else f"{where}, item {item}"
 
 
 def _tensors(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:
-    if got is None:
-        return Difference("none", "it returned None: is a `return` missing?", _kind(expected))
-    alike = isinstance(got, type(expected)) or (_is_number(got) and np.ndim(expected) == 0)
-    alike = alike or (_is_number(expected) and np.ndim(got) == 0)
-    if not alike:
-        return _mismatch("type", where, expected, got, _kind(expected), _kind(got))
-    want, have = _as_tensor(expected), _as_tensor(got)
+    have = as_tensor(got)
+    if have is None:
+        return _mismatch("type", where, kind_of(expected), kind_of(got))
+    want = as_tensor(expected)
     if want.shape != have.shape:
-        return _mismatch("shape", where, want, have, _shape(want), _shape(have))
-    if isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor):
-        if want.device.type != have.device.type:
-            return _mismatch("device", where, want, have, want.device.type, have.device.type)
-        if not _dtype_serves(want.dtype, have.dtype):
-            return _mismatch("dtype", where, want, have, str(want.dtype), str(have.dtype))
-    return _numbers(want, have, tolerance, where)
+        return _mismatch("shape", where, f"shape {tuple(want.shape)}", f"shape {tuple(have.shape)}")
+    if isinstance(got, torch.Tensor) and want.device.type != have.device.type:
+        return _mismatch("device", where, want.device.type, have.device.type)
+    python = not isinstance(got, (torch.Tensor, np.ndarray))
+    if not (_dtype_serves(want.dtype, have.dtype) or python):
+        return _mismatch("dtype", where, _short(want.dtype), _short(have.dtype))
+    return number_difference(want, have, tolerance, where)
 
 
-def _numbers(
-    want: torch.Tensor, have: torch.Tensor, tolerance: Tolerance, where: str
-) -> Difference | None:
-    want, have = want.detach().cpu().double(), have.detach().cpu().double()
-    same = (want == have) | (want.isnan() & have.isnan())
-    gap = (have - want).abs()
-    allowed = tolerance.absolute + tolerance.relative * want.abs() + _rounding(want)
-    finite = want.isfinite() & have.isfinite()  # where infinity is right, only infinity will do
-    close = same | (finite & (gap <= allowed))
-    if bool(close.all()):
-        return None
-    index = tuple(int(i) for i in (~close).nonzero()[0])
-    at = f" (first at index {list(index)})" if index else ""
-    text = f"{where} has wrong values{at}{_pattern(want, have, tolerance)}"
-    return Difference("value", text, show(want), show(have))
-
-
-def _rounding(want: torch.Tensor) -> float:
-    """How far float32 sums that cancel may be off: it goes by the largest number, not by each one."""
-    sizes = want[want.isfinite()].abs()
-    return ROUNDING * float(sizes.max()) if sizes.numel() else 0.0
-
-
-def _pattern(want: torch.Tensor, have: torch.Tensor, tolerance: Tolerance) -> str:
-    """A remark where the wrong values are a simple function of the right ones."""
-    if bool(have.isnan().any()) and not bool(want.isnan().any()):
-        return "; some of them are NaN"
-    near = lambda a, b: torch.allclose(a, b, rtol=tolerance.relative * 10, atol=1e-6)  # noqa: E731
-    if not bool(want.isfinite().all() and have.isfinite().all()) or not bool((want != 0).any()):
-        return ""
-    ratio = float((have * want).sum() / (want * want).sum())
-    if near(have, -want):
-        return "; they are the right ones with the opposite sign"
-    if abs(ratio) > 1e-3 and near(have, ratio * want):
-        return f"; they are {ratio:.4g} times the right ones"
-    if bool((want >= 0).all()) and near(have, want.sqrt()):
-        return "; they are the square roots of the right ones"
-    if near(have, want.square()):
-        return "; they are the squares of the right ones"
-    if want.numel() > 1 and near(have, want + (have - want).mean()):
-        return f"; all are off by {float((have - want).mean()):.4g}"
-    return ""
+def _scalars(expected: Any, got: Any, tolerance: Tolerance, where: str) -> Difference | None:
+    have = as_tensor(got)
+    if have is None or (isinstance(expected, bool) and have.dtype != torch.bool):
+        return _mismatch("type", where, kind_of(expected), kind_of(got))
+    if have.numel() != 1:
+        return _mismatch("shape", where, "one number", f"shape {tuple(have.shape)}")
+    return number_difference(as_tensor(expected), have.reshape(()), tolerance, where)
 
 
 def _gradients(expected: tuple, got: tuple, tolerance: Tolerance) -> Difference | None:
-    for position, (want, have) in enumerate(zip(expected, got, strict=False)):
+    for want, have in zip(expected, got, strict=False):
         if want is None and have is None:
             continue
         if have is None:
-            text = (
-                "no gradient reaches the inputs: do not leave torch (.item(), .numpy(), .detach())"
-            )
+            leaves = ".item(), .numpy(), .detach(), float(…)"
+            text = f"no gradient reaches the inputs: stay in torch, without {leaves}"
             return Difference("gradient", text)
         want = torch.zeros_like(have) if want is None else want
-        where = f"the gradient with respect to tensor argument {position + 1}"
-        if found := _tensors(want, have, tolerance, where):
+        if found := _tensors(want, have, tolerance, "the values are right; their gradient"):
             return Difference("gradient", found.text, found.expected, found.got)
     return None
 
@@ -170,33 +153,13 @@ def _dtype_serves(want: torch.dtype, have: torch.dtype) -> bool:
     return want == have or (integers(want) and integers(have))
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (bool, int, float)
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
-def _as_tensor(value: Any) -> torch.Tensor:
-    return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+def _name(names: tuple[str, ...], position: int) -> str:
+    return f"`{names[position]}`" if position < len(names) else f"argument {position + 1}"
 
 
-def _shape(tensor: torch.Tensor) -> str:
-    return f"shape {tuple(tensor.shape)}"
-
-
-def _kind(value: Any) -> str:
-    names = {torch.Tensor: "a torch tensor", np.ndarray: "a numpy array", type(None): "None"}
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
-def _mismatch(kind: str, where: str, expected: Any, got: Any, want: str, have: str) -> Difference:
+def _mismatch(kind: str, where: str, want: str, have: str) -> Difference:
     return Difference(kind, f"{where} has the wrong {kind}", want, have)
-
-
-def show(value: Any) -> str:
-    """A short text of a frozen value, with its shape where it is long."""
-    if not isinstance(value, (torch.Tensor, np.ndarray)):
-        return repr(value)[:120]
-    flat = _as_tensor(value).detach().cpu().reshape(-1)
-    numbers = ", ".join(f"{number:.5g}" for number in flat[:SHOWN].tolist())
-    if flat.numel() <= SHOWN:
-        return f"[{numbers}]" if value.ndim else numbers
-    return f"[{numbers}, …] of shape {tuple(value.shape)}"

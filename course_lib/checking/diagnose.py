@@ -1,52 +1,60 @@
 """From a candidate's outcomes to a verdict: not attempted, incorrect (and why), or correct."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from course_lib.checking import values
-from course_lib.checking.compare import Difference, agree, difference
+from course_lib.checking.answers import judge_answer
+from course_lib.checking.compare import difference
+from course_lib.checking.device import device_difference
+from course_lib.checking.difference import Difference
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.exercises.exercise import Case, Exercise, Misconception, Question
+from course_lib.checking.recognise import recognise
+from course_lib.checking.report import Report, State
+from course_lib.exercises.exercise import Case, Exercise, Question
+
+LAST = ("value", "no exception", "mutation", "gradient")
+"""Kinds of difference that are reported only where no case has another, in this order."""
 
 
-class State(Enum):
-    """Where a student stands with an exercise."""
+def examine(exercise: Exercise, candidate: Any, device: str = "cpu") -> Report:
+    """Run a candidate on the visible cases (seed 0) and judge it; a question's answer likewise.
 
-    NOT_ATTEMPTED = "not attempted"
-    INCORRECT = "incorrect"
-    CORRECT = "correct"
-
-
-@dataclass(frozen=True)
-class Report:
-    """The verdict on a candidate. `difference` belongs to the first case that failed, `case`."""
-
-    exercise: Exercise
-    state: State
-    passed: int = 0
-    total: int = 0
-    case: Case | None = None
-    difference: Difference | None = None
-    misconception: Misconception | None = None
-    printed: str = ""
+    A right function also runs on the notebook's `device`. Whatever the candidate is, this returns.
+    """
+    try:
+        return _examine(exercise, candidate, device)
+    except Exception as error:  # a result that the checker cannot handle is a wrong result
+        text = f"your result could not be compared with the right one ({type(error).__name__})"
+        return Report(exercise, State.INCORRECT, difference=Difference("type", text))
 
 
-def examine(exercise: Exercise, candidate: Any) -> Report:
-    """Run a candidate on the visible cases (seed 0) and judge it; a question's answer likewise."""
+def _examine(exercise: Exercise, candidate: Any, device: str) -> Report:
     if isinstance(exercise, Question):
         return judge_answer(exercise, candidate)
     if candidate is None or candidate is ...:
         return Report(exercise, State.NOT_ATTEMPTED)
     if not callable(candidate):
-        return _not_callable(exercise, candidate)
-    first = run_case(exercise, candidate, exercise.cases[0])
-    if first.failure and first.failure.kind == "NotImplementedError":
+        text = f"expected a function named {exercise.name}, got a {type(candidate).__name__}"
+        return Report(exercise, State.INCORRECT, difference=Difference("type", text))
+    got = _run(exercise, candidate)
+    if got[0].failure and got[0].failure.kind == "NotImplementedError":
         return Report(exercise, State.NOT_ATTEMPTED, total=len(exercise.cases))
-    got = [first, *(run_case(exercise, candidate, case) for case in exercise.cases[1:])]
     expected = [run_case(exercise, exercise.reference, case) for case in exercise.cases]
-    return judge(exercise, exercise.cases, expected, got)
+    report = judge(exercise, exercise.cases, expected, got, candidate)
+    if report.state is State.CORRECT and device != "cpu":
+        found = device_difference(exercise, candidate, device)
+        return Report(exercise, State.INCORRECT, difference=found) if found else report
+    return report
+
+
+def _run(exercise: Exercise, candidate: Any) -> list[Outcome]:
+    """The outcomes of the cases, up to the first that takes too long."""
+    outcomes = []
+    for case in exercise.cases:
+        outcomes.append(run_case(exercise, candidate, case))
+        if outcomes[-1].failure and outcomes[-1].failure.kind == "TimeLimitReached":
+            break
+    return outcomes
 
 
 def judge(
@@ -54,15 +62,21 @@ def judge(
     cases: Sequence[Case],
     expected: Sequence[Outcome],
     got: Sequence[Outcome],
-    seed: int = 0,
+    candidate: Any = None,
 ) -> Report:
-    """Compare outcomes case by case; where they differ, look for a misconception that explains all."""
-    pairs = zip(expected, got, strict=True)
-    found = [difference(*pair, exercise.tolerance) for pair in pairs]
+    """Compare outcomes case by case; where they differ, look for a mistake that explains all.
+
+    Cases that were not run, after a time-out, are missing in `got`.
+    """
+    pairs = zip(expected, got, strict=False)
+    found = [difference(*pair, exercise.tolerance, exercise.argument_names) for pair in pairs]
     passed = found.count(None)
     if passed == len(cases):
         return Report(exercise, State.CORRECT, passed, len(cases))
-    worst = next(i for i, item in enumerate(found) if item is not None)
+    worst = min((i for i, item in enumerate(found) if item), key=lambda i: _rank(found[i].kind))
+    mistake = None
+    if len(got) == len(cases):
+        mistake = recognise(exercise, cases, expected, got, candidate)
     return Report(
         exercise,
         State.INCORRECT,
@@ -70,64 +84,10 @@ def judge(
         len(cases),
         cases[worst],
         found[worst],
-        _recognise(exercise, cases, got, seed),
+        mistake,
         got[worst].printed,
     )
 
 
-def _recognise(
-    exercise: Exercise, cases: Sequence[Case], got: Sequence[Outcome], seed: int
-) -> Misconception | None:
-    """The first misconception whose outcomes agree with the student's on every case."""
-    for misconception in exercise.misconceptions:
-        pairs = zip(cases, got, strict=True)
-        if all(
-            agree(run_case(exercise, misconception.wrong, case, seed), outcome, exercise.tolerance)
-            for case, outcome in pairs
-        ):
-            return misconception
-    return None
-
-
-def judge_answer(exercise: Question, answer: Any) -> Report:
-    """The verdict on the answer to a question."""
-    if answer is None or answer is ... or answer == "":
-        return Report(exercise, State.NOT_ATTEMPTED, total=1)
-    if _same_answer(exercise, exercise.reference, answer):
-        return Report(exercise, State.CORRECT, 1, 1)
-    wrong = (m for m in exercise.misconceptions if _same_answer(exercise, m.wrong, answer))
-    choices = exercise.choices
-    text = "this is not the answer"
-    if choices and _plain(answer) not in {_plain(letter) for letter in choices}:
-        text = f"answer with one of the letters {', '.join(choices)}"
-    return Report(
-        exercise,
-        State.INCORRECT,
-        0,
-        1,
-        difference=Difference("answer", text),
-        misconception=next(wrong, None),
-    )
-
-
-def _same_answer(exercise: Question, right: Any, answer: Any) -> bool:
-    if isinstance(right, str):
-        return isinstance(answer, str) and _plain(right) == _plain(answer)
-    return agree(_as_outcome(right), _as_outcome(answer), exercise.tolerance)
-
-
-def _as_outcome(value: Any) -> Outcome:
-    try:
-        return Outcome(values.freeze(value))
-    except values.NotComparable as error:
-        return Outcome(str(error))
-
-
-def _plain(text: Any) -> str:
-    return str(text).strip().strip("().").casefold()
-
-
-def _not_callable(exercise: Exercise, candidate: Any) -> Report:
-    text = f"expected a function named {exercise.name}, got a {type(candidate).__name__}"
-    found = Difference("type", text)
-    return Report(exercise, State.INCORRECT, 0, len(exercise.cases), None, found)
+def _rank(kind: str) -> int:
+    return LAST.index(kind) if kind in LAST else -1

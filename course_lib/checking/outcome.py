@@ -31,8 +31,8 @@ class Failure:
 class Outcome:
     """The observable behaviour of a candidate on one case.
 
-    `gradients` holds one tensor or None for each floating-point argument; `changed` the positions of
-    the arguments that were modified in place.
+    `gradients` holds one tensor or None for each argument that the exercise asks derivatives for;
+    `changed` the positions of the arguments that were modified in place.
     """
 
     value: Any = None
@@ -86,17 +86,23 @@ def run_arguments(exercise: Exercise, candidate: Any, arguments: tuple) -> Outco
 
 
 def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tuple:
-    """Derivatives of a weighted sum of the result; unequal weights tell permuted results apart."""
-    given = tuple(_leaf(copy.deepcopy(argument)) for argument in arguments)
-    leaves = [a for a in given if isinstance(a, torch.Tensor) and a.requires_grad]
-    with torch.enable_grad():
-        torch.manual_seed(0)
-        result = exercise.call(candidate, *given)
-        parts = [part for part in _tensors(result) if part.requires_grad]
-        if not parts:
-            return (None,) * len(leaves)
-        weighted = torch.stack([(part * _weights(part)).sum().double() for part in parts]).sum()
-    return tuple(values.freeze(torch.autograd.grad(weighted, leaves, allow_unused=True)))
+    """Derivatives of a weighted sum of the result; unequal weights tell permuted results apart.
+
+    Code that leaves torch, or writes into what is differentiated, has none.
+    """
+    asked = [n in exercise.gradients for n in exercise.argument_names[: len(arguments)]]
+    given = copy.deepcopy(arguments)
+    given = tuple(_leaf(a) if wanted else a for a, wanted in zip(given, asked, strict=True))
+    leaves = [a for a, wanted in zip(given, asked, strict=True) if wanted]
+    try:
+        with torch.enable_grad():
+            torch.manual_seed(0)
+            result = exercise.call(candidate, *given)
+            parts = [part for part in _tensors(result) if part.requires_grad]
+            weighted = torch.stack([(part * _weights(part)).sum().double() for part in parts]).sum()
+        return tuple(values.freeze(torch.autograd.grad(weighted, leaves, allow_unused=True)))
+    except Exception:
+        return (None,) * len(leaves)
 
 
 def _weights(part: torch.Tensor) -> torch.Tensor:
@@ -104,9 +110,8 @@ def _weights(part: torch.Tensor) -> torch.Tensor:
     return (1.5 + torch.cos(steps)).reshape(part.shape)
 
 
-def _leaf(argument: Any) -> Any:
-    floating = isinstance(argument, torch.Tensor) and argument.is_floating_point()
-    return argument.detach().requires_grad_() if floating else argument
+def _leaf(argument: torch.Tensor) -> torch.Tensor:
+    return argument.detach().requires_grad_()
 
 
 def _tensors(result: Any) -> list[torch.Tensor]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
-from course_lib.checking.diagnose import Report, State
+from course_lib.checking.report import Report, State
 
 COLORS = {
     State.CORRECT: ("#00614a", "#e3f5ef", "✓"),

@@ -26,6 +26,7 @@ def stub_source(exercise: Exercise) -> str:
         if isinstance(node, ast.FunctionDef):
             _strip_annotations(node)
             node.body = [*_docstring(node), ast.parse("raise NotImplementedError").body[0]]
+    _ask_for_gradients(tree.body[0], exercise.gradients)
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -94,6 +95,19 @@ def _docstring(node: ast.FunctionDef | ast.ClassDef) -> list[ast.stmt]:
     first = node.body[0]
     is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return [first] if is_text else []
+
+
+def _ask_for_gradients(function: ast.stmt, names: tuple[str, ...]) -> None:
+    """Say in the docstring what the check differentiates."""
+    if names:
+        text = function.body[0].value
+        text.value = (
+            f"{text.value.rstrip()}\n\n    Must be differentiable in {_listed(names)}.\n    "
+        )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _strip_annotations(node: ast.FunctionDef) -> None:

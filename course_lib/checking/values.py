@@ -5,6 +5,7 @@ can be compared as numbers, so no `__eq__` of the student's ever decides.
 """
 
 import dataclasses
+import inspect
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ class NotComparable(TypeError):
 def freeze(value: Any) -> Any:
     """A copy made of exact built-in types and detached tensors.
 
-    Arrays keep being arrays (a function that should return a tensor must not return one), data
-    classes become dictionaries. Raises NotComparable for anything else.
+    Arrays keep being arrays, data classes become dictionaries. Raises NotComparable for anything
+    else.
     """
     if isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor).clone()
     if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf":
+            raise NotComparable(f"a numpy array of {value.dtype}, not of numbers")
         return np.array(value, dtype=value.dtype)
     if isinstance(value, np.generic):
         return freeze(value.item())
@@ -40,7 +43,16 @@ def freeze(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: freeze(getattr(value, field.name)) for field in fields}
-    raise NotComparable(f"an object of type {type(value).__name__}")
+    raise NotComparable(_what(value))
+
+
+def _what(value: Any) -> str:
+    """What an object that cannot be compared is, and what is probably meant."""
+    if inspect.isgenerator(value):
+        return "a generator: `return` the result instead of `yield`"
+    if inspect.isfunction(value) or inspect.isclass(value):
+        return f"{getattr(value, '__name__', 'a function')} itself: call it"
+    return f"an object of type {type(value).__name__}, not a tensor or number"
 
 
 def to_json(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What an exercise is: its reference, its cases, and the mistakes that students make in it."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,9 +59,9 @@ class Exercise:
 
     `reference` is the library's own function or class, and `name` is its name.
     `call(candidate, *arguments)` says how a candidate is run on a case, where calling it is not
-    enough (a class to build first, say). With `gradients` the derivatives of the summed output with
-    respect to every floating-point argument count too. `starter` replaces the generated stub where
-    students need more than a signature. The catalogue gives the `number`, by the place in `ORDER`.
+    enough (a class to build first, say). `gradients` names the parameters in which the result must be
+    differentiable: its derivatives count too. `starter` replaces the generated stub where students
+    need more than a signature. The catalogue gives the `number`, by the place in `ORDER`.
     """
 
     name: str
@@ -70,12 +71,20 @@ class Exercise:
     hints: tuple[str, ...] = ()
     points: int = 1
     tolerance: Tolerance = field(default_factory=Tolerance)
-    gradients: bool = False
+    gradients: tuple[str, ...] = ()
     seconds: float = 10.0
     call: Callable = call_directly
     starter: str | None = None
     explanation: str = ""
     number: str = ""
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """What the arguments of a case are called: as the parameters of `call`, or of the reference."""
+        own = tuple(inspect.signature(self.reference).parameters)
+        parameters = list(inspect.signature(self.call).parameters.values())[1:]
+        fixed = tuple(p.name for p in parameters if p.kind is not p.VAR_POSITIONAL)
+        return fixed if len(fixed) == len(parameters) else fixed + own
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ CHAMFER = Exercise(
         "`squared, _ = nearest_neighbors(p, q)`, then `squared.mean(dim=1)` is the first term. "
         'Still stuck? `solution("chamfer_distance")`.',
     ),
-    gradients=True,
+    gradients=("p", "q"),
 )
 
 # Normals

@@ -189,7 +189,7 @@ SOFT_IOU = Exercise(
         "Sum both over the cells of each grid (`.flatten(1)`, `.sum(dim=1)`), then divide; mind two "
         'empty grids. Still stuck? `solution("soft_iou")`.',
     ),
-    gradients=True,
+    gradients=("a", "b"),
 )
 
 # F-score

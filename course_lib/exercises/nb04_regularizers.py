@@ -86,7 +86,7 @@ EDGE = Exercise(
         "Square, sum over the three coordinates, mean over the edges. Still stuck? "
         '`solution("edge_loss")`.',
     ),
-    gradients=True,
+    gradients=("vertices",),
 )
 
 # Smoothness
@@ -169,7 +169,7 @@ SMOOTH = Exercise(
         "cos θ = unit(e × a) · unit(e × b). A flat sheet must give −1: try it. Still stuck? "
         '`solution("smooth_loss")`.',
     ),
-    gradients=True,
+    gradients=("vertices",),
 )
 
 # Laplacian
@@ -278,7 +278,7 @@ LAPLACIAN_COORDINATES = Exercise(
         "`torch.bincount(here, minlength=…)[:, None]` counts them; divide, subtract from p; mind "
         'vertices without neighbours. Still stuck? `solution("laplacian_coordinates")`.',
     ),
-    gradients=True,
+    gradients=("vertices",),
 )
 
 
@@ -314,5 +314,5 @@ LAPLACIAN = Exercise(
         "`delta.square().sum(dim=-1)` is ‖δ‖² of each vertex; the loss is their mean. Still stuck? "
         '`solution("laplacian_loss")`.',
     ),
-    gradients=True,
+    gradients=("vertices",),
 )

@@ -39,7 +39,7 @@ MODULATE_MISTAKES = mistakes({
 MODULATE = Exercise(
     name="modulate",
     reference=implicit_decoder.modulate,
-    gradients=True,
+    gradients=("x", "scale", "shift"),
     cases=(
         Case(
             "one channel",

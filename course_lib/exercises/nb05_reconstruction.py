@@ -88,7 +88,7 @@ OCCUPANCY_LOSS = Exercise(
     name="occupancy_loss",
     reference=voxels.occupancy_loss,
     points=2,
-    gradients=True,
+    gradients=("logits",),
     cases=(
         Case(
             "one occupied voxel, one empty, no idea",
@@ -145,7 +145,7 @@ GROW_MISTAKES = mistakes({
 GROW = Exercise(
     name="grow",
     reference=voxels.grow,
-    gradients=True,
+    gradients=("volume", "weight", "bias"),
     cases=(
         Case("a kernel of 4", _volumes(2, 3, 2, 3, 4)),
         Case("a kernel of 2", _volumes(1, 2, 3, 2, 2)),
@@ -209,7 +209,7 @@ TWO_BRANCHES_MISTAKES = mistakes({
 TWO_BRANCHES = Exercise(
     name="two_branches",
     reference=point_decoder.two_branches,
-    gradients=True,
+    gradients=("free", "sheet"),
     cases=(
         Case(
             "two free points and a sheet of two",

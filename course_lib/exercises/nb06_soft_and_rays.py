@@ -64,7 +64,7 @@ SOFT_COVERAGE_MISTAKES = mistakes({
 SOFT_COVERAGE = Exercise(
     name="soft_coverage",
     reference=soft_coverage,
-    gradients=True,
+    gradients=("squared_distance",),
     cases=(
         Case(
             "on the edge, inside, outside",
@@ -111,7 +111,7 @@ UNION_MISTAKES = mistakes({
 UNION = Exercise(
     name="union_coverage",
     reference=union_coverage,
-    gradients=True,
+    gradients=("coverage",),
     cases=(
         Case("two halves", lambda g: (torch.tensor([0.5, 0.5]),), fixed=True),
         Case("four faces", _coverages),

@@ -111,7 +111,7 @@ WEIGHTS = Exercise(
         "`F.pad(tau[..., :-1], (1, 0))` puts the 0 in front and drops the last; `torch.cumsum` adds up. "
         'Still stuck? `solution("compositing_weights")`.',
     ),
-    gradients=True,
+    gradients=("sigma",),
 )
 
 

@@ -182,7 +182,7 @@ ENCODING = Exercise(
         "`.flatten(-2)` then runs through frequency by frequency. Still stuck? "
         '`solution("positional_encoding")`.',
     ),
-    gradients=True,
+    gradients=("x",),
 )
 
 # Stratified sampling

@@ -104,5 +104,5 @@ QUERY_FIELD = Exercise(
         "For the colour join `network.feature(h)` and the encoded d (last axis); then a sigmoid. "
         'Still stuck? `solution("query_field")`.',
     ),
-    gradients=True,
+    gradients=("x", "d"),
 )

@@ -21,9 +21,11 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 
-from course_lib.checking.compare import Difference, difference
-from course_lib.checking.diagnose import State, judge_answer
+from course_lib.checking.answers import judge_answer
+from course_lib.checking.compare import difference
+from course_lib.checking.difference import Difference
 from course_lib.checking.outcome import Outcome
+from course_lib.checking.report import State
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading import provisioner, sandbox
