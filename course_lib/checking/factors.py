@@ -47,13 +47,18 @@ def factor_ideas(
         return
     for text, size in _sizes(samples[0], names):
         for name, said, power in POWERS:
-            if math.isclose(factor, power(size(samples[0])), rel_tol=1e-3):
+            if _is_near(factor, power, size(samples[0])):
                 yield Idea(name, f"Your result is {said.format(text)}.", _scaled(size, power))
     for constant, text in SAME_IN_ALL.items():
         if math.isclose(factor, constant, rel_tol=1e-4):
             yield Idea(
                 "factor", f"Your result is {text}.", lambda s, c=constant: c * as_tensor(s.expected)
             )
+
+
+def _is_near(factor: float, power: Callable, size: float) -> bool:
+    """True if a size above 1 gives the factor."""
+    return size > 1 and math.isclose(factor, power(size), rel_tol=1e-3)
 
 
 def _scaled(size: Callable, power: Callable) -> Callable[[Sample], Any]:
@@ -105,8 +110,12 @@ def _of_axes(name: str, i: int, ndim: int) -> list[Size]:
 
 
 POWERS = [
-    ("sum for mean", "the right one times {}: a sum where a mean belongs?", lambda n: n),
-    ("mean for sum", "the right one divided by {}: a mean where a sum belongs?", lambda n: 1 / n),
+    ("sum for mean", "the right one times {}, as a sum is where a mean belongs", lambda n: n),
+    (
+        "mean for sum",
+        "the right one divided by {}, as a mean is where a sum belongs",
+        lambda n: 1 / n,
+    ),
     ("n - 1", "too large by n/(n - 1), where n is {}: divide by n", lambda n: n / (n - 1)),
     ("n for n - 1", "too small by (n - 1)/n, where n is {}", lambda n: (n - 1) / n),
     ("root of n", "the right one times the root of {}", lambda n: n**0.5),

@@ -97,10 +97,14 @@ def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, Callable[[ast.AST], None]]
 
 
 def _said(old: ast.AST, new: ast.AST) -> str:
-    before, after = (" ".join(ast.unparse(node).split()) for node in (old, new))
+    before, after = (" ".join(_text(node).split()) for node in (old, new))
     if len(before) > LONGEST and len(after) > LONGEST:
         before, after = _where_they_differ(before, after)
     return f"with `{_cut(after)}` in place of `{_cut(before)}`"
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(ast.fix_missing_locations(node))
 
 
 def _where_they_differ(a: str, b: str) -> tuple[str, str]:
