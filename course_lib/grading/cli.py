@@ -10,8 +10,8 @@ each notebook, or each folder with notebooks, is a student's. In the output fold
   .grading/        what is needed to go on after an interruption: run the same command again
 
 A status is one of: correct, partly correct, incorrect, not attempted, missing (no such cell),
-unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, crashed,
-needs review (points as given, but look at it: the flags say why), and not graded (the grader failed).
+unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, process limit,
+crashed, needs review (points as given; the flags say why), and not graded (the grader failed).
 
 Marks of students who are not in this run stay as they were. Points that you write to overrides.csv
 (student, exercise, points, comment), or change in grades.csv, stand over later runs.
