@@ -65,7 +65,7 @@ COVARIANCE = Exercise(
         "R S is R with its columns scaled: `R * scales[..., None, :]`.",
         "Σ = (R S)(R S)ᵀ: `axes @ axes.transpose(-1, -2)`.",
     ),
-    gradients=True,
+    gradients=("scales", "quaternions"),
 )
 
 # Projection
@@ -182,7 +182,7 @@ PROJECT = Exercise(
         "A = J Rᵀ: first into the camera's axes, then onto the picture.",
         "`A @ covariances @ A.transpose(1, 2) + 0.3 * torch.eye(2)`",
     ),
-    gradients=True,
+    gradients=("covariances",),
 )
 
 EXERCISES = (COVARIANCE, JACOBIAN, PROJECT)

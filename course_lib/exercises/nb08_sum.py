@@ -77,7 +77,7 @@ ALPHA = Exercise(
         "dᵀ K d = a dx² + 2b dx dy + c dy².",
         "`(opacities * torch.exp(-0.5 * …)).clamp(max=0.99)`",
     ),
-    gradients=True,
+    gradients=("offsets", "conics", "opacities"),
 )
 
 # Reach
@@ -181,7 +181,7 @@ BLEND = Exercise(
         "Your `compositing_weights` of 7.5 wants σδ: −log(1 − α), with lengths 1.",
         "weights (…, n) times colours (n, c): `weights @ colors[order]`.",
     ),
-    gradients=True,
+    gradients=("alphas", "colors"),
 )
 
 # One sum for all pixels

@@ -189,7 +189,7 @@ def _notebooks(pieces: list[Piece]) -> set[str]:
     A few cells of another notebook do not make it that one.
     """
     known = {name: notebook_of(exercise) for name, exercise in catalogue().items()}
-    names = {p.exercise for p in pieces} | {n for p in pieces for n in p.checked}
+    names = {p.exercise for p in pieces if p.exercise} | {n for p in pieces for n in p.checked}
     if not names & set(known):  # neither ids nor checks are left
         names = {n for p in pieces for s in p.statements for n in s.defines}
     here, whole = Counter(known[name] for name in names & set(known)), Counter(known.values())

@@ -110,7 +110,7 @@ def keep_edits(out: Path) -> list[tuple[str, str]]:
     path = out / "overrides.csv"
     is_new = not path.exists()
     with open(path, "a", encoding="utf-8", newline="") if edits else io.StringIO() as file:
-        csv.writer(file).writerows([FIELDS] * is_new + edits)
+        csv.writer(file).writerows([*([FIELDS] if is_new else []), *edits])
     return [edit[:2] for edit in edits]
 
 

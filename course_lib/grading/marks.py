@@ -50,19 +50,6 @@ FAILURES = {
     "TimeLimitReached": "it did not end within the time limit",
     "NotComparable": "it returned something that is not a number, a tensor or a text",
 }
-UNUSUAL = {
-    "marshal",
-    "pickle",
-    "exec",
-    "eval",
-    "types",
-    "__code__",
-    "__globals__",
-    "__import__",
-    "importlib",
-    "ctypes",
-    "inspect",
-}
 REMARKS = (
     "opposite sign",
     "square roots of the right ones",
@@ -129,7 +116,6 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
         result.flags.append(f"needs review: {cell.doubt}")
         result.feedback.append(f"Your teacher will look at this: {cell.doubt}.")
         result.status = "needs review"
-    result.flags += [f"needs review: it uses `{name}`" for name in _unusual(cell)]
     if all(result.cases.values()):
         return result
     if result.status == "error":
@@ -145,13 +131,6 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
     result.feedback += [message] if message else []
     result.feedback += _explain(plan, rows, key, records, cell.unknown)
     return result
-
-
-def _unusual(cell: Cell) -> list[str]:
-    """The names in an answer that reach around the language: a human should see what for."""
-    words = r"(?<![\w.])\w+|__code__|__globals__"
-    used = {name for text in [*cell.needs, cell.source] for name in re.findall(words, text)}
-    return sorted(used & UNUSUAL)
 
 
 def _absent() -> dict:

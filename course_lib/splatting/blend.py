@@ -17,7 +17,7 @@ def splat_alpha(
     """How much of a pixel a splat covers: α = opacity · exp(-½ dᵀ Σ'⁻¹ d), at most 0.99.
 
     offsets: d = (dx, dy) from the splat's centre to the pixel's, in pixels; conics: the entries
-    (xx, xy, yy) of the inverse covariance Σ'⁻¹. The components come first.
+    (xx, xy, yy) of the inverse covariance Σ'⁻¹. The components come first. Differentiable in all three.
 
     >>> splat_alpha(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 0.0, 1.0]), torch.tensor(0.5))
     tensor(0.1839)

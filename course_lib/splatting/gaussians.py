@@ -53,6 +53,7 @@ def covariance(
 
     R is the rotation matrix of the quaternion (w, x, y, z), which is normalised first; S = diag(scales).
     So Σ is symmetric and never negative, whatever the numbers are (Kerbl et al. 2023, eq. 6).
+    Differentiable in both.
 
     >>> covariance(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.0, 0.0, 0.0])).diagonal()
     tensor([1., 4., 9.])

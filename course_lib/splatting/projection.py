@@ -108,7 +108,7 @@ def project_covariance(
     """Σ' = J Rᵀ Σ R Jᵀ + 0.3 I: how wide Gaussians are on the picture, in square pixels.
 
     covariances: in the world's axes; rotation: camera to world, R, so that Rᵀ turns into the camera's
-    axes; jacobians: of `projection_jacobian`.
+    axes; jacobians: of `projection_jacobian`. Differentiable in the covariances.
 
     >>> flat = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]])
     >>> project_covariance(torch.eye(3)[None], torch.eye(3), flat)[0].diagonal()

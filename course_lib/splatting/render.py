@@ -52,6 +52,7 @@ def blend_splats(
     """The sum over splats sorted by depth: Σᵢ αᵢ Πⱼ (1 - αⱼ) colourᵢ, j over those nearer than i.
 
     That is NeRF's sum (`volume.compositing_weights`) with σδ = -log(1 - α), since 1 - exp(-σδ) = α.
+    Differentiable in the alphas and colours.
 
     >>> alphas, colors = torch.tensor([0.5, 0.5]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> blend_splats(alphas, colors, torch.tensor([2.0, 1.0]))
