@@ -180,8 +180,8 @@ def _submission(student: str, files: list[tuple[Owner, str, File]]) -> Submissio
     last = max(whose.attempt for whose, _, _ in files)
     files = [entry for entry in files if entry[0].attempt == last]
     files.sort(key=lambda entry: (version(stem(entry[1])), entry[2].time))
-    notebooks: list = []
-    problems: list[str] = []
+    notebooks: list[File] = []
+    problems: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     for _, _, file in files:
         problem, is_notebook = _look(file)
