@@ -1,17 +1,23 @@
 """The exercise engine, on a toy exercise of its own."""
 
+import collections
 import contextlib
+import functools
 import time
 
 import numpy as np
 import pytest
 import torch
 
+from course_lib import checking
+from course_lib.checking import check
 from course_lib.checking.compare import difference
 from course_lib.checking.diagnose import State, examine
+from course_lib.checking.kinds import usable
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 from course_lib.checking.render import Message, report_message
 from course_lib.checking.sources import solution_source, stub_source
+from course_lib.exercises import find
 from course_lib.exercises.exercise import Case, Exercise, Misconception, Question, Tolerance
 
 
@@ -231,3 +237,40 @@ def test_code_in_a_verdict_has_its_own_colours():
     html = Message(State.NOT_ATTEMPTED, "todo", ('A nudge: `hint("x")`.',))._repr_html_()
     code = html[html.index("<code") : html.index("</code>")]
     assert "background:#" in code and "color:#" in code
+
+
+# What the notebook goes on with
+
+
+@pytest.mark.parametrize("answer", [lambda p: p.mean(1), functools.partial(torch.mean, dim=1)])
+def test_an_answer_without_a_name_has_the_one_that_the_notebook_gives_it(
+    answer, monkeypatch, capsys
+):
+    monkeypatch.setattr(checking, "_notebook", lambda: {"centroid": answer})
+    assert check(answer) is answer
+    assert "correct" in capsys.readouterr().out
+
+
+def test_a_number_in_place_of_a_function_is_told_and_the_notebook_goes_on(monkeypatch, capsys):
+    answer = torch.tensor(3.0)
+    monkeypatch.setattr(checking, "_notebook", lambda: {"centroid": answer})
+    assert check(answer) is find("centroid").reference
+    assert "Expected a function" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("convert", [lambda x: x.numpy(), lambda x: x.double()])
+def test_a_right_answer_of_another_kind_works_in_later_cells(convert, capsys):
+    def centroid(points):
+        return convert(points.mean(1))
+
+    result = check(centroid)(torch.ones(2, 5, 3))
+    assert ": correct" in capsys.readouterr().out
+    assert isinstance(result, torch.Tensor) and result.dtype == torch.float32
+
+
+def test_a_plain_tuple_becomes_the_named_one_that_later_cells_use():
+    Pair = collections.namedtuple("Pair", "low high")
+    exercise = Exercise("ends", lambda x: Pair(x.amin(), x.amax()), cases())
+    found = usable(exercise, lambda x: (x.amin().item(), x.amax()))
+    assert found(torch.arange(3.0)) == Pair(torch.tensor(0.0), torch.tensor(2.0))
+    assert usable(exercise, exercise.reference) is exercise.reference

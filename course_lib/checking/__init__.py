@@ -1,13 +1,17 @@
 """What a student calls in a notebook: `check`, `hint`, `solution` and `progress`."""
 
+import sys
 from typing import Any
 
+import torch
+
 from course_lib.checking.diagnose import examine
+from course_lib.checking.kinds import usable
 from course_lib.checking.render import Message, report_message
 from course_lib.checking.report import State
 from course_lib.checking.sources import solution_source
-from course_lib.exercises import find
-from course_lib.exercises.exercise import Exercise
+from course_lib.exercises import catalogue, find
+from course_lib.exercises.exercise import Exercise, Question
 
 __all__ = ["check", "hint", "progress", "solution"]
 
@@ -19,18 +23,22 @@ _hints_given: dict[str, int] = {}
 def check(candidate: Any, name: str | None = None) -> Any:
     """Check an answer, say what was found, and return what the notebook should go on with.
 
-    `candidate` is the student's function or class, found in the catalogue by its name, or the answer
-    to the question called `name`. Returns the candidate if it is correct, else the reference, so
-    that a notebook always runs to its end. Raises ValueError for a name that is not in the course.
+    `candidate` is the student's function or class, found in the catalogue by its name (or by the
+    name that the notebook gives it: a lambda has none), or the answer to the question called `name`.
+    Returns the candidate if it is correct, with its results in the kind that later cells expect,
+    else the reference, so that a notebook always runs to its end. On a GPU a right function is
+    tried there, too. Raises ValueError for a name that is not in the course.
     """
-    exercise = find(name or getattr(candidate, "__name__", None) or _unnamed(candidate))
+    exercise = find(name or _name(candidate))
     if _is_stale(exercise, candidate):
         _show(_stale_message(exercise))
         return candidate
-    report = examine(exercise, candidate)
+    report = examine(exercise, candidate, "cuda" if torch.cuda.is_available() else "cpu")
     _states[exercise.name] = report.state
     _show(report_message(report))
-    return candidate if report.state is State.CORRECT else exercise.reference
+    if report.state is not State.CORRECT:
+        return exercise.reference
+    return candidate if isinstance(exercise, Question) else usable(exercise, candidate)
 
 
 def hint(name: Any) -> None:
@@ -72,7 +80,15 @@ def _by_name(name: Any) -> Exercise:
     return find(name if isinstance(name, str) else getattr(name, "__name__", str(name)))
 
 
-def _unnamed(candidate: Any) -> str:
+def _name(candidate: Any) -> str:
+    """The exercise that a candidate answers: by its own name, else by its name in the notebook."""
+    own = getattr(candidate, "__name__", "")
+    if own in catalogue():
+        return own
+    given = [key for key, value in _notebook().items() if value is candidate]
+    known = [key for key in given if key in catalogue()]
+    if known or own:
+        return (known or [own])[-1]
     raise ValueError(
         f'expected a function with the exercise\'s name, or check(answer, "name"); got {candidate!r:.60}'
     )
@@ -89,6 +105,13 @@ def _stale_message(exercise: Exercise) -> Message:
     return Message(
         _states[exercise.name], f"{exercise.number} {exercise.name}: run your cell first", (line,)
     )
+
+
+def _notebook() -> dict[str, Any]:
+    """What the student has defined so far."""
+    from IPython import get_ipython
+
+    return get_ipython().user_ns if _jupyter() else vars(sys.modules["__main__"])
 
 
 def _jupyter() -> bool:
