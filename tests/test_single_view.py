@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -209,6 +210,76 @@ def test_metadata_cameras_follow_azimuth_elevation_and_distance():
     assert camera[:3, 3].tolist() == pytest.approx(expected, abs=1e-5)
     with pytest.raises(ValueError, match="azimuth, elevation"):
         shapenet_folder.metadata_cameras("12.0 30.0")
+
+
+def project_by_hand(points, azimuth, elevation, distance):
+    """3D-R2N2's camera written out: pixels of a 137² picture, x to the right and y down."""
+    a, e = math.radians(azimuth), math.radians(elevation)
+    to = -np.array([math.cos(e) * math.cos(a), math.sin(e), math.cos(e) * math.sin(a)])
+    right = np.cross(to, [0.0, 1.0, 0.0])
+    right /= np.linalg.norm(right)
+    up = np.cross(right, to)
+    seen = points + 1.75 * distance * to  # relative to the camera at −1.75 ρ `to`
+    depth = seen @ to
+    focal = 137 * 35 / 32
+    return 68.5 + focal * seen @ right / depth, 68.5 - focal * seen @ up / depth
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (0.1, -0.05, 0.08)])
+@pytest.mark.parametrize("kind", ["obj", "binvox"])
+def test_a_shape_projects_onto_its_pictures(tmp_path, kind, shift):
+    folder = tmp_path / "m"
+    (folder / "rendering").mkdir(parents=True)
+    size = np.array((0.25, 0.75, 0.5))  # diagonal 0.94, no two sides alike
+    if kind == "obj":
+        mesh = meshes.box(tuple(size))
+        mesh = meshes.Mesh(mesh.vertices + torch.tensor(shift), mesh.faces)
+        mesh.save(folder / "model.obj")
+    else:
+        cells = np.zeros((32, 32, 32), bool)
+        cells[10:20, 2:32, 6:26] = True
+        write_binvox(folder / "model.binvox", cells)
+        low = np.array((10, 2, 6)) * 0.75 / 30
+        place = np.array(shift) - size / 2 - low
+        text = (folder / "model.binvox").read_bytes()
+        new = f"translate {place[0]} {place[1]} {place[2]}\nscale 0.8".encode()
+        (folder / "model.binvox").write_bytes(text.replace(b"translate 0 0 0\nscale 1", new))
+    inside = (np.random.default_rng(0).random((400_000, 3)) - 0.5) * size + shift
+    lines = []
+    for view, (azimuth, elevation, distance) in enumerate([(20, 25, 0.8), (130, 30, 0.9)]):
+        x, y = project_by_hand(inside, azimuth, elevation, distance)
+        picture = np.zeros((137, 137, 4), np.uint8)
+        picture[y.astype(int), x.astype(int)] = (200, 30, 30, 255)
+        Image.fromarray(picture).save(folder / "rendering" / f"{view:02d}.png")
+        lines.append(f"{azimuth} {elevation} 0 {distance} 25")
+    (folder / "rendering" / "rendering_metadata.txt").write_text("\n".join(lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = shapenet_folder.read_folder(tmp_path)
+    for item in (data[0], data[1]):
+        pixels, _ = cameras.project(item["points"].float(), item["camera"], data.focal, 64, 64)
+        column, row = pixels.long().clamp(0, 63).T
+        shown = (item["image"] < 0.99).any(0)
+        assert shown[row, column].float().mean() > 0.97
+        covered = torch.zeros(64, 64, dtype=torch.bool)
+        covered[row, column] = True
+        assert (covered & shown).sum() > 0.7 * shown.sum()
+
+
+def test_a_shape_beside_its_pictures_is_told(tmp_path):
+    write_renderings(tmp_path / "m" / "rendering")
+    meshes.box((0.2, 0.9, 0.1)).save(tmp_path / "m" / "model.obj")
+    with pytest.warns(UserWarning, match=r"m/rendering: \d+% of the shape's points"):
+        shapenet_folder.read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["0 0 15 0.8 25", "0 0 0 -1 25", "nan 0 0 1 25", "1 2"])
+def test_cameras_that_cannot_be_are_refused_with_the_file(tmp_path, line):
+    write_renderings(tmp_path / "m" / "rendering")
+    meshes.box(1.0).save(tmp_path / "m" / "model.obj")
+    (tmp_path / "m/rendering/rendering_metadata.txt").write_text(line)
+    with pytest.raises(ValueError, match="rendering_metadata"):
+        shapenet_folder.read_folder(tmp_path)
 
 
 def test_a_folder_is_split_by_shape(tmp_path):

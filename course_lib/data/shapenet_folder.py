@@ -10,17 +10,28 @@ and the three trees of 3D-R2N2's download, side by side under the root:
     ShapeNetRendering/<category>/<model>/rendering/…
     ShapeNetVox32/<category>/<model>/model.binvox
     ShapeNetCore.v1/<category>/<model>/model.obj
+
+| what | how |
+|---|---|
+| pictures 00.png …, of every kind that `read_picture` reads; hidden files do not count | read |
+| rendering_metadata.txt: azimuth, elevation, distance | read |
+| its in-plane rotation, if it is not 0 | refused |
+| its field of view | ignored: 35 mm on a sensor of 32 mm |
+| shapes: .obj, else .binvox with its place (translate, scale) | read |
+| shapes that do not project onto their pictures | read, with a remark that gives the share |
 """
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from course_lib import cameras
+from course_lib.data.pictures import read_picture
 from course_lib.data.shape_records import pack_bits
 from course_lib.data.single_view import SingleView
 from course_lib.implicit import mesh_to_sdf
@@ -30,13 +41,16 @@ from course_lib.voxels import load_binvox, mesh_to_voxels, voxels_to_mesh
 SHAPES = ("model.obj", "models/model_normalized.obj", "model.binvox")
 FARTHEST = 1.75  # a distance of 1 in rendering_metadata.txt, where the object has unit diagonal
 FOCAL = 35 / 32  # focal length over sensor width of 3D-R2N2's renderings
+ON_ITS_PICTURE = 0.9  # share of a shape's points that fall on its silhouette, at least
 
 
 def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 2048) -> SingleView:
     """All models under `root` that have pictures and a shape, as one data set.
 
-    Every shape is centred and scaled until its longest side is 1.8, pictures are reduced to `size`,
-    cameras follow from rendering_metadata.txt. The depths are not known (0), nor are the parts (0).
+    Every shape is centred and scaled until its longest side is 1.8, and the cameras of
+    rendering_metadata.txt with it, so that the shape still projects onto its pictures; these are
+    reduced to `size`. A warning names a model of which less than 90 % does. The depths are not known
+    (0), nor are the parts (0).
     Many ShapeNet meshes are open: inside is then where the winding number exceeds ½, and a warning
     says so. All shapes are in one set: `split_by_shape`. ValueError where nothing usable is found.
     """
@@ -85,7 +99,8 @@ def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
 
     Azimuth θ and elevation φ in degrees, distance ρ: the camera sits at
     1.75 ρ (cos φ cos θ, sin φ, cos φ sin θ) and looks at the origin; the object faces +x at θ = 0.
-    ValueError for a line with fewer than four numbers.
+    ValueError for a line with fewer than four numbers, for an in-plane rotation, and for distances
+    that are not positive.
     """
     rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
     if not rows or min(map(len, rows)) < 4:
@@ -93,7 +108,13 @@ def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
             "expected lines of azimuth, elevation, in-plane rotation and distance in "
             f"rendering_metadata.txt, got {rows[:1]}"
         )
-    azimuth, elevation, _, distance = torch.tensor([[float(x) for x in row[:4]] for row in rows]).T
+    values = torch.tensor([[float(x) for x in row[:4]] for row in rows])
+    azimuth, elevation, roll, distance = values.T
+    if not bool(values.isfinite().all()) or bool((distance <= 0).any()) or bool(roll.any()):
+        raise ValueError(
+            "expected finite angles, no in-plane rotation and distances > 0 in "
+            f"rendering_metadata.txt, got {values.tolist()[:3]}"
+        )
     azimuth, elevation = azimuth * math.pi / 180, elevation * math.pi / 180
     flat = elevation.cos()
     direction = torch.stack([flat * azimuth.cos(), elevation.sin(), flat * azimuth.sin()], dim=-1)
@@ -114,19 +135,25 @@ def _find_shape(model: Path, root: Path) -> Path | None:
 
 def _record(folder: Path, shape: Path, size: int, views: int, points: int) -> dict[str, Tensor]:
     """The fields of one model; see `shape_records.describe`."""
-    pictures = sorted(folder.glob("[0-9]*.png"))[:views]
+    pictures = sorted(folder.glob("[0-9]*.png"))[:views]  # "._00.png" of a Mac is none
     metadata = folder / "rendering_metadata.txt"
     if not pictures or not metadata.is_file():
         raise ValueError(f"expected 00.png … and rendering_metadata.txt in {folder}")
-    camera = metadata_cameras(metadata.read_text())[: len(pictures)]
-    mesh, grid = _load_shape(shape)
+    camera = _cameras(metadata)[: len(pictures)]
+    if len(camera) != len(pictures):
+        raise ValueError(f"{metadata}: {len(camera)} cameras for {len(pictures)} pictures")
+    mesh, center, scale = _load_shape(shape)
+    camera[:, :3, 3] = (camera[:, :3, 3] - center) * scale  # where the shape went, it goes too
+    grid = mesh_to_voxels(mesh, 64)
     generator = torch.Generator().manual_seed(0)
     surface, normals = sample_surface(mesh, points, generator=generator)
     near = sample_surface(mesh, 2048, generator=generator)[0]
     near = near + 0.05 * torch.randn(2048, 3, generator=generator)
+    image = torch.stack([_picture(path, size) for path in pictures])
+    _say_beside(surface, image, camera, folder)
     samples = torch.cat([near, 2 * torch.rand(2048, 3, generator=generator) - 1]).half()
     return {
-        "image": torch.stack([_picture(path, size) for path in pictures]),
+        "image": image,
         "camera": camera,
         "depth": torch.zeros(len(pictures), size, size, dtype=torch.float16),  # not known
         "occupancy_32": pack_bits(torch.nn.functional.avg_pool3d(grid[None].float(), 2)[0] >= 0.5),
@@ -139,19 +166,58 @@ def _record(folder: Path, shape: Path, size: int, views: int, points: int) -> di
     }
 
 
+def _cameras(metadata: Path) -> Float[Tensor, "views 4 4"]:
+    try:
+        return metadata_cameras(metadata.read_bytes().decode("utf-8-sig"))
+    except ValueError as error:  # bytes that are no text too
+        raise ValueError(f"{metadata}: {error}") from None
+
+
 def _picture(path: Path, size: int) -> UInt8[Tensor, "4 {size} {size}"]:
     """RGBA, reduced by averaging."""
     import numpy as np
     from PIL import Image
 
-    with Image.open(path) as image:
-        small = image.convert("RGBA").resize((size, size), Image.Resampling.BOX)
+    small = Image.fromarray(read_picture(path)).resize((size, size), Image.Resampling.BOX)
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
-def _load_shape(path: Path) -> tuple[Mesh, Bool[Tensor, "64 64 64"]]:
-    """The surface, scaled to a longest side of 1.8, and its occupancy at 64³."""
-    raw = voxels_to_mesh(load_binvox(path).grid) if path.suffix == ".binvox" else Mesh.load(path)
+def _load_shape(path: Path) -> tuple[Mesh, Float[Tensor, "3"], float]:
+    """The surface with a longest side of 1.8 about the origin, its centre and the scale before."""
+    if path.suffix == ".binvox":
+        voxels = load_binvox(path)
+        raw, place = voxels_to_mesh(voxels.grid), torch.tensor(voxels.translate)
+        raw = Mesh(place + voxels.scale * (raw.vertices + 1) / 2, raw.faces)
+    else:
+        raw = Mesh.load(path)
     low, high = raw.vertices.amin(dim=0), raw.vertices.amax(dim=0)
-    mesh = Mesh((raw.vertices - (low + high) / 2) * (1.8 / (high - low).max()), raw.faces)
-    return mesh, mesh_to_voxels(mesh, 64)
+    longest, center = float((high - low).max()), (low + high) / 2
+    if longest <= 0:
+        raise ValueError(f"{path}: expected a shape with an extent, got one point")
+    return Mesh((raw.vertices - center) * (1.8 / longest), raw.faces), center, 1.8 / longest
+
+
+def _say_beside(
+    points: Float[Tensor, "n 3"],
+    image: UInt8[Tensor, "views 4 h w"],
+    camera: Float[Tensor, "views 4 4"],
+    folder: Path,
+) -> None:
+    """A warning where the shape's points do not fall on what its pictures show."""
+    size, hits = image.shape[-1], []
+    for alpha, pose in zip(image[:, 3].float(), camera, strict=True):
+        pixels, _ = cameras.project(points, pose, FOCAL * size, size, size)
+        near = torch.nn.functional.max_pool2d(alpha[None, None], 3, 1, 1)[
+            0, 0
+        ]  # a pixel's rounding
+        inside = ((pixels >= 0) & (pixels < size)).all(dim=1)
+        column, row = pixels.long().clamp(0, size - 1).T
+        hits.append((inside & (near[row, column] > 0)).float().mean())
+    share = float(torch.stack(hits).mean())
+    if share < ON_ITS_PICTURE:
+        warnings.warn(
+            f"{folder}: {share:.0%} of the shape's points fall on its pictures; are shape and "
+            "cameras of one frame, with a diagonal of 1?",
+            UserWarning,
+            stacklevel=4,
+        )
