@@ -48,7 +48,7 @@ def _foreground(rgba: np.ndarray) -> np.ndarray:
     ]
     corners = np.stack([np.median(patch, axis=0) for patch in patches])
     background = np.median(corners, axis=0)
-    noise = np.quantile(np.abs(np.concatenate(patches) - background).max(axis=1), 0.95)
+    noise = 2 * np.median(np.abs(np.concatenate(patches) - background).max(axis=1))
     if np.abs(corners - background).max() > PLAIN or noise > 2 * PLAIN:
         return np.ones(rgba.shape[:2], dtype=np.float32)
     differs = np.abs(rgba[..., :3] - background).max(axis=2) > max(PLAIN, 2 * noise)

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.tabular.llm import decoder
+from course_lib.tabular.architectures import family, layers
 
 
 class LoRALinear(nn.Module):
@@ -27,13 +28,15 @@ class LoRALinear(nn.Module):
             raise ValueError(f"expected a rank of at least 1, got {rank}")
         self.linear = linear.requires_grad_(False)
         self.scale = alpha / rank
-        self.a = nn.Parameter(linear.weight.new_empty(rank, linear.in_features))
-        self.b = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank))
+        kind = trained_type(linear)
+        self.a = nn.Parameter(linear.weight.new_empty(rank, linear.in_features, dtype=kind))
+        self.b = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank, dtype=kind))
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """(..., in) -> (..., out)."""
-        return self.linear(x) + self.scale * (x @ self.a.T @ self.b.T)
+        change = self.scale * (x.to(self.a.dtype) @ self.a.T @ self.b.T)
+        return self.linear(x) + change.to(x.dtype)
 
 
 class IA3Linear(nn.Module):
@@ -51,11 +54,13 @@ class IA3Linear(nn.Module):
         super().__init__()
         self.linear, self.on_input = linear.requires_grad_(False), on_input
         size = linear.in_features if on_input else linear.out_features
-        self.scale = nn.Parameter(linear.weight.new_ones(size))
+        self.scale = nn.Parameter(linear.weight.new_ones(size, dtype=trained_type(linear)))
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """(..., in) -> (..., out)."""
-        return self.linear(x * self.scale) if self.on_input else self.linear(x) * self.scale
+        if self.on_input:
+            return self.linear((x * self.scale).to(x.dtype))
+        return (self.linear(x) * self.scale).to(x.dtype)
 
 
 def add_lora(
@@ -65,14 +70,22 @@ def add_lora(
 
     `layer(linear, rank)` makes an adapted layer: another class than the library's may be tried.
     """
-    names = ("q_proj", "k_proj", "v_proj", "o_proj")
-    return _adapt(network, upper, names, lambda linear: layer(linear, rank))
+    kind = family(network)
+    paths = tuple(f"{kind.attention}.{name}" for name in kind.projections)
+    return _adapt(network, upper, paths, lambda linear: layer(linear, rank))
 
 
 def add_ia3(network: nn.Module, *, upper: int = 6) -> list[nn.Parameter]:
     """Freeze the model, put IA3 on keys, values and inner activations, return its weights."""
-    scaled = _adapt(network, upper, ("k_proj", "v_proj"), IA3Linear)
-    return scaled + _adapt(network, upper, ("down_proj",), lambda m: IA3Linear(m, on_input=True))
+    kind = family(network)
+    if not kind.inner:
+        raise ValueError(
+            f"{network.config.model_type} keeps queries, keys and values in one matrix, where IA3 "
+            "cannot be put on keys and values alone: use LoRA"
+        )
+    paths = tuple(f"{kind.attention}.{name}" for name in kind.scaled)
+    scaled = _adapt(network, upper, paths, IA3Linear)
+    return scaled + _adapt(network, upper, (kind.inner,), lambda m: IA3Linear(m, on_input=True))
 
 
 def remove_adapters(network: nn.Module) -> None:
@@ -83,21 +96,40 @@ def remove_adapters(network: nn.Module) -> None:
                 setattr(parent, name, layer.frozen)
 
 
-def _adapt(network: nn.Module, upper: int, names: tuple[str, ...], wrap) -> list[nn.Parameter]:
+def trained_type(linear: nn.Linear) -> torch.dtype:
+    """At least single precision: steps of a thousandth vanish in half, and its squares overflow."""
+    return torch.promote_types(linear.weight.dtype, torch.float32)
+
+
+def _adapt(network: nn.Module, upper: int, paths: tuple[str, ...], wrap) -> list[nn.Parameter]:
     if not any("frozen" in vars(layer) for layer in network.modules()):
         network.requires_grad_(False)
     new: list[nn.Parameter] = []
-    for block in decoder(network).layers[-upper:]:
-        for parent in (block.self_attn, block.mlp):
-            for name in names:
-                linear = getattr(parent, name, None)
-                if isinstance(linear, nn.Linear):
-                    adapted = wrap(linear).to(linear.weight.device)
-                    vars(adapted)["frozen"] = (
-                        linear  # past nn.Module: no second owner of its weights
-                    )
-                    setattr(parent, name, adapted)
-                    new += [p for p in adapted.parameters() if p.requires_grad]
+    for block in layers(network)[-upper:]:
+        for path in paths:
+            owner, _, name = path.rpartition(".")
+            parent = block.get_submodule(owner)
+            frozen = getattr(parent, name)
+            linear = _as_linear(frozen)
+            if linear is None:
+                continue
+            adapted = wrap(linear).to(frozen.weight.device)
+            vars(adapted)["frozen"] = frozen  # past nn.Module: no second owner of its weights
+            setattr(parent, name, adapted)
+            new += [p for p in adapted.parameters() if p.requires_grad]
     if not new:
-        raise ValueError(f"found no linear layers called {names}; are there adapters already?")
+        raise ValueError(f"found no linear layers at {paths}; are there adapters already?")
     return new
+
+
+def _as_linear(layer: nn.Module) -> nn.Linear | None:
+    """A linear layer; GPT-2's, whose matrix lies the other way round, sharing its numbers."""
+    if isinstance(layer, nn.Linear):
+        return layer
+    if type(layer).__name__ != "Conv1D":
+        return None
+    with torch.device("meta"):
+        linear = nn.Linear(*layer.weight.shape)
+    linear.weight = nn.Parameter(layer.weight.detach().T, requires_grad=False)
+    linear.bias = nn.Parameter(layer.bias.detach(), requires_grad=False)
+    return linear

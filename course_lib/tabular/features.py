@@ -6,13 +6,13 @@ step: here they run once per prompt. With 6 of 30 layers left, a step costs a fi
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib.tabular.llm import LanguageModel, decoder, head
+from course_lib.tabular.architectures import decoder, family, layers, token_logits
+from course_lib.tabular.llm import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,54 @@ class Cached:
         return self.hidden[torch.arange(len(self)), self.last]
 
 
-def lower_layers(network: nn.Module, upper: int) -> nn.Module:
-    """The model up to its last `upper` layers, sharing its weights; its output is not normalised."""
-    whole = decoder(network)
-    return _part(whole, slice(None, len(whole.layers) - upper), normalise=False)
+class _Reached(Exception):
+    """Thrown out of a network where the rest of it is not needed."""
+
+    def __init__(self, hidden: Tensor):
+        super().__init__()
+        self.hidden = hidden
 
 
-def upper_layers(network: nn.Module, upper: int) -> nn.Module:
-    """The last `upper` layers and the final normalisation, sharing the model's weights."""
-    whole = decoder(network)
-    return _part(whole, slice(len(whole.layers) - upper, None), normalise=True)
+def lower_states(network: nn.Module, ids: Int[Tensor, "b t"], upper: int) -> Float[Tensor, "b t d"]:
+    """What goes into the last `upper` layers. The layers below are run, those are not."""
+
+    def stop(layer, arguments, named):
+        raise _Reached(arguments[0] if arguments else named["hidden_states"])
+
+    layer = layers(network)[len(layers(network)) - upper]
+    handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        decoder(network)(input_ids=ids, use_cache=False)
+    except _Reached as reached:
+        return reached.hidden
+    finally:
+        handle.remove()
+    raise AssertionError("the network has not run its layers")
+
+
+def upper_states(
+    network: nn.Module, hidden: Float[Tensor, "b t d"], upper: int
+) -> Float[Tensor, "b t e"]:
+    """What the last `upper` layers and the final normalisation make of cached hidden states.
+
+    The decoder runs without its lower layers on tokens that mean nothing, and the first layer that is
+    left gets `hidden` instead: so every family's masks, positions and scales of embeddings are right.
+    """
+
+    def put(layer, arguments, named):
+        if arguments:
+            return (hidden, *arguments[1:]), named
+        return arguments, {**named, "hidden_states": hidden}
+
+    part = _last_layers(network, upper)
+    handle = layers(network)[len(layers(network)) - upper].register_forward_pre_hook(
+        put, with_kwargs=True
+    )
+    try:
+        ids = torch.zeros(hidden.shape[:2], dtype=torch.long, device=hidden.device)
+        return part(input_ids=ids, use_cache=False)[0]
+    finally:
+        handle.remove()
 
 
 @torch.no_grad()
@@ -63,17 +101,17 @@ def cache_features(
 
     Raises ValueError unless 1 <= upper <= the number of layers.
     """
-    layers = len(decoder(llm.network).layers)
-    if not 1 <= upper <= layers:
-        raise ValueError(f"expected 1 to {layers} upper layers, got {upper}")
-    lower, rows = lower_layers(llm.network, upper), [llm.tokens(p) for p in prompts]
+    count = len(layers(llm.network))
+    if not 1 <= upper <= count:
+        raise ValueError(f"expected 1 to {count} upper layers, got {upper}")
+    rows = [llm.prompt_tokens(p) for p in prompts]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     _, last = llm.padded(rows)
     hidden: Tensor | None = None
     for start in range(0, len(rows), batch):
         chosen = order[start : start + batch]
         ids, _ = llm.padded([rows[i] for i in chosen])
-        states = lower(input_ids=ids, use_cache=False)[0]  # (b, t, d)
+        states = lower_states(llm.network, ids, upper)  # (b, t, d)
         if hidden is None:
             hidden = states.new_zeros(len(rows), int(last.max()) + 1, states.shape[2])
         hidden[chosen, : states.shape[1]] = states
@@ -83,18 +121,20 @@ def cache_features(
 
 def answer_logits(llm: LanguageModel, cached: Cached, *, upper: int = 6) -> Float[Tensor, "b 2"]:
     """The logits of " No" and " Yes" after each prompt, differentiable in the upper layers' weights."""
-    states = upper_layers(llm.network, upper)(inputs_embeds=cached.hidden, use_cache=False)[0]
+    states = upper_states(llm.network, cached.hidden, upper)
     final = states[torch.arange(len(cached)), cached.last]  # (b, d)
     answers = [llm.answer_token("No"), llm.answer_token("Yes")]
-    return final @ head(llm.network).weight[answers].T  # (b, 2): the other logits are not needed
+    return token_logits(llm.network, final, answers)  # (b, 2): the other logits are not needed
 
 
-def _part(base: Any, layers: slice, *, normalise: bool) -> nn.Module:
+def _last_layers(network: nn.Module, upper: int) -> nn.Module:
+    base, name = decoder(network), family(network).layers
     part = copy.copy(base)  # shares every weight; only the list of layers is another
     part._modules = dict(base._modules)
-    part.layers = base.layers[layers]
+    setattr(part, name, layers(network)[len(layers(network)) - upper :])
     part.config = copy.copy(base.config)
-    part.config.num_hidden_layers = len(part.layers)
-    if not normalise:
-        part.norm = nn.Identity()
+    kinds = getattr(base.config, "layer_types", None)
+    if kinds:  # before the number, with which it is compared
+        part.config.layer_types = kinds[len(kinds) - upper :]
+    part.config.num_hidden_layers = upper
     return part

