@@ -12,9 +12,10 @@ from torch import Tensor
 
 from course_lib.meshes import Mesh, cotangent_laplacian
 from course_lib.neighbors import mutual_nearest_neighbors
-from course_lib.stable import cosine_or_flat, cross_or_zero, unit
+from course_lib.stable import cosine_or_flat, cross_or_zero, in_single, unit
 
 
+@in_single
 def chamfer_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
     """Squared Chamfer distance of two batches of clouds: the sum of both directed means.
 
@@ -31,6 +32,7 @@ def chamfer_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Fl
     return p_to_q.mean(dim=1) + q_to_p.mean(dim=1)
 
 
+@in_single
 def normal_loss(
     p: Float[Tensor, "b n 3"],
     q: Float[Tensor, "b m 3"],
@@ -57,6 +59,7 @@ def normal_loss(
     return -p_agrees.mean(dim=1) - q_agrees.mean(dim=1)
 
 
+@in_single
 def edge_loss(vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]) -> Float[Tensor, "*b"]:
     """Mean squared length of the edges.
 
@@ -74,6 +77,7 @@ def edge_loss(vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]) -> F
     return (first - second).square().sum(dim=-1).mean(dim=-1)
 
 
+@in_single
 def smooth_loss(
     vertices: Float[Tensor, "*b v 3"], faces: Int[Tensor, "f 3"]
 ) -> Float[Tensor, "*b"]:
@@ -99,6 +103,7 @@ def smooth_loss(
     return (cosine_or_flat(a, b) + 1).square().sum(dim=-1)
 
 
+@in_single
 def laplacian_coordinates(
     vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]
 ) -> Float[Tensor, "*b v 3"]:
@@ -121,6 +126,7 @@ def laplacian_coordinates(
     return torch.where(counts > 0, vertices - sums / counts.clamp_min(1), 0)
 
 
+@in_single
 def laplacian_loss(
     vertices: Float[Tensor, "*b v 3"], edges: Int[Tensor, "e 2"]
 ) -> Float[Tensor, "*b"]:
@@ -136,6 +142,7 @@ def laplacian_loss(
     return laplacian_coordinates(vertices, edges).square().sum(dim=-1).mean(dim=-1)
 
 
+@in_single
 def cotangent_coordinates(
     vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]
 ) -> Float[Tensor, "v 3"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from course_lib.losses import normal_loss
 from course_lib.neighbors import mutual_nearest_neighbors
-from course_lib.stable import safe_divide, square_root
+from course_lib.stable import in_single, safe_divide, square_root, true_is_one
 
 
 def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
@@ -33,10 +33,12 @@ def iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Ten
     return torch.where(union > 0, intersection / union, 1.0)
 
 
-def soft_iou(a: Float[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
+@in_single
+@true_is_one
+def soft_iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float[Tensor, "b"]:
     """Differentiable IoU of occupancies in [0, 1]: Σ ab / Σ (a + b − ab).
 
-    a, b: (b, ...) of numbers in [0, 1] -> (b,)
+    a, b: (b, ...) of numbers in [0, 1], or True/False -> (b,)
 
     The same as `iou` if all values are 0 or 1. It is the expected overlap of independent cells, so
     that a grid with values in between does not agree fully even with itself. Two grids of zeros
@@ -51,6 +53,7 @@ def soft_iou(a: Float[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Float
     return safe_divide(intersection, union, otherwise=1.0)
 
 
+@in_single
 def f_score(
     p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"], threshold: float
 ) -> Float[Tensor, "b"]:
@@ -74,6 +77,7 @@ def f_score(
     return safe_divide(2 * precision * recall, precision + recall, otherwise=0.0)
 
 
+@in_single
 def hausdorff_distance(p: Float[Tensor, "b n 3"], q: Float[Tensor, "b m 3"]) -> Float[Tensor, "b"]:
     """The farthest that any point of either cloud is from the other cloud, not squared.
 

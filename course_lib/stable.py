@@ -70,8 +70,26 @@ def cosine_or_flat(a: Float[Tensor, "*n 3"], b: Float[Tensor, "*n 3"]) -> Float[
     return torch.where(has_angle, (unit(a) * unit(b)).sum(dim=-1), -1)
 
 
+def true_is_one(function: Callable) -> Callable:
+    """Grids of True and False are computed as 1 and 0."""
+
+    @wraps(function)
+    def computed(*arguments):
+        return function(
+            *(
+                x.float() if isinstance(x, Tensor) and x.dtype == torch.bool else x
+                for x in arguments
+            )
+        )
+
+    return computed
+
+
 def in_single(function: Callable) -> Callable:
-    """Half-precision arguments are computed in single precision, the results handed back in half."""
+    """Half-precision arguments are computed in single precision, the results handed back in half.
+
+    ValueError for a result that is finite in single precision and beyond the range of half.
+    """
 
     @wraps(function)
     def computed(*arguments, **named):
@@ -81,10 +99,17 @@ def in_single(function: Callable) -> Callable:
         named = {name: _single(value) for name, value in named.items()}
         result = function(*map(_single, arguments), **named)
         if isinstance(result, Tensor):
-            return result.to(halves[0])
-        return type(result)(*(part.to(halves[0]) for part in result))
+            return _half(result, halves[0])
+        return type(result)(*(_half(part, halves[0]) for part in result))
 
     return computed
+
+
+def _half(result: Tensor, kind: torch.dtype) -> Tensor:
+    largest = float(result.detach().abs().nan_to_num(posinf=0.0).max()) if result.numel() else 0.0
+    if largest > torch.finfo(kind).max:
+        raise ValueError(f"{largest:.6g} is beyond the range of {kind}: give float32")
+    return result.to(kind)
 
 
 def _single(value):
