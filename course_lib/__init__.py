@@ -7,6 +7,7 @@ What the lessons use:
                     cameras        poses, rays, projection: the conventions
                     neighbors      nearest neighbours, of any number of points
                     stable         division, roots, unit vectors and angles with finite gradients
+                    ply            PLY files as columns and lists
                     zbuffer        which face is nearest in a pixel
                     running        budgets, progress bars, where shipped data lie
     representations voxels         grids and what makes them; binvox

@@ -1,8 +1,10 @@
 """Arithmetic with its singularities guarded: values and gradients stay finite on degenerate input."""
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -83,6 +85,31 @@ def true_is_one(function: Callable) -> Callable:
         )
 
     return computed
+
+
+def recentred(points: np.ndarray, name: str) -> np.ndarray:
+    """Positions (n, 3) of a file in single precision; far ones are moved to the origin, with a remark.
+
+    Where single precision would round by more than a millionth of the extent (the metres of a map do
+    so), the middle, rounded to whole numbers, is taken off first. ValueError for numbers that are not
+    finite or too large.
+    """
+    if not np.isfinite(points).all() or np.abs(points).max(initial=0) > np.finfo(np.float32).max:
+        raise ValueError(
+            "expected finite numbers, got NaN, infinity or one beyond single precision"
+        )
+    low, high = points.min(axis=0, initial=np.inf), points.max(axis=0, initial=-np.inf)
+    extent, reach = (high - low).max(), np.abs(points).max(initial=0)
+    if extent > 0 and reach * np.finfo(np.float32).eps > 4e-6 * extent:
+        middle = np.rint((low + high) / 2)
+        warnings.warn(
+            f"{name}: {reach:.9g} is too far from 0 for single precision: {middle.tolist()} is taken "
+            "off all positions",
+            UserWarning,
+            stacklevel=4,
+        )
+        points = points - middle
+    return points.astype(np.float32)
 
 
 def in_single(function: Callable) -> Callable:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = {
-    "ground": ("shapes", "meshes", "cameras", "neighbors", "stable", "zbuffer", "running"),
+    "ground": ("shapes", "meshes", "cameras", "neighbors", "stable", "ply", "zbuffer", "running"),
     "representations": ("voxels", "points", "implicit", "views"),
     "measures": ("losses", "metrics"),
     "rendering": ("rasterize", "volume"),

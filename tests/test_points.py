@@ -145,7 +145,7 @@ def test_big_endian_ply_with_other_properties_and_faces(tmp_path):
             "a.ply",
             b"ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\n"
             b"property float y\nproperty float z\nend_header\n" + b"\0" * 20,
-            "3 vertices, got 1",
+            "3 of .vertex., but the file ends after 1",
         ),
     ],
 )

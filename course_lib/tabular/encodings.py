@@ -22,6 +22,8 @@ def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float
     known = fitted[~fitted.isnan()]
     if len(known) == 0:
         raise ValueError("expected at least one known value to fit to, got none")
+    if bool(known.isinf().any()) or bool(values.isinf().any()):
+        raise ValueError("expected finite numbers, got infinity: mark it as missing (NaN)")
     deviation = known.std(correction=0)
     scaled = (values - known.mean()) / torch.where(deviation > 0, deviation, 1)
     return scaled.nan_to_num(nan=0.0)
@@ -68,7 +70,10 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
     for name in frame.columns:
         if is_numeric_dtype(fitted[name]):
             numbers = [torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)]
-            blocks.append(standardise(*numbers)[:, None])
+            try:
+                blocks.append(standardise(*numbers)[:, None])
+            except ValueError as error:
+                raise ValueError(f"column {name!r}: {error}") from error
         else:
             blocks.append(one_hot(frame[name].tolist(), sorted(fitted[name].dropna().unique())))
     return torch.cat(blocks, dim=1)

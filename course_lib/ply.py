@@ -1,0 +1,154 @@
+"""PLY files: every element as columns and lists, text or binary of either byte order.
+
+Both readers of the course (meshes, clouds) stand on this one. ValueError says what is wrong.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+TYPES = {
+    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2",
+    "ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
+    "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
+}  # fmt: skip
+ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+
+
+class Property(NamedTuple):
+    """A number per row, or (with `count`, the type of its length) a list of numbers."""
+
+    name: str
+    kind: str
+    count: str = ""
+
+
+class Element(NamedTuple):
+    """What the header says of an element."""
+
+    name: str
+    rows: int
+    properties: list[Property]
+
+
+Table = dict[str, np.ndarray | list[np.ndarray]]
+
+
+def read_ply(path: Path) -> dict[str, Table]:
+    """Element -> property -> a column, or a list of arrays for a list property."""
+    data = path.read_bytes()
+    end = data.find(b"end_header")
+    if not data.startswith(b"ply") or end < 0:
+        raise ValueError("not a readable PLY file: expected a header from 'ply' to 'end_header'")
+    order, elements = _header(data[:end].decode("ascii", "replace"))
+    start = data.find(b"\n", end) + 1
+    body = data[start:] if start else b""
+    if not order:
+        words = body.decode("ascii", "replace").splitlines()
+        lines = iter([line.split() for line in words if line.strip()])
+        return {element.name: _text_table(element, lines) for element in elements}
+    tables, at = {}, 0
+    for element in elements:
+        tables[element.name], at = _binary_table(element, body, at, order)
+    return tables
+
+
+def _header(text: str) -> tuple[str, list[Element]]:
+    form, elements = None, []
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        if words[:1] == ["format"] and len(words) > 1:
+            form = ORDERS.get(words[1])
+        elif words[:1] == ["element"] and len(words) == 3 and words[2].isdecimal():
+            elements.append(Element(words[1], int(words[2]), []))
+        elif words[:1] == ["property"] and elements:
+            elements[-1].properties.append(_property(words[1:]))
+        elif words and words[0] not in ("comment", "obj_info"):
+            raise ValueError(f"not a readable PLY file: the header says '{line[:60]}'")
+    if form is None or not elements:
+        raise ValueError("not a readable PLY file: expected a known 'format' and an 'element'")
+    return form, elements
+
+
+def _property(words: list[str]) -> Property:
+    kinds, name = words[:-1], words[-1] if words else ""
+    if kinds[:1] == ["list"]:
+        kinds = kinds[1:]
+    if not 1 <= len(kinds) <= 2 or not all(kind in TYPES for kind in kinds):
+        raise ValueError(f"not a readable PLY file: property '{' '.join(words)[:60]}'")
+    count = TYPES[kinds[0]] if len(kinds) == 2 else ""
+    return Property(name, TYPES[kinds[-1]], count)
+
+
+def _short(element: Element, got: int) -> ValueError:
+    return ValueError(
+        f"the header says {element.rows} of '{element.name}', but the file ends after {got}: cut short?"
+    )
+
+
+def _text_table(element: Element, lines) -> Table:
+    rows: list[list] = []
+    for number in range(element.rows):
+        words = next(lines, None)
+        if words is None:
+            raise _short(element, number)
+        try:
+            rows.append(_text_row(element, words))
+        except (ValueError, IndexError):
+            raise ValueError(
+                f"expected the numbers of '{element.name}' {number}, got '{' '.join(words)[:60]}'"
+            ) from None
+    columns = list(zip(*rows, strict=True)) or [()] * len(element.properties)
+    return {
+        p.name: list(column) if p.count else np.array(column, dtype=np.float64)
+        for p, column in zip(element.properties, columns, strict=True)
+    }
+
+
+def _text_row(element: Element, words: list[str]) -> list:
+    row: list = []
+    at = 0
+    for p in element.properties:
+        length = int(words[at]) if p.count else 1
+        at += bool(p.count)
+        values = [float(word) for word in words[at : at + length]]
+        if length < 0 or len(values) != length:
+            raise ValueError("short")
+        at += length
+        row.append(np.array(values) if p.count else values[0])
+    return row
+
+
+def _binary_table(element: Element, body: bytes, at: int, order: str) -> tuple[Table, int]:
+    if not any(p.count for p in element.properties):
+        kind = np.dtype(
+            {"names": [p.name for p in element.properties],
+             "formats": [order + p.kind for p in element.properties]}
+        )  # fmt: skip
+        room = (len(body) - at) // max(kind.itemsize, 1)
+        if room < element.rows:
+            raise _short(element, room)
+        read = np.frombuffer(body, kind, element.rows, at)
+        columns: Table = {p.name: read[p.name].astype(np.float64) for p in element.properties}
+        return columns, at + element.rows * kind.itemsize
+    table: dict[str, list] = {p.name: [] for p in element.properties}
+    for number in range(element.rows):
+        for p in element.properties:
+            length = 1
+            if p.count:
+                size = np.dtype(p.count).itemsize
+                if at + size > len(body):
+                    raise _short(element, number)
+                length = int(np.frombuffer(body, order + p.count, 1, at)[0])
+                at += size
+            size = length * np.dtype(p.kind).itemsize
+            if length < 0 or at + size > len(body):
+                raise _short(element, number)
+            table[p.name].append(np.frombuffer(body, order + p.kind, length, at).astype(np.float64))
+            at += size
+    lists = {p.name: bool(p.count) for p in element.properties}
+    return {
+        name: values if lists[name] else np.array([v[0] for v in values])
+        for name, values in table.items()
+    }, at

@@ -1,0 +1,156 @@
+"""Mesh and cloud files of the kinds that real programs write, and infinite values in tables."""
+
+import struct
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib import meshes
+from course_lib.meshes import Mesh
+from course_lib.points import load_cloud
+from course_lib.tabular import encode_frame
+
+CORNERS = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0.5, 2, 0)]
+HEADER = (
+    "ply\nformat {form} 1.0\ncomment TextureFile gone.png\nelement vertex 5\nproperty {real} x\n"
+    "property {real} y\nproperty {real} z\nelement face {n}\nproperty list uchar {kind} "
+    "vertex_indices\n{more}end_header\n"
+)
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("real", [("float", "f"), ("double", "d")])
+@pytest.mark.parametrize("texture", [False, True])
+def test_binary_ply_with_mixed_polygons(tmp_path, order, real, texture):
+    faces = [(0, 1, 2, 3), (3, 2, 4), (0, 1, 2, 4, 3)]
+    data = b"".join(struct.pack(order + "3" + real[1], *corner) for corner in CORNERS)
+    for face in faces:
+        data += struct.pack(f"{order}B{len(face)}i", len(face), *face)
+        if texture:
+            data += struct.pack(f"{order}B{2 * len(face)}f", 2 * len(face), *[0.5] * 2 * len(face))
+    form = "binary_little_endian" if order == "<" else "binary_big_endian"
+    more = "property list uchar float texcoord\n" if texture else ""
+    header = HEADER.format(form=form, n=3, kind="int", real=real[0], more=more)
+    mesh = Mesh.load(write(tmp_path, "a.ply", header.encode() + data))
+    assert len(mesh.faces) == 6 and float(mesh.area()) == pytest.approx(1 + 0.5 + 1.5)
+    with pytest.raises(ValueError, match=r"a.ply: .*3 of 'face', .* after 2"):
+        Mesh.load(write(tmp_path, "a.ply", header.encode() + data[:-1]))
+
+
+DART = [(0, 0), (4, 0), (1, 1), (0, 4)]
+LETTER_U = [(0, 0), (3, 0), (3, 3), (2, 3), (2, 1), (1, 1), (1, 3), (0, 3)]
+STAR = [
+    (0, 3),
+    (-0.7, 1),
+    (-3, 1),
+    (-1, -0.4),
+    (-2, -3),
+    (0, -1.3),
+    (2, -3),
+    (1, -0.4),
+    (3, 1),
+    (0.7, 1),
+]
+
+
+def shoelace(polygon):
+    return (
+        sum(
+            a * d - b * c for (a, b), (c, d) in zip(polygon, polygon[1:] + polygon[:1], strict=True)
+        )
+        / 2
+    )
+
+
+@pytest.mark.parametrize("polygon", [DART, LETTER_U, STAR])
+@pytest.mark.parametrize("plane", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("ending", ["obj", "off"])
+def test_a_concave_polygon_keeps_its_area_wherever_it_starts(tmp_path, polygon, plane, ending):
+    for start in range(len(polygon)):
+        turned = polygon[start:] + polygon[:start]
+        points = [[(x, y, 0.0)[axis] for axis in plane] for x, y in turned]
+        rows = [" ".join(map(str, point)) for point in points]
+        if ending == "obj":
+            text = "".join(f"v {row}\n" for row in rows)
+            text += "f " + " ".join(str(i + 1) for i in range(len(rows))) + "\n"
+        else:  # the corners of the face over several lines
+            corners = "\n".join(map(str, range(len(rows))))
+            text = f"OFF\n{len(rows)} 1 0\n" + "\n".join(rows) + f"\n{len(rows)}\n{corners}\n"
+        mesh = Mesh.load(write(tmp_path, f"a.{ending}", text))
+        assert float(mesh.area()) == pytest.approx(abs(shoelace(polygon)), rel=1e-5)
+
+
+@pytest.mark.parametrize("noise", [1e-33, 1e-9])
+def test_stl_corners_a_hair_apart_are_one_vertex(tmp_path, noise):
+    mesh = meshes.torus(segments=12, sides=8)
+    corners = mesh.corners.double().numpy() + noise * np.random.default_rng(0).normal(
+        size=(len(mesh.faces), 3, 3)
+    )
+    text = "solid a\n"
+    for triangle in corners:
+        rows = "".join(f"vertex {x!r} {y!r} {z!r}\n" for x, y, z in triangle.tolist())
+        text += f"facet normal 0 0 1\nouter loop\n{rows}endloop\nendfacet\n"
+    got = Mesh.load(write(tmp_path, "a.stl", text + "endsolid a\n"))
+    assert len(got.vertices) == len(mesh.vertices) and meshes.genus(got) == 1
+
+
+@pytest.mark.parametrize("name", ["a.obj", "a.off"])
+def test_byte_order_marks_are_left_out_and_utf_16_is_told(tmp_path, name):
+    meshes.box().save(tmp_path / name)
+    text = (tmp_path / name).read_text()
+    assert len(Mesh.load(write(tmp_path, name, text.encode("utf-8-sig"))).vertices) == 8
+    with pytest.raises(ValueError, match=rf"{name}: expected plain text, got UTF-16"):
+        Mesh.load(write(tmp_path, name, text.encode("utf-16")))
+
+
+@pytest.mark.parametrize("ending", ["xyz", "ply"])
+def test_map_coordinates_keep_their_centimetres(tmp_path, ending):
+    far = np.array([[500719.26, 4065740.41, 1.96], [500719.28, 4065740.43, 1.97]])
+    rows = "\n".join(" ".join(f"{x:.2f}" for x in row) for row in far)
+    header = "ply\nformat ascii 1.0\nelement vertex 2\n" + "".join(
+        f"property double {axis}\n" for axis in "xyz"
+    )
+    text = rows if ending == "xyz" else f"{header}end_header\n{rows}\n"
+    with pytest.warns(UserWarning, match="too far from 0"):
+        points = load_cloud(write(tmp_path, f"a.{ending}", text))[0]
+    torch.testing.assert_close(
+        points[1] - points[0], torch.tensor([0.02, 0.02, 0.01]), atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.parametrize("row", ["0,5 1,5 2,5", "0,5;1,5;2,5", "1,25\t2,5\t3,0"])
+def test_decimal_commas_are_refused(tmp_path, row):
+    with pytest.raises(ValueError, match=r"a.xyz: line 1: .*decimal commas"):
+        load_cloud(write(tmp_path, "a.xyz", row + "\n"))
+
+
+@pytest.mark.parametrize("row", ["1 2 3", "1,2,3", "1, 2, 3", "1;2;3", "1\t2\t3"])
+def test_what_stands_between_numbers_is_told_apart(tmp_path, row):
+    assert load_cloud(write(tmp_path, "a.xyz", row))[0].tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("color", ["255 0 0", "12 200 7", "0.2 0.3 0.1"])
+def test_colours_are_no_normals(tmp_path, color):
+    with pytest.warns(UserWarning, match="colours"):
+        assert load_cloud(write(tmp_path, "a.xyz", f"1 2 3 {color}\n" * 4))[1] is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_cloud(write(tmp_path, "a.xyz", "1 2 3 0 0.6 0.8\n"))[1] is not None
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf")])
+def test_an_infinite_value_in_a_table_is_refused_with_its_column(value):
+    import pandas as pd
+
+    good, bad = pd.DataFrame({"age": [1.0, 2.0]}), pd.DataFrame({"age": [1.0, value]})
+    for frame, fitted in ((good, bad), (bad, good)):
+        with pytest.raises(ValueError, match=r"'age'.*infinity"):
+            encode_frame(frame, fitted)
