@@ -54,6 +54,18 @@ def read_ply(path: Path) -> dict[str, Table]:
     return tables
 
 
+def read_vertices(path: Path) -> dict[str, np.ndarray]:
+    """The numbers of a PLY file's vertices by name, each (n,); lists are left out.
+
+    ValueError names the file.
+    """
+    try:
+        table = read_ply(path).get("vertex", {})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return {name: column for name, column in table.items() if isinstance(column, np.ndarray)}
+
+
 def _header(text: str) -> tuple[str, list[Element]]:
     form, elements = None, []
     for line in text.splitlines()[1:]:

@@ -110,8 +110,8 @@ def _are_colors(columns: np.ndarray, path: Path) -> bool:
 
 def _read_ply(path: Path) -> np.ndarray:
     table = read_ply(path).get("vertex", {})
-    lists = [name for name, column in table.items() if isinstance(column, list)]
-    if not {"x", "y", "z"} <= set(table) or set("xyz") & set(lists):
+    columns = {name: column for name, column in table.items() if isinstance(column, np.ndarray)}
+    if not {"x", "y", "z"} <= set(columns):
         raise ValueError(f"expected plain vertex properties with x, y and z, got {list(table)}")
-    normal = ["nx", "ny", "nz"] if {"nx", "ny", "nz"} <= set(table) - set(lists) else []
-    return np.stack([np.asarray(table[name]) for name in ["x", "y", "z", *normal]], axis=1)
+    normal = ["nx", "ny", "nz"] if {"nx", "ny", "nz"} <= set(columns) else []
+    return np.stack([columns[name] for name in ["x", "y", "z", *normal]], axis=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib.points.files import read_vertices
+from course_lib.ply import read_vertices
 from course_lib.splatting.gaussians import Gaussians
 
 COUNTS = (1, 4, 9, 16)  # coefficients of the spherical harmonics of degree 0, 1, 2, 3
