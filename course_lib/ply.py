@@ -1,6 +1,6 @@
 """PLY files: every element as columns and lists, text or binary of either byte order.
 
-Both readers of the course (meshes, clouds) stand on this one. ValueError says what is wrong.
+The course's readers of meshes, clouds and splats stand on this one. ValueError says what is wrong.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 class Property(NamedTuple):
-    """A number per row, or (with `count`, the type of its length) a list of numbers."""
+    """A number per row, or (with the type of its length) a list of numbers."""
 
     name: str
     kind: str
-    count: str = ""
+    length_type: str = ""
 
 
 class Element(NamedTuple):
@@ -113,7 +113,7 @@ def _text_table(element: Element, lines) -> Table:
             ) from None
     columns = list(zip(*rows, strict=True)) or [()] * len(element.properties)
     return {
-        p.name: list(column) if p.count else np.array(column, dtype=np.float64)
+        p.name: list(column) if p.length_type else np.array(column, dtype=np.float64)
         for p, column in zip(element.properties, columns, strict=True)
     }
 
@@ -122,18 +122,18 @@ def _text_row(element: Element, words: list[str]) -> list:
     row: list = []
     at = 0
     for p in element.properties:
-        length = int(words[at]) if p.count else 1
-        at += bool(p.count)
+        length = int(words[at]) if p.length_type else 1
+        at += bool(p.length_type)
         values = [float(word) for word in words[at : at + length]]
         if length < 0 or len(values) != length:
             raise ValueError("short")
         at += length
-        row.append(np.array(values) if p.count else values[0])
+        row.append(np.array(values) if p.length_type else values[0])
     return row
 
 
 def _binary_table(element: Element, body: bytes, at: int, order: str) -> tuple[Table, int]:
-    if not any(p.count for p in element.properties):
+    if not any(p.length_type for p in element.properties):
         kind = np.dtype(
             {"names": [p.name for p in element.properties],
              "formats": [order + p.kind for p in element.properties]}
@@ -148,18 +148,18 @@ def _binary_table(element: Element, body: bytes, at: int, order: str) -> tuple[T
     for number in range(element.rows):
         for p in element.properties:
             length = 1
-            if p.count:
-                size = np.dtype(p.count).itemsize
+            if p.length_type:
+                size = np.dtype(p.length_type).itemsize
                 if at + size > len(body):
                     raise _short(element, number)
-                length = int(np.frombuffer(body, order + p.count, 1, at)[0])
+                length = int(np.frombuffer(body, order + p.length_type, 1, at)[0])
                 at += size
             size = length * np.dtype(p.kind).itemsize
             if length < 0 or at + size > len(body):
                 raise _short(element, number)
             table[p.name].append(np.frombuffer(body, order + p.kind, length, at).astype(np.float64))
             at += size
-    lists = {p.name: bool(p.count) for p in element.properties}
+    lists = {p.name: bool(p.length_type) for p in element.properties}
     return {
         name: values if lists[name] else np.array([v[0] for v in values])
         for name, values in table.items()

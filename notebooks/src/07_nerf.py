@@ -296,7 +296,7 @@ torch.manual_seed(0)
 network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
 optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
 pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
-steps, errors = Budget(10**6, seconds=budget(25, 0.3), label="your NeRF"), []
+steps, errors = Budget(None, seconds=budget(25, 0.3), label="your NeRF"), []
 count = budget(1024, 1024, gpu=8192)  # rays of a step
 for _ in steps:
     rays, rgba = pixels.batch(count, generator)
