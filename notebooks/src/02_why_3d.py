@@ -429,9 +429,9 @@ viz.gallery(
 # %% [markdown]
 # *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a
 # leg to a piece of it: position is not what makes a part. The lamp, whose parts lie far apart, is the
-# easiest for it. Spectral clustering is far better on the chair, and a little worse than k-means with
-# directions on the aeroplane: no method wins everywhere. That is why parts are usually *learned* from
-# labels, with the features of networks like PointNet.
+# easiest for it. Which of the methods wins depends on the object, and on the one chair that was drawn:
+# over several chairs spectral clustering is *not* ahead of k-means with directions, whatever this one
+# says. That is why parts are usually *learned* from labels, with the features of networks like PointNet.
 #
 # **Shapes into families.** Now the items are whole shapes, each as one vector (an *embedding*). Three
 # embeddings: the centre and extent of the cloud; PointNet with random weights; the trained PointNet.
@@ -832,8 +832,9 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* twisting costs twice as much as bending, 30 % against 15 % of the volume at 180°. The
-# elbow is pinched, and the twisted arm closes in the middle like the wrapper of a sweet: there the
+# *What to see:* both joints lose volume, more with every degree. The two curves can be compared while the
+# bent arm does not run into itself; where it does, at large angles, the formula counts the overlap
+# twice, and the bend seems to cost less than it does. The elbow is pinched, and the twisted arm closes in the middle like the wrapper of a sweet: there the
 # two motions average to a matrix that flattens everything onto the axis. Games
 # add helper bones or blend rotations in other ways (dual quaternions); films simulate the flesh.
 #

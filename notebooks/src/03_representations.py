@@ -208,8 +208,8 @@ print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
 # %% [markdown]
 # *What to see:* slide · r is 3.1 to 3.3 in every row: the fraction falls like $1/r$, by 2 when $r$
 # doubles, since a surface meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every
-# resolution. Our shapes fill about half of the slide's share, since they are thin and have less
-# surface: shapes differ in the factor, not in the power of $r$.
+# resolution. Our shapes fill less than the slide's: shapes differ in the factor, which is their
+# surface, and hardly in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
 # > for surface grids only. A solid grid converges to its volume's share.
@@ -532,8 +532,10 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
                 alt="A cloud, and its first hundred rows as grey values: shuffling changes only them.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the flattened list is the better feature as long as its order means something, and it
-# suffers when the rows are shuffled. The symmetric features cannot suffer. In the view the grey
+# *What to see:* the symmetric features give the same answer whatever the order: they cannot suffer. The
+# flattened list can: its weights belong to *places in the list*, and here one permutation was used for all
+# fresh clouds, of which few were learned from, so that the loss may be small or, by luck, none. Learned
+# from many clouds, with another permutation for each, it falls towards guessing. In the view the grey
 # stripes are the first hundred rows of the cloud: the list changes, the cloud and its mean do
 # not. A network's answer should not change either; PointNet (notebook 2) is built on this.
 #
@@ -593,8 +595,9 @@ viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radiu
 
 # %% [markdown]
 # *What to see:* dense and clean is easy; a noise of 0.03, a seventh of the tube's radius, spoils
-# everything: the normals are 25° off, nearly all of them point inwards, and the "inside" of the surface
-# is the space around the torus. The library notices that, and warns.
+# much: the normals are about 25° off on average, and so is the surface made of them. Their *sign* is a
+# matter of luck: it is passed from neighbour to neighbour, and one wrong step turns a whole region
+# inside out. Where that happens the library notices it, and warns.
 #
 # ## 3.13 Meshes for graphics
 # *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
@@ -624,9 +627,17 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 # And sixteen times more faces make the error of the area sixteen times smaller.
 #
 # ## 3.14 Meshes describe topology and surface shape
-# *Slide "Can better describe the spatial features".* Euler's characteristic $\chi = V - E + F$, with
-# the numbers of vertices, edges and faces, depends on the topology only: $\chi = 2 - 2g$ for a closed surface with $g$ handles. Gauss–Bonnet:
-# the curvature, measured at a vertex by $2\pi$ minus its angles, adds up to $2\pi\chi$.
+# *Slide "Can better describe the spatial features".* Two triangulations of one sphere have nothing in
+# common, not even the number of their vertices $V$, edges $E$ and faces $F$. But **Euler's characteristic**
+# $\chi = V - E + F$ is the same for both, 2: it depends on the topology only.
+#
+# - A *handle* is what a cup has one of; the number of handles is the **genus** $g$. Each one takes 2 from
+#   $\chi$: a closed surface has $\chi = 2 - 2g$, a torus 0, a double torus −2.
+# - *Curvature* on a mesh sits at its vertices. Cut the faces around a vertex open and lay them flat: at a
+#   flat vertex their angles fill $2\pi$; at a corner of a cube a quarter is missing. What is missing,
+#   $2\pi$ minus the sum of the angles, is the **angle defect**; at a saddle it is negative.
+# - **Gauss–Bonnet** joins the two: all defects together are $2\pi\chi$, whatever the triangulation. So
+#   bending a surface moves curvature about, and never makes any.
 #
 # **Exercise [[euler_characteristic]].** Write `euler_characteristic` from the faces alone.
 

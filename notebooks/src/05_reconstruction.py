@@ -433,7 +433,8 @@ viz.line_chart(series,
 #   yet Tatarchenko et al. (2019, "What do single-view 3D reconstruction networks learn?") found that
 #   it rivalled the networks of its time;
 # - **limits**: the truth itself, squeezed into each representation: at 32³ voxels, at 1,024 points,
-#   or the sphere of section 5.5 fitted to it. No network with that output can be much better.
+#   or the sphere of section 5.5 fitted to it. No network with that output can be much better. (The fit
+#   of the sphere is stopped early: with five times the steps it comes closer, so its row is no bound.)
 #
 # **Exercise [[retrieve]].** Write `retrieve`: for each query picture the index of the nearest picture of the
 # gallery, by the sum of squared differences over all channels and pixels.
@@ -486,12 +487,15 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # - Every network beats the mean shape. Retrieval is a strong rival, as the families are simple and the
 #   training set is dense: after a minute of training not every network is ahead of it. The checkpoints
 #   are, by far.
-# - The sphere is behind retrieval, and so is its *limit*: training cannot help it. The other limits
-#   are far above all networks: what stops those is not the representation but what they know.
+# - The sphere is behind retrieval. Its "limit" is a fit of a few seconds that has not ended, so more
+#   training may still help it. The other limits are far above all networks: what stops those is not the
+#   representation but what they know. (Limits are scored on six of the shapes, all else on all of them.)
 # - The mesh has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU, and gains none.
-# - Measures disagree about the order. Points come last in all of them: 1,024 are few, and between them
-#   is nothing.
+# - Measures disagree about the order. Points are poor in IoU, which they have only as balls with nothing
+#   between them; in Chamfer, which is what they were trained on, they can be the best of the networks
+#   trained here.
+# - The comparison is not quite fair: the checkpoints saw 6,400 shapes, retrieval searches 700.
 #
 # How far can such a mean be trusted? The checkpoints were trained three times from other random
 # numbers, on 6,400 shapes of two views, and all of them scored on more test shapes (retrieval
@@ -515,7 +519,8 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals"],
 # %% [markdown]
 # ### The published table
 # ShapeNet, 13 classes, one picture of 137 × 137 pixels (Mescheder et al. 2019, "Occupancy
-# networks", table 1):
+# networks", table 1; the row of ONet has the figures of the authors' repository, which were updated
+# after the paper):
 #
 # | network | IoU | Chamfer-L1 | normal consistency |
 # |---|---|---|---|
@@ -527,8 +532,8 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals"],
 #
 # > **Do not compare the two tables.** Theirs has real-looking furniture, cars and ships, ours six
 # > families of simple parts. Their IoU is measured at random points in space, ours at voxel centres; their
-# > Chamfer-L1 is not squared, halved, and in units of a tenth of the longest side. Two clouds
-# > can differ by 60 % between conventions (notebook 4). What can be compared is the *order* in a
+# > Chamfer-L1 is not squared, halved, and in units of a tenth of the longest side. The same two
+# > clouds have very different numbers in different conventions (notebook 4). What can be compared is the *order* in a
 # > table, and even that changes from measure to measure.
 
 # %% [markdown]
@@ -597,7 +602,8 @@ ratio = {kind: bars["hidden"][kind] / bars["visible"][kind] for kind in shipped}
 print("hidden / visible: " + ", ".join(f"{kind} {value:.2f}" for kind, value in ratio.items()))
 
 # %% [markdown]
-# *What to see:* the hidden part is hardly worse than the visible one, if at all. The networks do not carve the visible
+# *What to see:* the hidden part is hardly worse than the visible one, if at all (a part of both numbers is
+# the distance between neighbouring samples, which even a perfect shape has). The networks do not carve the visible
 # surface and then continue it. They *recognise* the object and draw it as a whole from memory, seen
 # and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
 # retrieval is so strong a rival.

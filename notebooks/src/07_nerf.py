@@ -266,7 +266,8 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 # %%
 from course_lib.nerf.occupancy import tight_span
 
-guide = nerf.MLPField(photos, width=8, depth=2, fine=0)  # knows region and hull
+# A tiny field that is never trained: made from the photographs, it knows the region and the hull.
+guide = nerf.MLPField(photos, width=8, depth=2, fine=0)
 
 
 def ends(*rays):
@@ -281,6 +282,7 @@ def render(network, origins, directions, background, n_samples=16):
     seen_from = directions[:, None].expand_as(points)
     sigma, color = query_field(network, points.flatten(0, 1), seen_from.flatten(0, 1))
     deltas = torch.diff(t, append=far[:, None], dim=-1)
+    # In units of the scene a wall needs σ ≈ 100; the factor spares the network that long way.
     weights = compositing_weights(20 * sigma.view_as(t), deltas)
     return Composite(*composite(weights, color.view(*t.shape, 3), t, background=background))
 
@@ -325,7 +327,8 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # %% [markdown]
 # ## 7.8 Minutes against seconds: a network and a grid
 # What takes so long? Every sample of every ray costs a pass through the whole network. Plenoxels
-# (Fridovich-Keil 2022) and DVGO (Sun 2022) keep rays, weights and loss, and drop the network:
+# (Fridovich-Keil 2022) keeps rays, weights and loss, and drops the network (DVGO, Sun 2022, keeps a
+# shallow one for the colour):
 # density and colour are numbers at the corners of a **voxel grid**, interpolated between them, and
 # each sample touches eight corners. Four ideas make it fast:
 #
@@ -369,12 +372,16 @@ viz.gallery(pictures, [*names, "photograph, not used"], height=280,
             alt="The same new view by the network, by the grid, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the grid passes the network's final quality within its first seconds. What it pays
+# *What to see:* the grid passes the network's final quality within its first seconds. (Do not take this
+# network for the best of its kind: it is the paper's design, made small. Yours of 7.7 is smaller still,
+# takes fewer samples, and may be as good after less time.) What the grid pays
 # with is memory: the network has tens of thousands of numbers, the grid millions.
 
 # %% [markdown]
 # **Your own photographs.** `load_scene("folder")` reads NeRF-synthetic, `transforms.json` (instant-ngp,
-# nerfstudio) and LLFF folders; all cells of this notebook but 7.13 then work without a change. Where the
+# nerfstudio), LLFF and COLMAP folders, `downscale=4` makes them a quarter as wide and high: begin with that.
+# The training cells work without a change; cells that name photographs by their numbers, as
+# `test.rays(7)` does, want numbers that you have, and 7.13 needs a scene whose true shape is known. Where the
 # photographs have no transparency, what lies far away is shrunk into a shell around the scene, space starts
 # nearly empty, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron 2022): give it
 # one or two minutes. On a GPU the grid and the batches are larger by themselves.
@@ -460,10 +467,12 @@ for name, change in variants.items():
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
 # %% [markdown]
-# *What to see:* the encoding matters most. "No fine samples" has half the work per step and so
-# more steps in the same time: after seconds it may win, after hours it does not. View direction and
-# jitter matter for the last decibels, which a training of seconds does not reach; the paper's own
-# ablation (its table 2), after full training, shows all of them helping.
+# *What to see:* after seconds the bars show what *speed* does, not what quality needs: a variant
+# with less work per step makes more steps in the same time. "No fine samples" may win, and the view
+# direction may cost more than it brings. The differences are of the size that another seed makes, but for
+# the encoding, if anything. What each ingredient is worth in the end is in the paper's own ablation (its
+# table 2, after full training on all scenes): there everything that it leaves out costs something, view
+# dependence more than the encoding. (Jitter has no row in that table.)
 
 # %% [markdown]
 # ## 7.12 When it fails: the health monitor
@@ -510,8 +519,8 @@ widgets.view3d(viz.Scene(mesh, title="from photographs"), viz.Scene(true, title=
                alt="The mesh from the radiance field beside the true one.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* thin things are there, the mug has a hole; surfaces are rough, and inside solid
-# things the field may hold anything. A radiance field is trained to *look* right.
+# *What to see:* the mug has its hole; surfaces are rough, the thinnest things, such as the lamp's rod, may
+# be broken, and inside solid things the field may hold anything. A radiance field is trained to *look* right.
 
 # %% [markdown]
 # ## 7.14 What others report
