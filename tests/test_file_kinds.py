@@ -154,3 +154,12 @@ def test_an_infinite_value_in_a_table_is_refused_with_its_column(value):
     for frame, fitted in ((good, bad), (bad, good)):
         with pytest.raises(ValueError, match=r"'age'.*infinity"):
             encode_frame(frame, fitted)
+
+
+@pytest.mark.parametrize("values", [[1, "unknown", 3], [2.5, "n/a"], ["7", 7]])
+def test_text_mixed_with_numbers_is_refused_with_its_column(values):
+    import pandas as pd
+
+    frame = pd.DataFrame({"age": pd.Series(values, dtype=object)})
+    with pytest.raises(ValueError, match=r"'age'.*got both"):
+        encode_frame(frame, frame)

@@ -30,7 +30,8 @@ def load_photo(source: str | PathLike | bytes, size: int = 64) -> Float[Tensor, 
     rgba[..., 3] *= _foreground(rgba)
     rows, columns = (np.flatnonzero((rgba[..., 3] > 0.02).any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
-        raise ValueError("expected a picture with something in it, got an empty one")
+        name = "the picture" if isinstance(source, bytes) else source
+        raise ValueError(f"{name}: expected a picture with something in it, got an empty one")
     rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
     return _square(torch.from_numpy(white).permute(2, 0, 1), size)

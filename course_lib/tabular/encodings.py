@@ -75,7 +75,7 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
             except ValueError as error:
                 raise ValueError(f"column {name!r}: {error}") from error
         else:
-            blocks.append(one_hot(frame[name].tolist(), sorted(fitted[name].dropna().unique())))
+            blocks.append(one_hot(frame[name].tolist(), categories_of(fitted[name])))
     return torch.cat(blocks, dim=1)
 
 
@@ -89,7 +89,23 @@ def encode_ordinal(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Flo
     coded = [frame.copy(), fitted.copy()]
     for name in fitted.columns:
         if not is_numeric_dtype(fitted[name]):
-            categories = sorted(fitted[name].dropna().unique())
+            categories = categories_of(fitted[name])
             for table in coded:
                 table[name] = ordinal(table[name].tolist(), categories).double().numpy()
     return encode_frame(*coded)
+
+
+def categories_of(column: "pandas.Series") -> list:
+    """The different values of a column in order, missing ones left out.
+
+    ValueError for text mixed with numbers: a word among the numbers would make a category of each.
+    """
+    seen = column.dropna().unique().tolist()
+    words = [value for value in seen if isinstance(value, str)]
+    if 0 < len(words) < len(seen):
+        other = next(value for value in seen if not isinstance(value, str))
+        raise ValueError(
+            f"column {column.name!r}: expected numbers or text, got both ({other!r} and {words[0]!r}): "
+            "mark what is no value as missing"
+        )
+    return sorted(seen)

@@ -25,8 +25,14 @@ class Binvox:
 def load_binvox(path: str | PathLike) -> Binvox:
     """Read a binvox file; the grid is index x, y, z (the file runs over x, then z, then y).
 
-    Raises ValueError that names the file for a wrong header, a grid that is not a cube, or data that
-    is cut short.
+    | what | how |
+    |---|---|
+    | the header's dim, translate and scale; without them the place is 0 and the scale 1 | read |
+    | other lines of the header, as comments | ignored |
+    | a grid that is not a cube, a place that is not finite, a scale that is not positive | refused |
+    | data that are cut short or too long | refused |
+
+    Raises ValueError that names the file.
     """
     data, position, header = Path(path).read_bytes(), 0, {}
     while True:
@@ -46,6 +52,10 @@ def load_binvox(path: str | PathLike) -> Binvox:
         raise ValueError(f"{path}: broken binvox header, {error}") from None
     if len(sides) != 3 or len(set(sides)) != 1 or sides[0] < 1 or len(translate) != 3:
         raise ValueError(f"{path}: expected a cubic grid, got dim {sides}")
+    if not np.isfinite([*translate, scale]).all() or scale <= 0:
+        raise ValueError(
+            f"{path}: expected a finite place and a scale > 0, got {translate} and {scale:g}"
+        )
     runs = np.frombuffer(data[position:], dtype=np.uint8)
     runs = runs[: len(runs) // 2 * 2].reshape(-1, 2)
     values = np.repeat(runs[:, 0] != 0, runs[:, 1])
