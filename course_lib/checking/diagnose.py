@@ -73,7 +73,7 @@ def judge(
     passed = found.count(None)
     if passed == len(cases):
         return Report(exercise, State.CORRECT, passed, len(cases))
-    worst = min((i for i, item in enumerate(found) if item), key=lambda i: _rank(found[i].kind))
+    worst = min((_rank(item.kind), i) for i, item in enumerate(found) if item)[1]
     mistake = None
     if len(got) == len(cases):
         mistake = recognise(exercise, cases, expected, got, candidate)

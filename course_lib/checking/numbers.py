@@ -12,7 +12,7 @@ ROUNDING = 5e-6
 """What sums in another order may change, as a share of a tensor's largest number."""
 
 
-def as_tensor(value: Any) -> torch.Tensor | None:
+def as_tensor(value: Any) -> Any:
     """Numbers of any kind as a dense tensor; None where a value has no numbers."""
     if isinstance(value, torch.Tensor):
         return value.to_dense() if value.layout is not torch.strided else value

@@ -20,7 +20,7 @@ def ideas(samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance) -
     """Ideas about the result, or about one item of a tuple; then about the tuple's order."""
     right = samples[0].expected
     if isinstance(right, (tuple, list)):
-        yield from _orders(right)
+        yield from _orders(tuple(right))
         for i, item in enumerate(right):
             if _is_wrong(item, _item(samples[0].got, i), tolerance):
                 for idea in _of_tensor(_items(samples, i), names, tolerance):

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult), ast.Sub: (ast.Add,), ast.Mult: (ast.Div, ast.Add, ast.MatMult),
@@ -85,11 +86,11 @@ def _constant(node: ast.Constant) -> Iterator[Change]:
             if other != value and (isinstance(value, float) or other == int(other)):
                 yield ast.Constant(type(value)(other)), ""
     elif isinstance(value, str):
-        for other in OTHER_TEXTS.get(value, ()):
-            yield ast.Constant(other), ""
-        for other in dict.fromkeys(("", value.strip(), value.lower(), value.replace("\n", " "))):
-            if other != value:
-                yield ast.Constant(other), f"with {other!r} in place of {value!r}"
+        for text in OTHER_TEXTS.get(value, ()):
+            yield ast.Constant(text), ""
+        for text in dict.fromkeys(("", value.strip(), value.lower(), value.replace("\n", " "))):
+            if text != value:
+                yield ast.Constant(text), f"with {text!r} in place of {value!r}"
 
 
 def _call(node: ast.Call) -> Iterator[Change]:
@@ -174,7 +175,7 @@ def _elements(node: ast.Tuple | ast.List) -> Iterator[Change]:
         yield kind([*items[:i], negated, *items[i + 1 :]], ast.Load()), ""
 
 
-def _condition(node: ast.If | ast.IfExp) -> Iterator[Change]:
+def _condition(node: Any) -> Iterator[Change]:
     test = ast.unparse(node.test)
     for value, word in ((True, "always"), (False, "never")):
         new = type(node)(ast.Constant(value), node.body, node.orelse)
@@ -209,7 +210,7 @@ def _assignment(node: ast.Assign | ast.AugAssign | ast.Expr) -> Iterator[Change]
         yield ast.Assign([node.target], node.value), ""
 
 
-RULES = {
+RULES: dict[Any, Any] = {
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,
     ast.Compare: _compare,

@@ -10,6 +10,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from course_lib.exercises.exercise import Exercise, Question
 
@@ -97,7 +98,7 @@ def _docstring(node: ast.FunctionDef | ast.ClassDef) -> list[ast.stmt]:
     return [first] if is_text else []
 
 
-def _ask_for_gradients(function: ast.stmt, names: tuple[str, ...]) -> None:
+def _ask_for_gradients(function: Any, names: tuple[str, ...]) -> None:
     """Say in the docstring what the check differentiates."""
     if names:
         text = function.body[0].value

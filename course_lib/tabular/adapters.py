@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -75,7 +76,7 @@ def add_lora(
     return _adapt(network, upper, paths, lambda linear: layer(linear, rank))
 
 
-def add_ia3(network: nn.Module, *, upper: int = 6) -> list[nn.Parameter]:
+def add_ia3(network: Any, *, upper: int = 6) -> list[nn.Parameter]:
     """Freeze the model, put IA3 on keys, values and inner activations, return its weights."""
     kind = family(network)
     if not kind.inner:
@@ -122,7 +123,7 @@ def _adapt(network: nn.Module, upper: int, paths: tuple[str, ...], wrap) -> list
     return new
 
 
-def _as_linear(layer: nn.Module) -> nn.Linear | None:
+def _as_linear(layer: Any) -> nn.Linear | None:
     """A linear layer; GPT-2's, whose matrix lies the other way round, sharing its numbers."""
     if isinstance(layer, nn.Linear):
         return layer
