@@ -81,7 +81,7 @@ def add_ia3(network: Any, *, upper: int = 6) -> list[nn.Parameter]:
     kind = family(network)
     if not kind.inner:
         raise ValueError(
-            f"{network.config.model_type} keeps queries, keys and values in one matrix, where IA3 "
+            f"{type(network).__name__} keeps queries, keys and values in one matrix, where IA3 "
             "cannot be put on keys and values alone: use LoRA"
         )
     paths = tuple(f"{kind.attention}.{name}" for name in kind.scaled)
