@@ -19,19 +19,8 @@ import math
 import time
 import warnings
 
-from course_lib import (
-    cameras,
-    implicit,
-    losses,
-    meshes,
-    metrics,
-    points,
-    shapes,
-    views,
-    viz,
-    voxels,
-    widgets,
-)
+from course_lib import (cameras, implicit, losses, meshes, metrics, points, shapes,
+                        views, viz, voxels, widgets)  # fmt: skip
 from course_lib.cameras import project
 from course_lib.implicit import sdf_gradient
 from course_lib.meshes import Mesh, sample_surface
