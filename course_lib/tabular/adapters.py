@@ -29,7 +29,7 @@ class LoRALinear(nn.Module):
             raise ValueError(f"expected a rank of at least 1, got {rank}")
         self.linear = linear.requires_grad_(False)
         self.scale = alpha / rank
-        kind = trained_type(linear)
+        kind = torch.promote_types(linear.weight.dtype, torch.float32)
         self.a = nn.Parameter(linear.weight.new_empty(rank, linear.in_features, dtype=kind))
         self.b = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank, dtype=kind))
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))

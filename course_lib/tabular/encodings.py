@@ -64,19 +64,31 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
     """
     from pandas.api.types import is_numeric_dtype
 
-    if list(frame.columns) != list(fitted.columns) or frame.shape[1] == 0:
-        raise ValueError(f"expected columns {list(fitted.columns)}, got {list(frame.columns)}")
+    check_frames(frame, fitted)
     blocks = []
     for name in frame.columns:
         if is_numeric_dtype(fitted[name]):
             numbers = [torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)]
-            try:
-                blocks.append(standardise(*numbers)[:, None])
-            except ValueError as error:
-                raise ValueError(f"column {name!r}: {error}") from error
+            blocks.append(standardise(*numbers)[:, None])
         else:
-            blocks.append(one_hot(frame[name].tolist(), categories_of(fitted[name])))
+            blocks.append(one_hot(frame[name].tolist(), sorted(fitted[name].dropna().unique())))
     return torch.cat(blocks, dim=1)
+
+
+def check_frames(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> None:
+    """Raise ValueError for other columns, infinities, and text mixed with numbers, by their column."""
+    from pandas.api.types import is_numeric_dtype
+
+    if list(frame.columns) != list(fitted.columns) or frame.shape[1] == 0:
+        raise ValueError(f"expected columns {list(fitted.columns)}, got {list(frame.columns)}")
+    for name in fitted.columns:
+        if not is_numeric_dtype(fitted[name]):
+            categories_of(fitted[name])
+            continue
+        try:
+            standardise(*(torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)))
+        except ValueError as error:
+            raise ValueError(f"column {name!r}: {error}") from error
 
 
 def encode_ordinal(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float[Tensor, "n d"]:
