@@ -708,10 +708,9 @@ viz.gallery(
 #   the faces the right way where it can, but does not unfold them.
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
 # - **All but one** differs little from all: the regularisers overlap. Without the smooth loss folds
-#   come back; without the normal loss the normals agree less. And regularisers have a price: all
-#   together they hold Chamfer a little above that of Chamfer alone. Read the differences of that column with
-#   care: most of each number is the floor that two samples of one surface keep between them (4.7),
-#   and no single regulariser has the whole price.
+#   come back; without the normal loss the normals agree less. Read the small differences of the Chamfer
+#   column with care: most of each number is the floor that two samples of one surface keep between
+#   them (4.7), and a loss that is left out moves the rest by little.
 # - **Laplacian alone** has never heard of the rabbit.
 # - The ears are too pointed in every fit: nothing adds vertices where they are needed.
 
@@ -785,7 +784,7 @@ viz.table(rows, ["who", "what", "value"], "One pair of clouds, eight conventions
 # > **Never compare numbers of two papers before you know their conventions:** squared or not, sum
 # > or mean, scale of the shapes, number of points. On ShapeNet, for instance, the mean Chamfer-L1
 # > distance of Pixel2Mesh is 0.216 in the table of *Occupancy Networks* (Mescheder et al. 2019); the
-# > Chamfer distance of Mesh R-CNN is 3.98 · 10⁻⁴ in its own paper, under the protocol of Pixel2Mesh.
+# > Chamfer distance of the released Mesh R-CNN model is 3.98 · 10⁻⁴, under the protocol of Pixel2Mesh.
 # > That is not five hundred times better: it is another quantity, at another scale.
 #
 # **Normal consistency**, $\frac{1}{2}$ of the mean $|\cos|$ in both directions added, is

@@ -336,8 +336,8 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
 # %% [markdown]
 # *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
 # must be pulled out of one skin, and the handle of a mug stays a lump. **The topology of the template
-# is the topology of every answer.** And that is not for want of training. Here a sphere is fitted to
-# two *true* shapes, without any network or picture, by descent on the same loss:
+# is the topology of every answer**, however long one trains. Here a sphere is fitted to two *true* shapes,
+# without any network or picture, by a short descent on the same loss:
 
 # %%
 pictures = []
@@ -484,14 +484,14 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # of balls around them.
 #
 # *What to see:*
-# - Every network beats the mean shape. Retrieval is a strong rival, as the families are simple and the
+# - The mean shape is what anyone must beat; the sphere, trained for seconds, hardly does. Retrieval is a strong rival, as the families are simple and the
 #   training set is dense: after a minute of training not every network is ahead of it. The checkpoints
 #   are, by far.
 # - The sphere is behind retrieval. Its "limit" is a fit of a few seconds that has not ended, so more
-#   training may still help it. The other limits are far above all networks: what stops those is not the
-#   representation but what they know. (Limits are scored on six of the shapes, all else on all of them.)
+#   training may still help it. The other limits lie above the networks trained here by far, and above the
+#   checkpoints by less: what stops a network is mostly what it knows, not its representation. (Limits are scored on six of the shapes, all else on all of them.)
 # - The mesh has a better Chamfer distance, F-score and normals than the voxels that it refines, by
-#   little. It was not trained on IoU, and gains none.
+#   little. It was not trained on IoU, and hardly changes it.
 # - Measures disagree about the order. Points are poor in IoU, which they have only as balls with nothing
 #   between them; in Chamfer, which is what they were trained on, they can be the best of the networks
 #   trained here.

@@ -468,9 +468,9 @@ viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ing
 
 # %% [markdown]
 # *What to see:* after seconds the bars show what *speed* does, not what quality needs: a variant
-# with less work per step makes more steps in the same time. "No fine samples" may win, and the view
-# direction may cost more than it brings. The differences are of the size that another seed makes, but for
-# the encoding, if anything. What each ingredient is worth in the end is in the paper's own ablation (its
+# with less work per step makes more steps in the same time, and so does one that ran while the machine was
+# quiet. The encoding is missed at once; "no fine samples" may win. This is one run of each: repeat it before
+# you believe a difference of a decibel or two. What each ingredient is worth in the end is in the paper's own ablation (its
 # table 2, after full training on all scenes): there everything that it leaves out costs something, view
 # dependence more than the encoding. (Jitter has no row in that table.)
 
