@@ -2,8 +2,9 @@
 
 import argparse
 import importlib
-import importlib.util
 import sys
+
+from course_lib.doctor import has_room
 
 COMMANDS = {
     "build": ("course_lib.authoring.build", "run the notebooks' sources into notebooks"),
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = sys.argv[1:] if arguments is None else arguments
-    here = {name: line for name, line in COMMANDS.items() if _is_here(line[0])}
+    here = {name: line for name, line in COMMANDS.items() if has_room(line[0].split(".")[1])}
     for name, (module_name, text) in here.items():
         own = commands.add_parser(
             name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -33,11 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
             module.configure(own)
     options = parser.parse_args(given)
     return module.run(options)
-
-
-def _is_here(module_name: str) -> bool:
-    package = module_name.rpartition(".")[0]
-    return importlib.util.find_spec(package) is not None
 
 
 if __name__ == "__main__":

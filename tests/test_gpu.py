@@ -3,14 +3,13 @@
 Where there is no GPU, on a pretended one, which refuses what a real one refuses.
 """
 
-import copy
-
 import pytest
 import torch
 from pretended.gpu import PretendedTensor, pretended_gpu
 
 from course_lib import exercises
 from course_lib.checking.compare import difference
+from course_lib.checking.device import moved
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 
 WRITTEN = exercises.written()
@@ -23,19 +22,6 @@ def gpu():
     else:
         with pretended_gpu():
             yield
-
-
-def moved(value, device):
-    """Tensors, modules, and either in containers, on another device."""
-    if isinstance(value, torch.nn.Module):
-        return copy.deepcopy(value).to(device)
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    if isinstance(value, (list, tuple)):
-        return type(value)(moved(item, device) for item in value)
-    if isinstance(value, dict):
-        return {key: moved(item, device) for key, item in value.items()}
-    return value
 
 
 def devices(value) -> set[str]:

@@ -46,4 +46,6 @@ def moved(value: Any, device: str) -> Any:
         return value.to(device)
     if isinstance(value, (list, tuple)):
         return type(value)(moved(item, device) for item in value)
+    if isinstance(value, dict):
+        return {key: moved(item, device) for key, item in value.items()}
     return value

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from course_lib.checking.along_axes import exchanged_along, scaled
 from course_lib.checking.sample import Idea, Sample
 
 Change = Callable[[Any], Any]
@@ -110,7 +111,10 @@ def _along(axis: int, size: int) -> list[tuple[str, Change]]:
     if size in (2, 3, 4):
         found += [p for k in range(size) for p in _component(axis, k)]
         found += [
-            (f"components {i} and {j} of axis {axis} of {{}} exchanged", _exchange(axis, i, j))
+            (
+                f"components {i} and {j} of axis {axis} of {{}} exchanged",
+                exchanged_along(axis, i, j),
+            )
             for i, j in combinations(range(size), 2)
         ]
     return found
@@ -118,27 +122,9 @@ def _along(axis: int, size: int) -> list[tuple[str, Change]]:
 
 def _component(axis: int, k: int) -> list[tuple[str, Change]]:
     return [
-        (f"component {k} of axis {axis} of {{}} with the other sign", _scaled(axis, k, -1)),
-        (f"component {k} of axis {axis} of {{}} taken as 0", _scaled(axis, k, 0)),
+        (f"component {k} of axis {axis} of {{}} with the other sign", scaled(axis, k, -1)),
+        (f"component {k} of axis {axis} of {{}} taken as 0", scaled(axis, k, 0)),
     ]
-
-
-def _scaled(axis: int, k: int, factor: int) -> Change:
-    def change(x: torch.Tensor) -> torch.Tensor:
-        x = x.clone()
-        x.select(axis, k).mul_(factor)
-        return x
-
-    return change
-
-
-def _exchange(axis: int, i: int, j: int) -> Change:
-    def change(x: torch.Tensor) -> torch.Tensor:
-        order = list(range(x.shape[axis]))
-        order[i], order[j] = order[j], order[i]
-        return x.index_select(axis, torch.tensor(order))
-
-    return change
 
 
 def _across(i: int, j: int) -> list[tuple[str, Change]]:

@@ -7,13 +7,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from course_lib.checking.along_axes import Change, exchanged_along, scaled
 from course_lib.checking.compare import value_difference
 from course_lib.checking.factors import factor_ideas
 from course_lib.checking.numbers import as_tensor
 from course_lib.checking.sample import Idea, Sample
 from course_lib.exercises.exercise import Tolerance
-
-Change = Callable[[torch.Tensor], torch.Tensor]
 
 
 def ideas(samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance) -> Iterator[Idea]:
@@ -135,32 +134,14 @@ def _along(axis: int) -> list[tuple[str, Change]]:
         (f"softmax of {{}} along axis {axis}", lambda x: x.softmax(axis)),
         (f"{{}} with an axis of length 1 at {axis} too many", lambda x: x.unsqueeze(axis)),
         *(
-            (f"{{}} with components {i} and {j} of axis {axis} exchanged", _exchange(axis, i, j))
+            (f"{{}} with components {i} and {j} of axis {axis} exchanged", exchanged_along(axis, i, j))
             for i, j in combinations(range(4), 2)
         ),
         *(
-            (f"{{}} with the other sign in component {k} of axis {axis}", _negate(axis, k))
+            (f"{{}} with the other sign in component {k} of axis {axis}", scaled(axis, k, -1))
             for k in range(4)
         ),
     ]  # fmt: skip
-
-
-def _exchange(axis: int, i: int, j: int) -> Change:
-    def change(x: torch.Tensor) -> torch.Tensor:
-        order = list(range(x.shape[axis]))
-        order[i], order[j] = order[j], order[i]
-        return x.index_select(axis, torch.tensor(order))
-
-    return change
-
-
-def _negate(axis: int, k: int) -> Change:
-    def change(x: torch.Tensor) -> torch.Tensor:
-        x = x.clone()
-        x.select(axis, k).neg_()
-        return x
-
-    return change
 
 
 def _steps_along(axis: int) -> list[tuple[str, Change]]:

@@ -55,7 +55,9 @@ class IA3Linear(nn.Module):
         super().__init__()
         self.linear, self.on_input = linear.requires_grad_(False), on_input
         size = linear.in_features if on_input else linear.out_features
-        self.scale = nn.Parameter(linear.weight.new_ones(size, dtype=trained_type(linear)))
+        # At least single precision: steps of a thousandth vanish in half, and its squares overflow.
+        kind = torch.promote_types(linear.weight.dtype, torch.float32)
+        self.scale = nn.Parameter(linear.weight.new_ones(size, dtype=kind))
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """(..., in) -> (..., out)."""
@@ -95,11 +97,6 @@ def remove_adapters(network: nn.Module) -> None:
         for name, layer in list(parent.named_children()):
             if "frozen" in vars(layer):
                 setattr(parent, name, layer.frozen)
-
-
-def trained_type(linear: nn.Linear) -> torch.dtype:
-    """At least single precision: steps of a thousandth vanish in half, and its squares overflow."""
-    return torch.promote_types(linear.weight.dtype, torch.float32)
 
 
 def _adapt(network: nn.Module, upper: int, paths: tuple[str, ...], wrap) -> list[nn.Parameter]:

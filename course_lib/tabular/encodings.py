@@ -19,14 +19,19 @@ def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float
     >>> standardise(torch.tensor([1.0, 3.0, torch.nan]), torch.tensor([1.0, 3.0]))
     tensor([-1.,  1.,  0.])
     """
+    check_numbers(values, fitted)
     known = fitted[~fitted.isnan()]
-    if len(known) == 0:
-        raise ValueError("expected at least one known value to fit to, got none")
-    if bool(known.isinf().any()) or bool(values.isinf().any()):
-        raise ValueError("expected finite numbers, got infinity: mark it as missing (NaN)")
     deviation = known.std(correction=0)
     scaled = (values - known.mean()) / torch.where(deviation > 0, deviation, 1)
     return scaled.nan_to_num(nan=0.0)
+
+
+def check_numbers(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> None:
+    """Raise ValueError where nothing is known to fit to, and for infinities."""
+    if bool(fitted.isnan().all()):
+        raise ValueError("expected at least one known value to fit to, got none")
+    if bool(fitted.isinf().any()) or bool(values.isinf().any()):
+        raise ValueError("expected finite numbers, got infinity: mark it as missing (NaN)")
 
 
 def ordinal(values: list, categories: list) -> Int[Tensor, "n"]:
@@ -86,7 +91,7 @@ def check_frames(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> None:
             categories_of(fitted[name])
             continue
         try:
-            standardise(*(torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)))
+            check_numbers(*(torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)))
         except ValueError as error:
             raise ValueError(f"column {name!r}: {error}") from error
 
