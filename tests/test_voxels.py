@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -150,6 +151,35 @@ def test_voxels_to_mesh_is_closed_faces_outwards_and_goes_back():
     mesh = voxels.voxels_to_mesh(grid)
     assert meshes.is_watertight(mesh) and mesh.volume() > 0
     assert (voxels.mesh_to_voxels(mesh, 24) == grid).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_the_surface_of_any_grid_is_a_manifold_with_the_solids_pieces_and_genus(share):
+    """The solid's, by counting: voxels joined by faces, the space around them by edges and corners."""
+    from scipy import ndimage
+    from skimage.measure import euler_number
+
+    for r in (3, 6, 8):
+        grid = torch.rand(r, r, r, generator=torch.Generator().manual_seed(r)) < share
+        mesh = voxels.voxels_to_mesh(grid)
+        solid = np.pad(grid.numpy(), 1)
+        pieces = ndimage.label(solid)[1]
+        cavities = ndimage.label(~solid, np.ones((3, 3, 3)))[1] - 1
+        assert meshes.is_watertight(mesh) and mesh.volume() > 0
+        assert meshes.component_count(mesh) == pieces + cavities
+        assert meshes.genus(mesh) == pieces + cavities - euler_number(solid, connectivity=1)
+        assert (voxels.mesh_to_voxels(mesh, r) == grid).all()
+
+
+@pytest.mark.parametrize(("holes", "genus"), [([], 0), ([(1, 1)], 1), ([(1, 1), (2, 2)], 1)])
+def test_holes_that_touch_along_an_edge_are_one_as_voxels_that_do_are_two(holes, genus):
+    grid = torch.ones(4, 4, 4, dtype=torch.bool)
+    for x, y in holes:
+        grid[x, y] = False
+    assert meshes.genus(voxels.voxels_to_mesh(grid)) == genus
+    pair = torch.zeros(2, 2, 2, dtype=torch.bool)
+    pair[0, 0, 0] = pair[1, 1, 0] = True
+    assert meshes.component_count(voxels.voxels_to_mesh(pair)) == 2
 
 
 def test_conv3d_cost_is_that_of_the_layer():
