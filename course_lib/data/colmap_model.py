@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.cameras import from_colmap
 from course_lib.data.scene_formats import hold_out
 from course_lib.data.scene_images import read_images
 from course_lib.data.scene_json import check_pose
@@ -99,24 +100,12 @@ def _photograph(folder: Path, name: str, model: Path) -> Path:
 
 
 def _pose(view: View, model: Path) -> Float[Tensor, "4 4"]:
-    """Camera-to-world in OpenGL axes: the inverse, with y and z turned."""
+    """Camera-to-world in OpenGL axes."""
     what = f"{model}: the pose of {view.name}"
     q = torch.tensor(view.pose[:4], dtype=torch.float64)
     if not 0.99 < float(q.norm()) < 1.01:
         raise ValueError(f"{what} has no unit quaternion: {q.tolist()}")
-    w, x, y, z = (q / q.norm()).tolist()
-    rotation = torch.tensor(  # world to camera
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ],
-        dtype=torch.float64,
-    )
-    matrix = torch.eye(4, dtype=torch.float64)
-    turn = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
-    matrix[:3, :3] = rotation.T * turn
-    matrix[:3, 3] = -rotation.T @ torch.tensor(view.pose[4:7], dtype=torch.float64)
+    matrix = from_colmap(q, torch.tensor(view.pose[4:7], dtype=torch.float64))
     return check_pose(matrix, what)
 
 

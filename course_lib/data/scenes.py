@@ -1,10 +1,12 @@
 """Photographs with known cameras: what a radiance field is trained on, and the formats it comes in.
 
 `load_scene(folder)` recognises NeRF-synthetic (`transforms_train.json`, Blender), instant-ngp and
-nerfstudio (`transforms.json`), LLFF (`poses_bounds.npy`) and COLMAP's models (`sparse/0`).
+nerfstudio (`transforms.json`), LLFF (`poses_bounds.npy`) and COLMAP's models (`sparse/0`); of
+photographs alone it finds the cameras itself (`structure_from_motion`).
 Cameras are camera-to-world in OpenGL axes, pixels have their centres at +0.5; see `course_lib.cameras`.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,7 +125,7 @@ def load_scene(
     The layout is recognised by its files. `downscale` shrinks the photographs by a whole factor.
     Without separate files for the splits every eighth photograph is for testing.
     Raises FileNotFoundError or ValueError that say what was looked for. What is read, refused and
-    ignored of each format: the tables in `scene_formats` and `colmap_model`.
+    ignored of each format: the tables in `scene_formats`, `colmap_model` and `structure_from_motion`.
     """
     from course_lib.data import colmap_model, scene_formats
 
@@ -138,9 +140,21 @@ def load_scene(
         return scene_formats.load_blender(folder, split, downscale=downscale)
     if (folder / "poses_bounds.npy").exists():
         return scene_formats.load_llff(folder, split, downscale=downscale)
-    if colmap_model.find_model(folder):
-        return colmap_model.load_colmap(folder, split, downscale=downscale)
-    raise FileNotFoundError(
-        f"{folder} has none of transforms_train.json (NeRF-synthetic), transforms.json (instant-ngp), "
-        "poses_bounds.npy (LLFF), sparse/0/cameras.bin or .txt (COLMAP)"
-    )
+    if not colmap_model.find_model(folder):
+        folder = _find_cameras(folder)
+    return colmap_model.load_colmap(folder, split, downscale=downscale)
+
+
+def _find_cameras(folder: Path) -> Path:
+    from course_lib.data import structure_from_motion
+
+    try:
+        posed, report = structure_from_motion.find_cameras(folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{folder} has none of transforms_train.json (NeRF-synthetic), transforms.json "
+            f"(instant-ngp), poses_bounds.npy (LLFF), sparse/0/cameras.bin or .txt (COLMAP); and {error}"
+        ) from None
+    if report.doubtful:
+        warnings.warn(str(report), UserWarning, stacklevel=3)
+    return posed
