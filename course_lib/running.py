@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ import torch
 def is_fast() -> bool:
     """True under COURSE_FAST=1: the same code with small budgets, for tests."""
     return os.environ.get("COURSE_FAST") == "1"
+
+
+def in_colab() -> bool:
+    """True in Google Colab."""
+    return "google.colab" in sys.modules
 
 
 def budget(full: float, fast: float, *, gpu: float | None = None) -> float:

@@ -22,7 +22,6 @@ from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading import inside
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.extract import Cell, extract
-from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import Key, mark, telling_cases
 from course_lib.grading.plugin import compare
 from course_lib.grading.slicing import python
@@ -144,7 +143,7 @@ def test_a_question_gives_its_points_for_the_right_answer_only():
 
 def in_its_notebook(exercise: Exercise, text: str, helpers: str) -> Cell:
     """The answer that the grader takes from the course's notebook with this text in its cell."""
-    number = notebook_of(exercise)
+    number = exercise.notebook
     path = next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))
     whole = json.loads(path.read_text(encoding="utf-8"))
     cells = whole["cells"]

@@ -9,7 +9,6 @@ from test_grading import grade, needs_sandbox, read_grades
 from course_lib.exercises import find
 from course_lib.grading import plugin
 from course_lib.grading.journal import Journal
-from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import NOT_GRADED
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.run import Run, Student, _marks, make_plans
@@ -24,7 +23,7 @@ def students(*notebooks: tuple[str, ...]) -> list[Student]:
 def planned(tmp_path, *notebooks: tuple[str, ...], exercises: tuple[str, ...] = ()) -> set[str]:
     """The notebooks of which a class's exercises come."""
     plans = make_plans(Run(tmp_path, seed="s", exercises=exercises), students(*notebooks))
-    return {notebook_of(find(plan.exercise)) for plan in plans}
+    return {find(plan.exercise).notebook for plan in plans}
 
 
 def test_one_students_foreign_cells_change_nobodys_exercises(tmp_path, capsys):

@@ -114,6 +114,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build the chosen notebooks; 1 if there is none, or at the first that cannot be built."""
     os.environ.pop("COURSE_FAST", None)
+    os.environ["COURSE_STANDING"] = ""  # what the author has solved is no part of the notebook
     chosen = [s for s in sources() if not options.notebooks or called(s) & set(options.notebooks)]
     if options.stale:
         chosen = [source for source in chosen if stale(source)]

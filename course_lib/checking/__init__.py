@@ -1,21 +1,26 @@
 """What a student calls in a notebook: `check`, `hint`, `solution` and `progress`."""
 
 import sys
+import time
 from typing import Any
 
 import torch
 
+from course_lib.checking import standing
+from course_lib.checking.cells import fingerprint
 from course_lib.checking.diagnose import examine
 from course_lib.checking.kinds import usable
 from course_lib.checking.render import Message, report_message
 from course_lib.checking.report import State
 from course_lib.checking.sources import solution_source
+from course_lib.checking.standing import Entry
 from course_lib.exercises import catalogue, find
 from course_lib.exercises.exercise import Exercise, Question
 
 __all__ = ["check", "hint", "progress", "solution"]
 
-# The standing of this session (one kernel, one student): name -> last state, and hints given.
+DONE = State.CORRECT.value
+# This session (one kernel, one student): name -> last state, and hints given.
 _states: dict[str, State] = {}
 _hints_given: dict[str, int] = {}
 
@@ -35,6 +40,7 @@ def check(candidate: Any, name: str | None = None) -> Any:
         return candidate
     report = examine(exercise, candidate, "cuda" if torch.cuda.is_available() else "cpu")
     _states[exercise.name] = report.state
+    standing.record(exercise.name, candidate, report.state)
     _show(report_message(report))
     if report.state is not State.CORRECT:
         return exercise.reference
@@ -65,15 +71,57 @@ def solution(name: Any) -> None:
     _show(Message(State.NOT_ATTEMPTED, title, tuple(line for line in lines if line)))
 
 
-def progress() -> None:
-    """Show which exercises of this session are correct, incorrect or not attempted, with points."""
-    exercises = [find(name) for name in _states]
-    done = [e for e in exercises if _states[e.name] is State.CORRECT]
-    points, total = sum(e.points for e in done), sum(e.points for e in exercises)
-    lines = tuple(f"{e.number}  {e.name}: {_states[e.name].value}" for e in exercises)
-    state = State.CORRECT if exercises and len(done) == len(exercises) else State.NOT_ATTEMPTED
-    title = f"{len(done)} of {len(exercises)} exercises correct, {points} of {total} points"
-    _show(Message(state, title, lines))
+def progress(*, forget: bool = False) -> None:
+    """Show what is done and what is open in the whole course, with points, from all days so far.
+
+    Done is an exercise whose last checked answer was right, unless this notebook now holds another one
+    that was not checked. `forget=True` begins anew.
+    """
+    if forget:
+        standing.forget()
+    known, mine = standing.known(), _notebook()
+    course = {
+        e.name: _found(e, known.get(e.name), mine.get(e.name, ...)) for e in catalogue().values()
+    }
+    books: dict[str, dict[str, str]] = {}
+    for name, found in course.items():
+        books.setdefault(find(name).notebook, {})[name] = found
+    lines = [f"{number}: {_summary(book)}{_open(book)}" for number, book in books.items()]
+    lines += [text for text in [standing.remark()] if text]
+    state = State.CORRECT if set(course.values()) == {DONE} else State.NOT_ATTEMPTED
+    _show(Message(state, f"The course: {_summary(course)}", tuple(lines)))
+
+
+def _found(exercise: Exercise, entry: Entry | None, answer: Any) -> str:
+    """What is known of an exercise; `answer` is what its name stands for in this notebook."""
+    if isinstance(exercise, Question):
+        is_own = answer is not ... and answer is not None
+    else:
+        is_own = getattr(answer, "__module__", None) == "__main__"  # not the reference
+    if entry and is_own and fingerprint(answer) != entry.answer:
+        return "changed since its check"
+    if not entry:
+        return State.NOT_ATTEMPTED.value
+    before = time.strftime("%Y-%m-%d", time.localtime(entry.right))
+    late = entry.right and entry.state is not State.CORRECT
+    return f"{entry.state.value}, right on {before}" if late else entry.state.value
+
+
+def _summary(found: dict[str, str]) -> str:
+    points = {name: find(name).points for name in found}
+    done = [name for name in found if found[name] == DONE]
+    sums = f"{sum(points[name] for name in done)} of {sum(points.values())} points"
+    return f"{len(done)} of {len(found)} exercises done, {sums}"
+
+
+def _open(found: dict[str, str]) -> str:
+    """What is open in a notebook, where something has begun."""
+    todo = State.NOT_ATTEMPTED.value
+    if set(found.values()) == {todo}:
+        return ""
+    notes = {name: "" if what == todo else f" ({what})" for name, what in found.items()}
+    left = [f"{find(n).number} {n}{notes[n]}" for n in found if found[n] != DONE]
+    return f". Open: {', '.join(left)}" if left else ""
 
 
 def _by_name(name: Any) -> Exercise:

@@ -79,6 +79,11 @@ class Exercise:
     number: str = ""
 
     @property
+    def notebook(self) -> str:
+        """The number of the notebook that it belongs to, such as "04"."""
+        return self.number.split(".")[0].zfill(2)
+
+    @property
     def argument_names(self) -> tuple[str, ...]:
         """What the arguments of a case are called: as the parameters of `call`, or of the reference."""
         own = tuple(inspect.signature(self.reference).parameters)

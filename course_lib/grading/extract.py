@@ -20,7 +20,6 @@ from typing import Any
 from course_lib.exercises import catalogue, find
 from course_lib.grading import slicing
 from course_lib.grading.inside import __all__ as SET_UP
-from course_lib.grading.library import notebook_of
 from course_lib.grading.slicing import Statement
 
 LARGEST_FILE = 24 << 20
@@ -140,7 +139,7 @@ def _extract(cells: list[dict], names: set[str]) -> Extract:
     pieces = [_piece(index, cell) for index, cell in enumerate(cells)]
     pieces = [p for p in pieces if p.kind == "code" or p.exercise]
     numbers = _notebooks(pieces)
-    here = {name for name in names if notebook_of(find(name)) in numbers}
+    here = {name for name in names if find(name).notebook in numbers}
     wanted = here | {p.exercise for p in pieces if p.exercise in names}
     found = {name: _choose(name, pieces, frozenset(here)) for name in sorted(wanted)}
     return Extract({name: cell for name, cell in found.items() if cell}, notebooks=sorted(numbers))
@@ -188,7 +187,7 @@ def _notebooks(pieces: list[Piece]) -> set[str]:
 
     A few cells of another notebook do not make it that one.
     """
-    known = {name: notebook_of(exercise) for name, exercise in catalogue().items()}
+    known = {name: exercise.notebook for name, exercise in catalogue().items()}
     names = {p.exercise for p in pieces if p.exercise} | {n for p in pieces for n in p.checked}
     if not names & set(known):  # neither ids nor checks are left
         names = {n for p in pieces for s in p.statements for n in s.defines}

@@ -17,7 +17,6 @@ from typing import Literal
 from course_lib.exercises import find
 from course_lib.grading.assemble import Plan
 from course_lib.grading.gradebook import now
-from course_lib.grading.library import notebook_of
 from course_lib.grading.students import Student
 
 BOM = "\ufeff"
@@ -48,7 +47,7 @@ def totals(student: Student, plans: list[Plan]) -> dict[str, tuple[float, float]
     """Points and maximum of each notebook, by its number."""
     found: dict[str, tuple[float, float]] = {}
     for plan in plans:
-        number = notebook_of(find(plan.exercise))
+        number = find(plan.exercise).notebook
         mark = student.marks.get(plan.exercise)
         points, most = found.get(number, (0.0, 0.0))
         found[number] = (points + (mark.points if mark else 0), most + plan.points)

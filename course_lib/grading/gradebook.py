@@ -18,7 +18,6 @@ from course_lib.exercises import catalogue, find
 from course_lib.exercises.exercise import Exercise
 from course_lib.grading.assemble import Plan
 from course_lib.grading.journal import digest
-from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import Mark
 from course_lib.grading.students import Student
 
@@ -164,7 +163,7 @@ def _number(exercise: Exercise) -> tuple[int, ...]:
 
 def _take_off(mark: Mark, student: Student, extra: dict[str, dict]) -> None:
     """Reduce the points of what came after its notebook's deadline."""
-    table = extra.get("notebook", {}).get(notebook_of(find(mark.exercise)), {})
+    table = extra.get("notebook", {}).get(find(mark.exercise).notebook, {})
     late, handed_in = extra.get("late", {}), student.times.get(mark.exercise)
     days = 0
     if "deadline" in table and handed_in is not None:

@@ -33,7 +33,6 @@ import torch
 from course_lib.checking.outcome import run_case
 from course_lib.exercises import catalogue, find
 from course_lib.exercises.exercise import Case, Exercise, Question
-from course_lib.grading.library import notebook_of
 
 Kinds = dict[str, tuple[type, ...]]
 NUMBER = (int, float)
@@ -59,7 +58,7 @@ def read_cases(path: Path) -> dict[str, dict]:
 
 
 def _check_notebooks(tables: Any) -> None:
-    known = {notebook_of(exercise) for exercise in catalogue().values()}
+    known = {exercise.notebook for exercise in catalogue().values()}
     if not isinstance(tables, dict) or not set(tables) <= known:
         raise ValueError(f"expected tables such as [notebook.04], got {tables!r}")
     for number, table in tables.items():
@@ -131,10 +130,10 @@ def added_case(name: str, expression: str) -> Case:
 
 def points_of(exercise: Exercise, extra: dict[str, dict]) -> float:
     """What an exercise is worth: the instructor's points, scaled to those of its notebook."""
-    whole = extra.get("notebook", {}).get(notebook_of(exercise), {}).get("points")
+    whole = extra.get("notebook", {}).get(exercise.notebook, {}).get("points")
     own = float(extra.get(exercise.name, {}).get("points", exercise.points))
     if whole is None:
         return own
-    same = [e for e in catalogue().values() if notebook_of(e) == notebook_of(exercise)]
+    same = [e for e in catalogue().values() if e.notebook == exercise.notebook]
     total = sum(extra.get(e.name, {}).get("points", e.points) for e in same)
     return round(own * whole / total, 4) if total else 0.0

@@ -109,11 +109,6 @@ def catalogue_module(exercise: Exercise) -> str:
     return _modules()[exercise.name]
 
 
-def notebook_of(exercise: Exercise) -> str:
-    """The number of the notebook that an exercise belongs to, such as "04"."""
-    return exercise.number.split(".")[0].zfill(2)
-
-
 @cache
 def _modules() -> dict[str, str]:
     """Exercise -> catalogue module."""

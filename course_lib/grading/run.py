@@ -16,7 +16,7 @@ from course_lib.grading import sandbox
 from course_lib.grading.assemble import Plan, make_plan
 from course_lib.grading.instructor import points_of
 from course_lib.grading.journal import Journal, digest, package_digest
-from course_lib.grading.library import WHOLE, notebook_of
+from course_lib.grading.library import WHOLE
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
@@ -94,7 +94,7 @@ def _of_the_class(students: list[Student]) -> set[str]:
 
     One student's cells from elsewhere thus change nobody's marks; what is left out is said.
     """
-    numbers = {name: notebook_of(exercise) for name, exercise in catalogue().items()}
+    numbers = {name: exercise.notebook for name, exercise in catalogue().items()}
     handed_in = Counter(number for s in students for number in s.notebooks)
     most = max(handed_in.values(), default=0)
     chosen = {n for n, count in handed_in.items() if count > most / 2} or set(numbers.values())

@@ -7,7 +7,6 @@ from course_lib.exercises import catalogue, find
 from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell, Extract, extract
 from course_lib.grading.journal import digest
-from course_lib.grading.library import notebook_of
 from course_lib.grading.marks import Mark, without_grading
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.submissions import File, Submission
@@ -87,7 +86,7 @@ def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> 
 
 def early_mark(student: Student, plan: Plan) -> Mark | None:
     """The mark where there is nothing to run."""
-    cell, number = student.cells.get(plan.exercise), notebook_of(find(plan.exercise))
+    cell, number = student.cells.get(plan.exercise), find(plan.exercise).notebook
     if cell is None and student.problem:
         return without_grading(plan, "unreadable", student.problem)
     if cell is None:

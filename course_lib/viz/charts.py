@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from course_lib.running import in_colab
 from course_lib.viz.colors import MARKERS, cycle
-from course_lib.viz.figure import Figure, described, in_colab, in_notebook, show
+from course_lib.viz.figure import Figure, described, in_notebook, show
 
 Series = Mapping[str, Any]  # {label: (x values, y values)}
 DASHES = ("solid", "dash", "dot", "dashdot")

@@ -97,11 +97,6 @@ def in_notebook() -> bool:
     return get_ipython() is not None
 
 
-def in_colab() -> bool:
-    """True in Google Colab."""
-    return "google.colab" in sys.modules
-
-
 def described(alt: str) -> str:
     """`alt`, or ValueError where a figure has no words."""
     if not isinstance(alt, str) or not alt.strip():

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from course_lib.running import in_colab
 from course_lib.viz.figure import (
     Figure,
     as_picture,
     collecting,
     described,
     img,
-    in_colab,
     in_notebook,
     in_words,
 )

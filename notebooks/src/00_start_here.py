@@ -40,7 +40,9 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # on with the reference, so that **Run All always reaches the end**.
 #
 # Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
-# `solution("centroid")` shows the reference; `progress()` shows where you stand.
+# `solution("centroid")` shows the reference; `progress()` shows where you stand in the whole course. It
+# remembers from day to day what the last check of each exercise found, in a small file of yours
+# (`progress(forget=True)` begins anew).
 
 # %%
 hint("centroid")
