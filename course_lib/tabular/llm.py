@@ -56,12 +56,13 @@ class LanguageModel:
         return [self.tokenizer.decode([token]) for token in self.tokens(text)]
 
     def prompt_tokens(self, text: str) -> list[int]:
-        """The tokens of a text from its beginning: after the token BOS, if the tokenizer sets one."""
-        begin = getattr(self.tokenizer, "bos_token_id", None)
-        if begin is None:
-            return self.tokens(text)
-        first = self.tokenizer(text)["input_ids"][:1]
-        return [begin, *self.tokens(text)] if first == [begin] else self.tokens(text)
+        """The tokens of a text from its beginning: after those that the tokenizer puts before it.
+
+        Such are BOS and [CLS]; those that it puts behind (EOS, [SEP]) are left out, as more follows.
+        """
+        own, whole = self.tokens(text), self.tokenizer(text)["input_ids"]
+        before = (i for i in range(len(whole)) if whole[i : i + len(own)] == own)
+        return whole[: next(before, 0)] + own
 
     def answer_token(self, answer: str) -> int:
         """The number of the one token that continues "Answer:" as " answer"; ValueError if several.
