@@ -87,6 +87,46 @@ def test_clouds_voxels_and_segments_are_live_too():
     assert segments.indices.shape == (7, 2)
 
 
+def test_edges_are_drawn_live_and_follow_the_mesh():
+    explorer = widgets.explore(
+        lambda n: viz.Item(meshes.icosphere(n), wire=True), {"n": (0, 2, 0)}, alt="A.", size=40
+    )
+    _, edges = explorer.scenes[0].objects
+    for n, count in ((0, 30), (2, 480), (1, 120)):  # Euler: v + f − 2
+        explorer.controls["n"].value = n
+        assert explorer.scenes[0].objects[1] is edges
+        assert edges.indices.shape == (count, 2) and len(edges.vertices) == 2 * count
+    mesh = explorer.scenes[0].objects[0]
+    assert edges.color < mesh.color and edges.width < 0.02
+
+
+def test_numbers_and_texts_stand_below_the_pictures():
+    def update(n):
+        viz.table([["faces", n]], ["what", "count"], "Counts")
+        return [grey(n / 3), f"{n}"]
+
+    explorer = explorers.Explorer(
+        update, make_controls({"n": (0, 3, 1)}), alt="A.", size=40, view=(0, 0), bounds=None
+    )
+    _, row, below, *_ = explorer.build().children
+    assert ["<img" in panel.value for panel in row.children] == [True]
+    assert "<caption" in below.children[0].value and "1" in below.children[1].value
+
+
+def test_a_view_says_that_it_computes_while_it_does():
+    busy = []
+
+    def update(n):
+        busy.append(explorer and explorer._manners.busy)
+        return grey(1 / n)
+
+    explorer = None
+    explorer = widgets.explore(update, {"n": (0, 3, 1)}, alt="Grey.")
+    explorer.controls["n"].value = 2
+    explorer.controls["n"].value = 0  # an error
+    assert busy == [None, True, True] and not explorer._manners.busy
+
+
 def test_a_change_of_kind_replaces_the_objects():
     choices = {"mesh": meshes.icosphere(0), "cloud": viz.Item(torch.rand(5, 3))}
     explorer = widgets.explore(
@@ -190,3 +230,4 @@ def test_the_static_twin_keeps_tables_and_texts():
     static = widgets.explore(update, {"size": (4, 8, 6)}, alt="A picture.").static()
     assert static.html.startswith("<img") and "<caption" in static.html
     assert "a remark" in static.html and "a remark" in static.alt
+    assert "run this cell to move it" in static.html

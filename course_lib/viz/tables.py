@@ -64,7 +64,8 @@ def _html(texts: list[list[str]], header: Sequence[str], caption: str, numeric: 
             f'<tr><th scope="row" style="text-align:{align[0]}">{escape(row[0])}</th>{cells}</tr>'
         )
     return (
-        f'<table><caption style="caption-side:top;text-align:left">{escape(caption)}</caption>'
+        f'<table style="min-width:min(100%,{len(caption)}ch)">'
+        f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 

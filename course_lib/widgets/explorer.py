@@ -21,8 +21,10 @@ from course_lib.viz.pictures import Number, render
 from course_lib.viz.scene import Item, Scene
 from course_lib.widgets.controls import describe, make_controls
 from course_lib.widgets.live import LiveScene, has_k3d
+from course_lib.widgets.manners import Manners
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+STILL = "<p><em>A still picture: run this cell to move it.</em></p>"
 
 
 class Explorer:
@@ -40,6 +42,7 @@ class Explorer:
         self.shown: list[Figure | Scene] = []
         self.scenes: list[LiveScene] = []
         self._panels: list[Any] = []
+        self._manners = Manners()
 
     @property
     def picture(self) -> np.ndarray:
@@ -70,9 +73,9 @@ class Explorer:
         texts = [one for one in self.shown if isinstance(one, Figure) and one.picture is None]
         below = "".join(one.as_html() for one in texts)
         if len(texts) == len(self.shown):
-            return Figure(self.text, html=f"<p>{escape(self.alt)}</p>{below}")
+            return Figure(self.text, html=f"<p>{escape(self.alt)}</p>{below}{STILL}")
         picture = self.picture
-        return Figure(self.text, picture, html=img(picture, self.text) + below)
+        return Figure(self.text, picture, html=img(picture, self.text) + below + STILL)
 
     def refresh(self) -> None:
         """Call the update function with the controls' values and show its answer."""
@@ -85,7 +88,7 @@ class Explorer:
             raise ValueError("expected the update function to return or show something, got None")
 
     def build(self, play: str | None = None) -> Any:
-        """The widget: the controls over the panels."""
+        """The widget: the controls over the pictures, and tables and texts below these."""
         import ipywidgets
 
         self.refresh()
@@ -95,24 +98,31 @@ class Explorer:
         head = list(self.controls.values())
         if play is not None:
             head.insert(0, _player(self.controls[play]))
-        self._caption = ipywidgets.HTML()
+        self._below, self._caption = ipywidgets.VBox(), ipywidgets.HTML()
         self._fill()
-        return ipywidgets.VBox([*head, self._row, self._caption])
+        view = ipywidgets.VBox([*head, self._row, self._below, self._caption, self._manners])
+        view.add_class("course-view")
+        return view
 
     def redraw(self, change: Any = None) -> None:
-        """Show what the update function says now, or the error that it raises."""
+        """Show what the update function says now, or the error that it raises.
+
+        Moves made meanwhile wait in the browser, which sends the newest alone.
+        """
+        self._manners.busy = True
         try:
             self.refresh()
         except Exception as error:  # a callback's traceback would be shown nowhere
             text = f"{type(error).__name__}: {error}"
             self.shown = [Figure(text, html=f'<pre role="alert">{escape(text)}</pre>')]
         self._fill()
+        self._manners.busy = False
 
     def _fill(self) -> None:
         """Bring the panels up to date, keeping those that are there already."""
         import ipywidgets
 
-        scenes, others, children = iter(self.scenes), iter(self._panels), []
+        scenes, others, row, below = iter(self.scenes), iter(self._panels), [], []
         for one in self.shown:
             if isinstance(one, Scene) and has_k3d():
                 live = next(scenes, None)
@@ -121,23 +131,26 @@ class Explorer:
                     self.scenes.append(live)
                 else:
                     live.update(one)
-                children.append(live.box)
+                row.append(live.box)
                 continue
             panel = next(others, None)
             if panel is None:
                 panel = ipywidgets.HTML()
                 self._panels.append(panel)
             panel.value = one.as_html() if isinstance(one, Figure) else self._static(one).as_html()
-            children.append(panel)
-        if children != list(self._row.children):
-            self._row.children = children
+            in_words_only = isinstance(one, Figure) and one.picture is None
+            (below if in_words_only else row).append(panel)
+        for box, children in ((self._row, row), (self._below, below)):
+            if children != list(box.children):
+                box.children = children
         if any(isinstance(one, Scene) for one in self.shown):  # a canvas has no words of its own
             self._caption.value = in_words(self.text)
 
     def _k3d_look(self) -> dict[str, Any]:
         size = self.look["size"]
         height = size if isinstance(size, int) else size[0]
-        return {"view": self.look["view"], "bounds": self.look["bounds"], "height": height + 60}
+        look = {name: self.look[name] for name in ("view", "bounds")}
+        return {**look, "height": height + 60, "alt": self.alt}
 
     def _static(self, scene: Scene) -> Figure:
         picture = render(scene, size=self.look["size"], view=self.look["view"])

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.viz.colors import hexadecimal
+from course_lib.viz.colors import hexadecimal, rgb
 from course_lib.viz.faces import exposed_faces
 from course_lib.viz.pictures import FIELD, Number, frame_camera
 from course_lib.viz.scene import Item, Scene, occupied, plain
+from course_lib.widgets.manners import CANVAS
 
 FLAT_UP_TO = 400  # faces: such meshes are drawn with flat faces, finer ones smoothly
+WIRE, WIRE_WIDTH = 0.45, 0.0025  # the edges' brightness, as in pictures; their width, of the extent
 
 
 def has_k3d() -> bool:
@@ -23,20 +25,26 @@ def has_k3d() -> bool:
 class LiveScene:
     """A k3d view that shows a scene and follows changes.
 
-    `plot` is the k3d widget, `objects` what it draws, one per item, `box` the plot under its title.
+    `plot` is the k3d widget, `objects` what it draws, one per item and one for the edges of a mesh
+    with `wire`, `box` the plot under its title. `alt` names it for those who cannot see it.
     """
 
-    def __init__(self, scene: Scene, *, view: tuple[Number, Number], bounds: Any, height: int):
+    def __init__(
+        self, scene: Scene, *, view: tuple[Number, Number], bounds: Any, height: int, alt: str
+    ):
         import ipywidgets
         import k3d
 
         self.plot = k3d.plot(
             height=height,
             grid_visible=False,
+            grid_auto_fit=False,
             menu_visibility=False,
             camera_auto_fit=False,
             axes_helper=0,
             camera_fov=float(np.degrees(FIELD)),
+            custom_data={"name": alt},
+            additional_js_code=CANVAS,
         )
         self.plot.layout.width = "100%"
         self._title = ipywidgets.HTML()
@@ -48,23 +56,42 @@ class LiveScene:
         eye, back = camera[:3, 3], camera[:3, 2]
         target = eye - eye.norm().clamp(min=1.0) * back
         self.plot.camera = [*eye.tolist(), *target.tolist(), *camera[:3, 1].tolist()]
+        self.plot.grid = _thin_grid((eye - target).norm().item())
         self.update(scene)
 
     def update(self, scene: Scene) -> None:
         """Show `scene`: the objects are changed in place where their kinds stay the same."""
         self._title.value = f"<b>{escape(scene.title)}</b>" if scene.title else ""
-        kinds = [item.kind for item in scene.items]
+        parts = [part for index in range(len(scene.items)) for part in _parts(scene, index)]
+        kinds = [item.kind for item, _ in parts]
         if kinds != self._kinds:
             for old in self.objects:
                 self.plot -= old
-            self.objects, self._kinds = [], kinds
-            for index, item in enumerate(scene.items):
-                new = _make(item, hexadecimal(scene.color(index)))
-                self.objects.append(new)
+            self.objects, self._kinds = [_make(*part) for part in parts], kinds
+            for new in self.objects:
                 self.plot += new
             return
-        for index, (item, live) in enumerate(zip(scene.items, self.objects, strict=True)):
-            _change(live, item, hexadecimal(scene.color(index)))
+        for live, part in zip(self.objects, parts, strict=True):
+            _change(live, *part)
+
+
+def _parts(scene: Scene, index: int) -> list[tuple[Item, int]]:
+    """Item `index` with its colour, and, where a mesh has `wire`, its edges in a darker one."""
+    item, color = scene.items[index], scene.color(index)
+    parts = [(item, hexadecimal(color))]
+    if item.kind == "mesh" and item.wire and len(item.what.faces):
+        faces = torch.as_tensor(item.what.faces).cpu().long()
+        pairs = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(dim=1).values
+        ends = item.points[pairs.unique(dim=0)]  # (e, 2, 3)
+        width = WIRE_WIDTH * max(4 * _extent(_floats(item.points)), 1e-2)
+        parts.append((Item(ends, size=width), hexadecimal([WIRE * c for c in rgb(color)])))
+    return parts
+
+
+def _thin_grid(distance: float) -> list[float]:
+    """k3d's box, which sets how far it draws: so thin that it gets few of its hidden tick labels."""
+    scale = 10.0 ** np.ceil(np.log10(max(distance, 1e-6)))
+    return [scale * side for side in (-1.05, -0.15, -0.15, 1.05, 0.15, 0.15)]
 
 
 def _make(item: Item, color: int) -> Any:

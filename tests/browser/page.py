@@ -57,6 +57,11 @@ PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widg
 # How many charts and widgets are drawn.
 DRAWN = f"""() => ['{CHART}', '.jp-OutputArea-output > .jupyter-widgets']
   .map(kind => document.querySelectorAll('{PANEL} ' + kind).length)"""
+# Controls and views that a screen reader finds without a name.
+UNNAMED = f"""() => [...document.querySelectorAll(
+  '{PANEL} .course-view :is(button, input, select, canvas, [role=slider])')]
+  .filter(e => !e.getAttribute('aria-label') && !e.labels?.[0]?.textContent.trim())
+  .map(e => e.outerHTML.slice(0, 200))"""
 # Asked in every frame: without frames a headless JupyterLab attaches one cell a second.
 PICTURES_SHOWN = f"""number =>
   [...document.querySelectorAll('{PANEL} .jp-OutputArea img')]

@@ -5,28 +5,12 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright")
 
-from browser.lab import running_lab
-from browser.page import CHART, CHROMIUM, HIDE_CONTROLS, Notebook, browser
+from browser.page import CHART, HIDE_CONTROLS, UNNAMED, Notebook
 from course_lib.authoring.notebook import NOTEBOOKS
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 SECONDS, MAX_CONTEXTS = 420.0, 12
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="browser tests need chromium"),
-    pytest.mark.slow,
-]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as page:
-        yield page
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -59,6 +43,10 @@ def test_views_and_charts_are_not_empty(notebook):
 
 def test_few_webgl_contexts_are_alive(notebook):
     assert notebook.live_contexts() <= MAX_CONTEXTS
+
+
+def test_every_control_and_view_has_a_name(notebook):
+    assert notebook.page.evaluate(UNNAMED) == []
 
 
 def test_every_widget_answers_to_the_keyboard(notebook):
