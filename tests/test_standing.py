@@ -110,9 +110,13 @@ def test_forgetting_begins_anew(notebook, file, capsys):
 
 
 WRITER = """
-import sys
+import sys, time
 from course_lib.checking import standing
 from course_lib.checking.report import State
+read = standing._read
+standing._read = lambda path: (read(path), time.sleep(0.003))[0]  # a slow disk
+print("ready", flush=True)
+input()
 for name in sys.argv[1:]:
     standing.record(name, 1, State.CORRECT)
 """
@@ -121,8 +125,13 @@ for name in sys.argv[1:]:
 def test_two_kernels_that_write_at_once_lose_nothing(file):
     names = list(catalogue())[:60]
     parts = [names[0::2], names[1::2]]
-    started = [subprocess.Popen([sys.executable, "-c", WRITER, *part], cwd=ROOT) for part in parts]
-    assert [process.wait() for process in started] == [0, 0]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    kernels = [subprocess.Popen([sys.executable, "-c", WRITER, *part], **pipes) for part in parts]
+    assert [kernel.stdout.readline() for kernel in kernels] == ["ready\n", "ready\n"]
+    for kernel in kernels:
+        kernel.stdin.write("\n")
+        kernel.stdin.flush()
+    assert [kernel.wait() for kernel in kernels] == [0, 0]
     assert set(standing.known()) == set(names)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
