@@ -30,7 +30,7 @@ What runs the course:
     showing         viz            pictures and charts with text alternatives
                     widgets        3D views and sliders
     teaching        exercises      per notebook: cases, hints, mistakes and their messages
-                    checking       check, hint, solution, progress: what a student is told, and why
+                    checking       check, hint, solution, progress, collect: what is told, and why
     instructors     grading        submissions run in a sandbox, compared, marked, reported
                     authoring      build, prove, release; makers of all that is in assets
                     doctor         what works on this machine

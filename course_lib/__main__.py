@@ -1,4 +1,4 @@
-"""The commands of the course: python -m course_lib COMMAND; a student's package has `doctor` alone."""
+"""The commands of the course: python -m course_lib COMMAND (students have `collect` and `doctor`)."""
 
 import argparse
 import importlib
@@ -13,6 +13,7 @@ COMMANDS = {
     "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
     "gradescope": ("course_lib.grading.gradescope", "make an autograder for Gradescope"),
     "release": ("course_lib.authoring.release", "make the package for students"),
+    "collect": ("course_lib.checking.collect", "make the file to hand in, and say what is in it"),
     "doctor": ("course_lib.doctor", "say what works on this machine"),
     "assets": ("course_lib.authoring.assets", "remake generated data and check its hashes"),
 }

@@ -15,8 +15,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
+from course_lib.checking.cells import checked, is_work
 from course_lib.exercises import catalogue, find
 from course_lib.grading import slicing
 from course_lib.grading.inside import __all__ as SET_UP
@@ -54,7 +54,7 @@ class Cell:
     def is_stub(self) -> bool:
         """True where nothing was written yet."""
         found = slicing.statements(self.source)
-        return found is not None and not any(_is_work(s.node) for s in found)
+        return found is not None and not any(is_work(s.node) for s in found)
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Piece:
     @cached_property
     def checked(self) -> set[str]:
         """The names of the exercises that it checks."""
-        calls = [_checks(node) for s in self.statements for node in ast.walk(s.node)]
+        calls = [checked(node) for s in self.statements for node in ast.walk(s.node)]
         return {name for _, name in filter(None, calls)}
 
 
@@ -218,12 +218,12 @@ def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | Non
 def _answers(name: str, piece: Piece) -> list[Answer]:
     """The last definition of the name in a cell, if there is one that is not the empty one."""
     for number, statement in reversed(list(enumerate(piece.statements))):
-        call = _checks(getattr(statement.node, "value", None))
+        call = checked(getattr(statement.node, "value", None))
         if call and call[1] == name:
             if isinstance(call[0], ast.Name) and call[0].id == name:
                 continue
             return [Answer(piece, number, f"{piece.source}\n{name} = {ast.unparse(call[0])}\n")]
-        if name in statement.defines and not piece.is_check and _is_work(statement.node):
+        if name in statement.defines and not piece.is_check and is_work(statement.node):
             return [Answer(piece, number, piece.source or "")]
     return []
 
@@ -281,46 +281,3 @@ def _needs(
         unknown = set()
     texts = slicing.texts([s for s in found if s.cell != cell.index])
     return texts, sorted(unknown - KNOWN - set(catalogue()))
-
-
-def _checks(node: ast.AST | None) -> tuple[ast.expr, str] | None:
-    """What a call `check(answer)` or `check(answer, "name")` checks, and for which exercise."""
-    if not (isinstance(node, ast.Call) and node.args and _called(node) == "check"):
-        return None
-    named: list[Any] = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "name")]
-    if named and isinstance(named[0], ast.Constant) and isinstance(named[0].value, str):
-        return node.args[0], named[0].value
-    return (node.args[0], node.args[0].id) if isinstance(node.args[0], ast.Name) else None
-
-
-def _called(node: ast.Call) -> str:
-    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-
-
-def _is_work(node: ast.stmt) -> bool:
-    """True for a statement that a student wrote: not the empty definition, an import or a check."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        return not _is_empty(node)
-    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
-        return False
-    value = getattr(node, "value", None)
-    if (isinstance(node, ast.Expr) and isinstance(value, ast.Constant)) or _checks(value):
-        return False
-    return not (
-        isinstance(node, ast.Assign) and isinstance(value, ast.Constant) and value.value is ...
-    )
-
-
-def _is_empty(node: ast.FunctionDef | ast.ClassDef) -> bool:
-    if isinstance(node, ast.ClassDef):
-        methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
-        return all(_is_empty(method) for method in methods)
-    return all(_is_nothing(n) for n in node.body)
-
-
-def _is_nothing(node: ast.stmt) -> bool:
-    """True for a docstring, `pass`, `super().__init__()` and `raise NotImplementedError`."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant) or "super().__init__(" in ast.unparse(node)
-    raised = isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
-    return raised or isinstance(node, ast.Pass)

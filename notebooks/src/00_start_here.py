@@ -42,7 +42,8 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
 # `solution("centroid")` shows the reference; `progress()` shows where you stand in the whole course. It
 # remembers from day to day what the last check of each exercise found, in a small file of yours
-# (`progress(forget=True)` begins anew).
+# (`progress(forget=True)` begins anew). To hand your answers in, run `python -m course_lib collect` in a
+# terminal, in the folder of the notebooks: it makes one file, without anything private, and says what is in it.
 
 # %%
 hint("centroid")
