@@ -137,7 +137,7 @@ def test_an_exception_is_shown_with_the_students_own_line():
 def test_a_constant_factor_is_pointed_out():
     twice, minus = (examine(EXERCISE, lambda x, k=k: k * mean_square(x)) for k in (2, -1))
     assert "twice" in twice.misconception.message
-    assert "opposite sign" in minus.misconception.message
+    assert "other sign" in minus.misconception.message
 
 
 def test_double_precision_may_stand_for_single_but_not_half():

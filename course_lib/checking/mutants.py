@@ -12,18 +12,25 @@ import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
+
+import torch
 
 from course_lib.checking.rules import changes_of
 from course_lib.checking.sample import Idea
 
 LONGEST = 60
 """Characters of code that a message shows."""
+SILENT = (ast.Constant, ast.Name, ast.Slice, ast.keyword)
+"""Code that says nothing without what stands around it."""
 
 
-def ideas(reference: Callable, run: Callable[[Callable, tuple], Any]) -> Iterator[Idea]:
+def ideas(
+    reference: Callable, run: Callable[[Callable, tuple], Any], arguments: dict[str, Any]
+) -> Iterator[Idea]:
     """One idea for each changed reference; `run(function, arguments)` is its value."""
-    for words, function in mutants(reference):
+    for words, function in mutants(reference, arguments):
         yield Idea(
             "changed code",
             f"You have the result of the right code, but {words}.",
@@ -31,14 +38,24 @@ def ideas(reference: Callable, run: Callable[[Callable, tuple], Any]) -> Iterato
         )
 
 
-def mutants(reference: Callable) -> Iterator[tuple[str, Callable]]:
-    """(what was changed, the changed function or class), the reference's own changes first."""
-    for function in (reference, *helpers(reference)):
-        with contextlib.suppress(OSError, TypeError):
-            tree = _tree(function)
-            for words, code in _changed(tree, list(_parameters(function))):
-                with contextlib.suppress(Exception):  # a change that cannot even be defined
-                    yield words, _built(reference, function, code)
+def mutants(reference: Callable, arguments: dict[str, Any]) -> Iterator[tuple[str, Callable]]:
+    """(what was changed, the changed function or class), the reference's own changes first.
+
+    Only parameters that stand for alike `arguments` may take each other's place.
+    """
+    kinds = {name: _kind(value) for name, value in arguments.items()}
+    for places in (_places, _uses):
+        for function in (reference, *helpers(reference)):
+            with contextlib.suppress(OSError, TypeError):
+                tree = _tree(function)
+                own = {name: kinds.get(name) for name in _parameters(function)}
+                for words, code in _changed(tree, own, places):
+                    with contextlib.suppress(Exception):  # a change that cannot even be defined
+                        yield words, _built(reference, function, code)
+
+
+def _kind(value: Any) -> Any:
+    return (value.dtype, value.ndim) if isinstance(value, torch.Tensor) else type(value)
 
 
 def helpers(reference: Callable) -> list[Callable]:
@@ -71,33 +88,73 @@ def _tree(function: Callable) -> ast.Module:
     return tree
 
 
-def _changed(tree: ast.Module, parameters: list[str]) -> Iterator[tuple[str, types.CodeType]]:
+def _changed(
+    tree: ast.Module, parameters: dict[str, Any], places: Callable
+) -> Iterator[tuple[str, types.CodeType]]:
     """Every change of the tree: its words and the compiled module."""
-    for node, put in list(_places(tree)):
+    for node, shown, put in list(places(tree)):
         for new, words in changes_of(node, parameters):
+            before = _text(shown)
             put(copy.deepcopy(new))
             code = None
             with contextlib.suppress(SyntaxError, ValueError, TypeError):
                 code = compile(ast.fix_missing_locations(tree), "<changed reference>", "exec")
+                words = words or _said(before, _text(new if shown is node else shown))
             put(node)
             if code is not None:
-                yield words or _said(node, new), code
+                yield words, code
 
 
-def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, Callable[[ast.AST], None]]]:
-    """Every node with a function that puts another in its place."""
-    for parent in ast.walk(tree):
-        for field, value in ast.iter_fields(parent):
-            if isinstance(value, ast.AST):
-                yield value, lambda new, p=parent, f=field: setattr(p, f, new)
-            elif isinstance(value, list):
-                for i, item in enumerate(value):
-                    if isinstance(item, ast.AST):
-                        yield item, lambda new, v=value, i=i: v.__setitem__(i, new)
+Place = tuple[ast.AST, ast.AST, Callable[[ast.AST], None]]
 
 
-def _said(old: ast.AST, new: ast.AST) -> str:
-    before, after = (" ".join(_text(node).split()) for node in (old, new))
+def _places(tree: ast.AST, around: ast.AST | None = None) -> Iterator[Place]:
+    """Every node, what to show of the code around it, and a function that puts another in its place."""
+    for field, value in ast.iter_fields(tree):
+        items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+        for i, node in items:
+            if isinstance(node, ast.AST):
+                put = partial(setattr, tree, field) if i is None else partial(value.__setitem__, i)
+                shown = node if _speaks(node, tree) or around is None else around
+                yield node, shown, put
+                yield from _places(node, shown if isinstance(shown, ast.expr) else None)
+
+
+def _speaks(node: ast.AST, parent: ast.AST) -> bool:
+    """True if the node says enough where it is shown alone."""
+    is_index = isinstance(parent, ast.Subscript) and node is parent.slice
+    return isinstance(node, ast.expr) and not is_index and not isinstance(node, SILENT)
+
+
+def _uses(tree: ast.Module) -> Iterator[Place]:
+    """The places inside the value of a variable, for each of its uses by itself, if it has several."""
+    nodes = list(_places(tree))
+    values = {
+        n.targets[0].id: n.value
+        for n, _, _ in nodes
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+    }
+    names = [n.id for n, _, _ in nodes if isinstance(n, ast.Name)]
+    for node, _, put in nodes:
+        again = isinstance(node, ast.Name) and names.count(node.id) > 2
+        if again and node.id in values and isinstance(node.ctx, ast.Load):
+            yield from _inside(node, values[node.id], put)
+
+
+def _inside(node: ast.AST, value: ast.AST, put: Callable) -> Iterator[Place]:
+    """The places of a variable's value, put where the variable is used."""
+    holder = ast.Expr(copy.deepcopy(value))
+    for inner, shown, put_inner in list(_places(holder)):
+
+        def both(new: ast.AST, inner: ast.AST = inner, put_inner: Callable = put_inner) -> None:
+            put_inner(new)
+            put(node if new is inner else holder.value)
+
+        yield inner, shown, both
+
+
+def _said(before: str, after: str) -> str:
+    before, after = (" ".join(text.split()) for text in (before, after))
     if len(before) > LONGEST and len(after) > LONGEST:
         before, after = _where_they_differ(before, after)
     return f"with `{_cut(after)}` in place of `{_cut(before)}`"

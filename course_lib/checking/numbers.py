@@ -75,9 +75,29 @@ def _remark(want: torch.Tensor, have: torch.Tensor, bad: torch.Tensor) -> str:
         return "; some of them are NaN"
     if bool((have.isinf() & ~want.isinf()).any()):
         return "; some of them are infinite"
+    if want.dtype != torch.bool and (said := _relation(want.double(), have.double(), bad)):
+        return said
     if bool(bad.all()) or not bad.ndim:
         return ""
     return _at_value(want, have, bad) or _at_place(bad)
+
+
+def _relation(want: torch.Tensor, have: torch.Tensor, bad: torch.Tensor) -> str:
+    """What two wrong numbers or more have in common with the right ones."""
+    right, wrong_ones = want[bad], have[bad]
+    if len(right) < 2:
+        return ""
+    for text, found in (
+        ("; each wrong number is off by {:+.5g}", wrong_ones - right),
+        ("; each wrong number is {:.5g} times the right one", wrong_ones / right),
+    ):
+        if bool(found.isfinite().all()) and torch.allclose(found, found[:1], 1e-4, 1e-6):
+            return text.format(found[0].item())
+    if torch.allclose(wrong_ones.abs(), right.abs(), 1e-4):
+        return "; they differ by their signs alone"
+    if torch.allclose(right.sort().values, wrong_ones.sort().values, 1e-4):
+        return "; the numbers are right, their order is not"
+    return ""
 
 
 def _at_value(want: torch.Tensor, have: torch.Tensor, bad: torch.Tensor) -> str:

@@ -4,6 +4,7 @@ A general kind is believed only if it explains every case, and the same on more 
 student is judged by.
 """
 
+import contextlib
 import dataclasses
 import time
 import warnings
@@ -21,11 +22,15 @@ from course_lib.checking.outcome import Outcome, run_arguments, run_case
 from course_lib.checking.sample import Idea, Sample
 from course_lib.exercises.exercise import Case, Exercise, Misconception
 
-MORE_SEEDS = (101, 102)
-"""Seeds of the random cases on which a general kind must hold, too."""
+MORE_SEEDS = range(101, 109)
+"""Seeds of the random cases on which a general kind must hold, too: two, or more until it is enough."""
 SEARCH_SECONDS, RUN_SECONDS = 3.0, 1.0
-ENOUGH = 3
-"""Wrong numbers that it takes to believe a general kind."""
+"""Processor time for the search, and time for one run."""
+ENOUGH = 3.0
+"""Wrong numbers that it takes to believe a general kind; whole numbers and booleans tell less."""
+EVIDENCE = {"float": 1.0, "int": 0.5, "bool": 0.1}
+TRIED = 4
+"""Samples on which an argument must have no effect."""
 
 
 def recognise(
@@ -60,17 +65,20 @@ class _Search:
     @cached_property
     def more(self) -> list[Sample]:
         """Samples of the random cases on further seeds."""
-        found = []
-        for case in self.cases:
-            for seed in () if case.fixed else MORE_SEEDS:
-                arguments = case.arguments(seed)
-                pair = [
-                    run_arguments(self.quick, f, arguments)
-                    for f in (self.exercise.reference, self.candidate)
-                ]
-                if not any(outcome.failure for outcome in pair):
-                    found.append(Sample(arguments, *(outcome.value for outcome in pair)))
+        found: list[Sample] = []
+        for number, seed in enumerate(MORE_SEEDS):
+            if number >= 2 and self._weight_of(self.samples + found) >= ENOUGH:
+                break
+            for case in self.cases:
+                if not case.fixed:
+                    found += self._sample(case.arguments(seed))
         return found
+
+    def _sample(self, arguments: tuple) -> list[Sample]:
+        """The sample of these arguments, in a list; an empty one where there is no value."""
+        with contextlib.suppress(ValueError):
+            return [Sample(arguments, self._reference(arguments), self._given(arguments))]
+        return []
 
     def listed(self) -> Misconception | None:
         """The first misconception of the exercise that agrees in everything, or in all values."""
@@ -99,24 +107,48 @@ class _Search:
 
     def general(self) -> Misconception | None:
         """The first general kind that explains all samples, within the time for the search."""
-        if not self._has_wrong_values or not self._enough():
+        if not self._has_wrong_values or self._weight_of(self.samples + self.more) < ENOUGH:
             return None
-        end = time.perf_counter() + SEARCH_SECONDS
+        end = time.thread_time() + SEARCH_SECONDS
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if said := outputs.constant(self.samples + self.more, self.exercise.tolerance):
+                return Misconception("constant", None, said)
             for idea in self._ideas():
-                if time.perf_counter() > end:
-                    return None
+                if time.thread_time() > end:
+                    break
                 if self._holds(idea):
                     return Misconception(idea.name, None, idea.message)
+            return self._partly() or self._without_effect()
+
+    def _without_effect(self) -> Misconception | None:
+        """Said of an argument that the result does not depend on."""
+        parts = self.samples[:TRIED], self.exercise.argument_names
+        with contextlib.suppress(Exception):  # another argument that is not valid
+            if name := inputs.ignored(*parts, self._reference, self._given, self._same):
+                return Misconception("ignored", None, f"`{name}` has no effect on your result.")
+        return None
+
+    def _partly(self) -> Misconception | None:
+        """A misconception that gives the student's values wherever they are wrong."""
+        wrong = [s for s in self.samples + self.more if self._is_wrong(s)]
+        for misconception in self.exercise.misconceptions:
+            with contextlib.suppress(ValueError):
+                if all(
+                    self._same(self._run(misconception.wrong, s.arguments), s.got) for s in wrong
+                ):
+                    return misconception
         return None
 
     def _ideas(self) -> Iterator[Idea]:
-        names = self.exercise.argument_names
+        names, reference = self.exercise.argument_names, self.exercise.reference
         return chain(
+            inputs.poses(self.samples, names, self._reference),
             outputs.ideas(self.samples, names, self.exercise.tolerance),
             inputs.ideas(self.samples, names, self._reference),
-            mutants.ideas(self.exercise.reference, self._run),
+            mutants.ideas(
+                reference, self._run, dict(zip(names, self.samples[0].arguments, strict=False))
+            ),
         )
 
     def _holds(self, idea: Idea) -> bool:
@@ -131,6 +163,9 @@ class _Search:
     def _reference(self, arguments: tuple) -> Any:
         return self._run(self.exercise.reference, arguments)
 
+    def _given(self, arguments: tuple) -> Any:
+        return self._run(self.candidate, arguments)
+
     def _run(self, function: Any, arguments: tuple) -> Any:
         """The value of a function. Raises ValueError where it has none."""
         outcome = run_arguments(self.quick, function, arguments)
@@ -144,13 +179,12 @@ class _Search:
     def _is_wrong(self, sample: Sample) -> bool:
         return not self._same(sample.expected, sample.got)
 
-    def _enough(self) -> bool:
-        """True if the wrong values could hardly be met by chance."""
-        wrong_numbers = sum(self._weight(s.expected, s.got) for s in self.samples + self.more)
-        return wrong_numbers >= ENOUGH
+    def _weight_of(self, samples: list[Sample]) -> float:
+        """How much wrong values there are to explain: many could hardly be met by chance."""
+        return sum(self._weight(s.expected, s.got) for s in samples)
 
-    def _weight(self, expected: Any, got: Any) -> int:
-        """How many numbers are wrong; another shape or text counts as many."""
+    def _weight(self, expected: Any, got: Any) -> float:
+        """The wrong numbers, weighted by what they tell; another shape or text counts as many."""
         if isinstance(expected, (list, tuple, dict)) and type(expected) is type(got):
             if len(expected) != len(got):
                 return ENOUGH
@@ -161,4 +195,7 @@ class _Search:
             return 0 if expected == got else ENOUGH
         if want.shape != have.shape:
             return ENOUGH
-        return int(wrong(want, torch.as_tensor(have), self.exercise.tolerance).sum())
+        kind = (
+            "float" if want.is_floating_point() else "bool" if want.dtype == torch.bool else "int"
+        )
+        return EVIDENCE[kind] * int(wrong(want, have, self.exercise.tolerance).sum())

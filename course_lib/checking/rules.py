@@ -33,14 +33,17 @@ AXES = (0, 1, 2, -1, -2)
 Change = tuple[ast.AST, str]
 
 
-def changes_of(node: ast.AST, parameters: list[str]) -> Iterator[Change]:
-    """The nodes that may stand in this one's place, each with words, or "" where code says it."""
+def changes_of(node: ast.AST, parameters: dict[str, Any]) -> Iterator[Change]:
+    """The nodes that may stand in this one's place, each with words, or "" where code says it.
+
+    Parameters of the same kind take each other's place.
+    """
     for kind, rule in RULES.items():
         if isinstance(node, kind):
             yield from rule(node)
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in parameters:
-        for other in parameters:
-            if other != node.id:
+        for other, kind in parameters.items():
+            if other != node.id and kind == parameters[node.id]:
                 yield ast.Name(other, ast.Load()), ""
 
 
@@ -61,6 +64,9 @@ def _binary(node: ast.BinOp) -> Iterator[Change]:
 
 def _unary(node: ast.UnaryOp) -> Iterator[Change]:
     yield node.operand, ""
+    inner = node.operand
+    if isinstance(inner, ast.Call) and getattr(inner.func, "attr", "") == "expm1":
+        yield _renamed(inner, "exp"), "with exp(x) in place of 1 - exp(x)"
 
 
 def _compare(node: ast.Compare) -> Iterator[Change]:
@@ -165,21 +171,26 @@ def _elements(node: ast.Tuple | ast.List) -> Iterator[Change]:
     if not isinstance(node.ctx, ast.Load):
         return
     kind, items = type(node), node.elts
+    said = [ast.unparse(item)[:50] for item in items]
     for i in range(len(items)):
         for j in range(i):
             order = list(items)
             order[i], order[j] = order[j], order[i]
-            yield kind(order, ast.Load()), ""
-        yield kind([*items[:i], *items[i + 1 :]], ast.Load()), ""
+            yield kind(order, ast.Load()), f"with `{said[i]}` and `{said[j]}` exchanged"
+        yield kind([*items[:i], *items[i + 1 :]], ast.Load()), f"without `{said[i]}`"
         negated = ast.UnaryOp(ast.USub(), items[i])
-        yield kind([*items[:i], negated, *items[i + 1 :]], ast.Load()), ""
+        words = f"with the other sign of `{said[i]}`"
+        yield kind([*items[:i], negated, *items[i + 1 :]], ast.Load()), words
 
 
 def _condition(node: Any) -> Iterator[Change]:
     test = ast.unparse(node.test)
     for value, word in ((True, "always"), (False, "never")):
         new = type(node)(ast.Constant(value), node.body, node.orelse)
-        yield new, f"as if `{test}` held {word}"
+        if isinstance(node, ast.IfExp):
+            yield (node.body if value else node.orelse), ""
+        else:
+            yield new, f"as if `{test}` held {word}"
 
 
 def _loop(node: ast.For) -> Iterator[Change]:

@@ -1,6 +1,7 @@
 """What an exercise is: its reference, its cases, and the mistakes that students make in it."""
 
 import inspect
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 class Case:
     """One input of an exercise.
 
-    `make(generator)` returns the tuple of positional arguments; the same generator seed gives the
-    same arguments. A case that draws its numbers from `generator` is also used with other seeds for
+    `make(generator)` returns the tuple of positional arguments; the same seed gives the same
+    arguments, and others to cases of other names. A case that draws its numbers from `generator` is also used with other seeds for
     grading; a hand-made one, which ignores it, is marked `fixed` and only shown to students.
     """
 
@@ -23,7 +24,8 @@ class Case:
 
     def arguments(self, seed: int) -> tuple:
         """The arguments for a seed."""
-        return self.make(torch.Generator().manual_seed(seed))
+        own = zlib.crc32(self.name.encode())
+        return self.make(torch.Generator().manual_seed(own + seed))
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ EULER_MISTAKES = mistakes({
     "minus faces": (lambda f: _euler(f, f_sign=-1), "χ = V − E **+** F."),
     "highest index": (lambda f: _euler(f, vertices=int(f.max()) + 1),
         "Vertices that no face uses do not count: the highest index says too much."),
-    "genus": (lambda f: (2 - _euler(f)) / 2,
+    "genus": (lambda f: (2 - _euler(f)) // 2,
         "That is the genus of a closed surface, (2 − χ)/2; χ is asked for."),
 })
 # fmt: on

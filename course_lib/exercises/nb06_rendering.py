@@ -26,7 +26,7 @@ def _where_it_means_something(candidate, points, camera_to_world, focal, height,
     pixels, depth = candidate(points, camera_to_world, focal, height, width)
     behind = _in_camera(points, camera_to_world)[:, 2] >= 0
     if isinstance(pixels, Tensor) and pixels.shape == (len(points), 2):
-        pixels = pixels.masked_fill(behind[:, None], 0.0)
+        pixels = pixels.masked_fill(behind[:, None], torch.nan)
     return pixels, depth
 
 

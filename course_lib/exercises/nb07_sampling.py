@@ -40,7 +40,7 @@ def _invert(bins, cdf, u, inside=None):
 def gaps(g):
     """Bins of weight 0 at both ends and in the midst; numbers exactly where the sum reaches an edge."""
     edges = torch.cumsum(0.2 + torch.rand(2, 6, generator=g), -1)
-    weights = torch.tensor([[0.0, 1, 0, 1, 0], [0, 0, 2, 1, 1]])
+    weights = torch.tensor([[0.0, 1, 0, 1, 0], [0, 0, 2, 1, 1]]) / 8
     return edges, weights, torch.tensor([[0.0, 0.25, 0.5, 0.75], [0.0, 0.5, 0.75, 0.9]])
 
 
