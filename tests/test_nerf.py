@@ -1,5 +1,6 @@
 """Claims about radiance fields: they learn, survive interrupts, and the monitor knows their faults."""
 
+import math
 import os
 import signal
 from dataclasses import replace
@@ -10,6 +11,7 @@ import torch
 from course_lib import nerf
 from course_lib.cameras import look_at, spherical_cameras
 from course_lib.data.scenes import Scene, load_scene
+from course_lib.nerf.region import focus
 from course_lib.nerf.voxels import Limits
 from course_lib.running import asset
 
@@ -184,9 +186,27 @@ def test_the_mesh_of_a_trained_field_is_near_the_true_one(trained):
     assert distance.amin(0).median() < 0.08 and distance.amin(1).median() < 0.08
 
 
-def test_an_untrained_field_has_no_mesh(tiny):
-    with pytest.raises(ValueError, match="nowhere"):
-        nerf.extract_mesh(nerf.VoxelField(tiny[0], resolution=16), resolution=16)
+def test_the_mesh_of_an_untrained_field_is_said_to_be_of_haze(tiny):
+    with pytest.warns(UserWarning, match="nowhere 0.5 opaque"):
+        mesh = nerf.extract_mesh(nerf.VoxelField(tiny[0], resolution=16), resolution=16)
+    assert len(mesh.faces) > 0
+
+
+def test_an_orbit_starts_at_the_first_photograph_and_keeps_the_scene_s_own_up(tiny):
+    scene = tiny[0]
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))[0]
+    turn = turn * torch.det(turn)  # the same scene in a world that lies askew
+    moved = scene.camera_to_world.clone()
+    moved[:, :3] = turn @ moved[:, :3]
+    askew = replace(scene, camera_to_world=moved)
+    eye = scene.camera_to_world[0, :3, 3] - focus(scene.camera_to_world)
+    rise = math.degrees(math.asin(eye[1] / eye.norm()))
+    start = nerf.orbit(askew, 0.0, rise).camera_to_world[0]
+    expected = turn @ (eye / eye.norm())
+    torch.testing.assert_close(start[:3, 2], expected, atol=0.02, rtol=0)
+    assert (start[:3, 1] @ turn[:, 1]) > 0.5  # up in the picture is up in the world
+    quarter = nerf.orbit(askew, 90.0, 0.0).camera_to_world[0]
+    assert abs(quarter[:3, 2] @ nerf.orbit(askew, 0.0, 0.0).camera_to_world[0, :3, 2]) < 1e-4
 
 
 def faults(monitor):

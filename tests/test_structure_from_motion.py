@@ -3,47 +3,19 @@
 import pytest
 import torch
 from PIL import Image
+from rooms import FOCAL, HEIGHT, WIDTH, arc, corner_of_a_room, texture
 
-from course_lib.cameras import camera_rays, look_at
 from course_lib.data import structure_from_motion
 from course_lib.data.scenes import load_scene
 
-FOCAL, HEIGHT, WIDTH = 260.0, 180, 240
 
-
-def texture(seed):
-    g = torch.Generator().manual_seed(seed)
-    layers = [torch.rand(1, 3, k, k, generator=g) for k in (8, 16, 32, 64, 128)]
-    return (
-        sum(torch.nn.functional.interpolate(x, (512, 512), mode="bicubic")[0] for x in layers) / 5
-    )
-
-
-def corner_of_a_room(pose):
-    """The planes x, y, z = -1, each with its texture, (height, width, 3)."""
-    origins, directions = (x.reshape(-1, 3) for x in camera_rays(HEIGHT, WIDTH, FOCAL, pose))
-    nearest, color = torch.full((len(origins),), 1e9), torch.zeros(len(origins), 3)
-    for axis in range(3):
-        t = (-1 - origins[:, axis]) / directions[:, axis]
-        there = (origins + t[:, None] * directions)[:, [a for a in range(3) if a != axis]] / 3
-        seen = torch.nn.functional.grid_sample(
-            texture(axis)[None], there[None, None], padding_mode="reflection", align_corners=False
-        )[0, :, 0].T
-        hit = (t > 0) & (t < nearest)
-        nearest, color = torch.where(hit, t, nearest), torch.where(hit[:, None], seen, color)
-    return (color.clamp(0, 1) * 255).byte().view(HEIGHT, WIDTH, 3)
-
-
-def photographs(folder, count=12, **save):
-    """JPEG files on an arc; their camera-to-world."""
-    poses = []
-    for i in range(count):
-        turn = torch.tensor(0.15 + 1.2 * i / (count - 1))
-        eye = torch.stack([3 * turn.cos(), torch.tensor(1.0 + 0.3 * (i % 2)), 3 * turn.sin()])
-        poses.append(look_at(eye, (-0.3, -0.5, -0.3)))
-        picture = Image.fromarray(corner_of_a_room(poses[-1]).numpy())
-        picture.save(folder / f"IMG_{i:02}.jpg", quality=95, **save)
-    return torch.stack(poses)
+def photographs(folder):
+    """Twelve JPEG files; their camera-to-world."""
+    poses = arc(12)
+    for i, pose in enumerate(poses):
+        picture = Image.fromarray(corner_of_a_room(pose).numpy())
+        picture.save(folder / f"IMG_{i:02}.jpg", quality=95)
+    return poses
 
 
 def aligned_error(found, true):

@@ -18,6 +18,7 @@ from course_lib.nerf.health import (
 from course_lib.nerf.images import psnr, ssim
 from course_lib.nerf.mlp import MLPField, RadianceMLP, query_field
 from course_lib.nerf.pixels import PixelSource
+from course_lib.nerf.region import orbit
 from course_lib.nerf.surface import extract_mesh
 from course_lib.nerf.training import Curve, History, evaluate, train
 from course_lib.nerf.voxels import VoxelField

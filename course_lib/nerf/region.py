@@ -1,11 +1,13 @@
 """Where the scene is: what part of the world a radiance field covers, found from the cameras."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.cameras import look_at
 from course_lib.data.scenes import Scene
 
 FAR = 1e3  # distances beyond this many scales are not told apart
@@ -53,6 +55,10 @@ class Region(NamedTuple):
         beyond = (2 * self.knee - u).clamp(min=self.knee / FAR)
         return torch.where(u < self.knee, u, self.knee**2 / beyond)
 
+    def inner(self, unit: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+        """[-1, 1]³ to the cube `center` ± `scale`, which is all of a bounded region."""
+        return unit * self.scale + self.center
+
     def span(
         self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
@@ -87,6 +93,34 @@ def focus(camera_to_world: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
     system = across.sum(0) + 1e-6 * len(position) * torch.eye(3).to(position)
     right = (across @ position[:, :, None]).sum(0)[:, 0] + 1e-6 * position.sum(0)
     return torch.linalg.solve(system, right).to(camera_to_world.dtype)
+
+
+def upwards(camera_to_world: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
+    """Which way is up in the world: across all cameras' x axes, as one holds a camera level."""
+    right, up = camera_to_world[:, :3, 0].double(), camera_to_world[:, :3, 1].double().mean(0)
+    # the mean of the cameras' own "up" decides where all x axes are parallel, and the sign
+    system = (
+        right.T @ right / len(right) - 0.1 * torch.outer(up, up) / up.norm().clamp(min=1e-9) ** 2
+    )
+    axis = torch.linalg.eigh(system).eigenvectors[:, 0]
+    return (axis * (axis @ up).sign()).to(camera_to_world.dtype)
+
+
+def orbit(scene: Scene, turn: float, rise: float) -> Scene:
+    """A scene of one camera that looks at what all cameras look at, from their median distance.
+
+    turn: degrees around the vertical axis, from where the first photograph was taken; rise: degrees
+    above the horizontal. Its picture is that of the first photograph.
+    """
+    poses, up = scene.camera_to_world, upwards(scene.camera_to_world)
+    away = poses[:, :3, 3] - (center := focus(poses))
+    flat = away[0] - (away[0] @ up) * up
+    x = flat / flat.norm().clamp(min=1e-9)
+    around, above = torch.deg2rad(poses.new_tensor([turn, rise]))
+    y = torch.linalg.cross(up, x)
+    way = above.cos() * (around.cos() * x + around.sin() * y) + above.sin() * up
+    pose = look_at(center + away.norm(dim=-1).median() * way, center, up)
+    return replace(scene.select([0]), camera_to_world=pose[None])
 
 
 def backdrop(scene: Scene, tolerance: float = 0.02) -> Float[Tensor, "3"] | None:

@@ -19,13 +19,12 @@ def extract_mesh(field: SplatField, scene: Scene, *, resolution: int = 96) -> Me
 
     A camera that sees a surface at the distance s along the ray to a point at the distance t says s - t,
     cut to three cells; more than that behind a surface it says nothing. Where nothing covers half
-    of a pixel, it sees for ever. What no camera has a say about is inside. Raises
-    ValueError for a contracted region, which has no outside, and where there is no surface.
+    of a pixel, it sees for ever. What no camera has a say about is inside. Of a
+    contracted region it is what lies in the cube around which the cameras stand, cut off at its sides.
+    ValueError where there is no surface.
     """
     region = field.region
-    if region.contracted:
-        raise ValueError("expected a bounded scene: a contracted region has no outside")
-    points = region.to_world(lattice(resolution).to(field.background).reshape(-1, 3))
+    points = region.inner(lattice(resolution).to(field.background).reshape(-1, 3))
     band = BAND * 2 * region.scale / resolution
     total, views = torch.zeros_like(points[:, 0]), torch.zeros_like(points[:, 0])
     for index in range(len(scene)):
@@ -38,7 +37,7 @@ def extract_mesh(field: SplatField, scene: Scene, *, resolution: int = 96) -> Me
     if not bool((distance < 0).any()):
         raise ValueError("there is no surface: train longer")
     mesh = grid_to_mesh(distance)
-    return Mesh(region.to_world(mesh.vertices), mesh.faces.to(mesh.vertices.device))
+    return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
 
 
 def _gaps(

@@ -23,9 +23,11 @@ from course_lib.running import Budget, asset, budget
 from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
 from course_lib.volume import Composite, optical_depth
 
+folder = None  # the course's own scene, or the folder of your photographs: see the end of 7.8
 scale = budget(1, 2)  # photographs of half the size where time is short
-photos = load_scene(downscale=scale).to(DEVICE)
-test = load_scene(split="test", downscale=scale).to(DEVICE)
+photos = load_scene(folder, downscale=scale).to(DEVICE)
+test = load_scene(folder, split="test", downscale=scale).to(DEVICE)
+one = len(test) * 7 // 20  # the test photograph that is looked at
 print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
 
 # %% [markdown]
@@ -80,7 +82,9 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 # %%
 height, width = photos.size
 focal = photos.intrinsics[0, 0].item()
-origins, directions = camera_rays(height, width, focal, photos.camera_to_world[20].cpu())
+origins, directions = camera_rays(
+    height, width, focal, photos.camera_to_world[len(photos) // 4].cpu()
+)
 corners = torch.stack([origins, origins + 4 * directions], dim=-2)[:: height - 1, :: width - 1]
 widgets.view3d(
     photos.camera_to_world[:, :3, 3].cpu(), corners.reshape(-1, 2, 3),
@@ -278,7 +282,8 @@ def render(network, origins, directions, background, n_samples=16):
     near, far = ends(origins, directions)
     u = torch.rand(len(near), n_samples, device=near.device)
     t = stratified_positions(near, far, u)  # (n, s)
-    points = guide.region.to_unit(origins[:, None] + t[..., None] * directions[:, None])
+    along = guide.region.unbend(t)[..., None]  # t itself, but where a scene has no end
+    points = guide.region.to_unit(origins[:, None] + along * directions[:, None])
     seen_from = directions[:, None].expand_as(points)
     sigma, color = query_field(network, points.flatten(0, 1), seen_from.flatten(0, 1))
     deltas = torch.diff(t, append=far[:, None], dim=-1)
@@ -312,11 +317,11 @@ for _ in steps:
     steps.say(f"loss {errors[-1]:.4f}")
 
 # %%
-origins, directions = (x.reshape(-1, 3) for x in test.rays(7))
+origins, directions = (x.reshape(-1, 3) for x in test.rays(one))
 with torch.no_grad():
     mine = render(network, origins, directions, torch.ones(3, device=DEVICE), 32)
 mine = mine.color.view(height, width, 3).clamp(0, 1)
-truth = test.colors()[7]
+truth = test.colors()[one]
 viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograph, not used"],
             height=300, alt="The table from a new direction, blurred, beside the photograph.")  # fmt: skip
 
@@ -345,7 +350,7 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # Colab T4 should end some decibels higher (an estimate, not measured).*
 
 # %%
-few = test.select(range(0, 20, budget(7, 10)))
+few = test.select(range(0, len(test), budget(7, 10)))
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12,
                     batch=budget(768, 768, gpu=8192), learning_rate=5e-3, position_frequencies=6)  # fmt: skip
 mlp_curve = nerf.Curve(mlp, few, every=budget(6, 0.5))
@@ -362,7 +367,7 @@ viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
                alt="PSNR on test photographs against seconds: the grid is far above.")  # fmt: skip
 
 # %%
-pictures = [mlp.view(test, 7).color, field.view(test, 7).color, test.colors()[7]]
+pictures = [mlp.view(test, one).color, field.view(test, one).color, test.colors()[one]]
 scores = {
     "network": nerf.evaluate(mlp, few),
     "grid": nerf.evaluate(field, test if scale == 1 else few),
@@ -378,13 +383,19 @@ viz.gallery(pictures, [*names, "photograph, not used"], height=280,
 # with is memory: the network has tens of thousands of numbers, the grid millions.
 
 # %% [markdown]
-# **Your own photographs.** `load_scene("folder")` reads NeRF-synthetic, `transforms.json` (instant-ngp,
-# nerfstudio), LLFF and COLMAP folders, `downscale=4` makes them a quarter as wide and high: begin with that.
-# The training cells work without a change; cells that name photographs by their numbers, as
-# `test.rays(7)` does, want numbers that you have, and 7.13 needs a scene whose true shape is known. Where the
-# photographs have no transparency, what lies far away is shrunk into a shell around the scene, space starts
-# nearly empty, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron 2022): give it
-# one or two minutes. On a GPU the grid and the batches are larger by themselves.
+# **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around it, and
+# nothing that moves. Put them into a folder, say so in this notebook's second code cell, `folder = "my_photos"`,
+# and run all. `load_scene` finds the cameras itself, by structure from motion, if you `pip install pycolmap`
+# first: it takes one to two minutes, says which photographs fit nowhere and what to photograph again, and
+# keeps what it found. It also reads NeRF-synthetic, `transforms.json` (instant-ngp, nerfstudio), LLFF and COLMAP
+# folders. `scale` makes photographs smaller by a whole factor: begin with a width of about 200 pixels, as a
+# picture of $1080 \times 1920$ takes 15 s to draw.
+#
+# Where the photographs have no transparency, what lies far away is shrunk into a shell around the scene, space
+# starts nearly empty, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron 2022): give
+# it one or two minutes instead of 30 s. Haze before the cameras ("floaters") says that a region was seen by
+# too few of them, or that exposure changed: photograph it again, with the exposure locked. Dark seams around an
+# object that was cut out say that colours were multiplied with alpha.
 
 # %%
 n_mlp = sum(p.numel() for p in [*mlp.coarse.parameters(), *mlp.fine.parameters()])
@@ -398,14 +409,10 @@ viz.table([["network", n_mlp], ["grid", sum(t.numel() for t in field.grid.tables
 
 # %%
 def look(turn, rise):
-    place = cameras.spherical_cameras(1, 4.0, elevation=(rise, rise))[0, :3, 3]
-    angle = torch.deg2rad(torch.tensor(float(turn)))
-    x, z = place[2] * angle.sin(), place[2] * angle.cos()
-    pose = cameras.look_at(torch.stack([x, place[1], z]))
-    camera = replace(test.select([0]), camera_to_world=pose[None].to(DEVICE))
-    shown = field.view(camera, 0)
-    depth = torch.where(shown.opacity > 0.5, (shown.depth - 2.8) / 2.4, 1.0).clamp(0, 1)
-    return [viz.gallery([shown.color, 1 - depth], ["colour", "depth (near is bright)"],
+    shown = field.view(nerf.orbit(photos, turn, rise), 0)
+    depth = torch.where(shown.opacity > 0.5, shown.depth, math.inf)
+    near = torch.exp(-(depth - depth.min()) / field.region.scale).nan_to_num()
+    return [viz.gallery([shown.color, near], ["colour", "depth (near is bright)"],
                         height=320, alt="The table from the chosen side, and its depth.")]  # fmt: skip
 
 
@@ -420,17 +427,18 @@ _ = widgets.explore(look, {"turn": (0, 360, 40), "rise": (0, 80, 30)},
 
 # %%
 def inspect(column, row):
-    picture = test.colors()[7].cpu().clone()
+    picture = test.colors()[one].cpu().clone()
     picture[row], picture[:, column] = torch.tensor([0.9, 0.6, 0.0]), torch.tensor([0.9, 0.6, 0.0])
-    rays = [x[row, column] for x in test.rays(7)]
-    t = torch.linspace(2.8, 5.2, 400, device=DEVICE)
-    sigma = field.density(rays[0] + t[:, None] * rays[1])
-    weights = compositing_weights(sigma, torch.full_like(t, 2.4 / 400))
+    rays = [x[row, column][None] for x in test.rays(one)]
+    near, far = (x.item() for x in field.region.span(*rays))
+    t = field.region.unbend(torch.linspace(near, far, 401, device=DEVICE))
+    sigma = field.density(rays[0] + t[:-1, None] * rays[1])
+    weights = compositing_weights(sigma, torch.diff(t))
     light = 1 - torch.cumsum(weights, 0) + weights
     lines = {"σ, relative to its maximum": sigma / sigma.max().clamp(min=1e-6), "T": light,
              "w, relative to its maximum": weights / weights.max().clamp(min=1e-6)}  # fmt: skip
     viz.gallery([picture], ["the pixel where the lines cross"], height=240, alt="The chosen pixel.")
-    return viz.line_chart({name: (t.cpu(), y.cpu()) for name, y in lines.items()},
+    return viz.line_chart({name: (t[:-1].cpu(), y.cpu()) for name, y in lines.items()},
                           x="distance t", y="share", alt="Density, transmittance and weight.")  # fmt: skip
 
 
@@ -448,8 +456,8 @@ _ = widgets.explore(inspect, {"column": (0, width - 1, 2 * width // 5), "row": (
 # for each.*
 
 # %%
-small = load_scene(downscale=2 * scale).select(slice(0, None, scale**3)).to(DEVICE)
-small_test = load_scene(split="test", downscale=2 * scale).to(DEVICE)
+small = load_scene(folder, downscale=2 * scale).select(slice(0, None, budget(1, 8))).to(DEVICE)
+small_test = load_scene(folder, split="test", downscale=2 * scale).to(DEVICE)
 variants = {
     "everything": {},
     "no encoding": {"position_frequencies": 0},
@@ -463,7 +471,7 @@ results = {}
 for name, change in variants.items():
     ablated = nerf.MLPField(small, **(common | change))
     _ = nerf.train(ablated, small, seconds=budget(18, 0.1), least=3, label=name)
-    results[name] = nerf.evaluate(ablated, small_test.select(range(0, 20, 4)))["psnr"]
+    results[name] = nerf.evaluate(ablated, small_test.select(range(0, len(test), 4)))["psnr"]
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
 # %% [markdown]
@@ -508,15 +516,19 @@ for name, scene in sick.items():
 from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
 
-true = load_mesh(asset("scene/mesh.ply"))
 mesh = nerf.extract_mesh(field, resolution=budget(128, 40))
-seed = torch.Generator().manual_seed(0)
-p = meshes.sample_surface(mesh, 4000, generator=seed)[0][None].cpu()
-q = meshes.sample_surface(true, 4000, generator=seed)[0][None]
-print(f"Chamfer distance (squared, sum of two means): {losses.chamfer_distance(p, q).item():.5f}")
-print(f"F-score at 0.05: {f_score(p, q, 0.05).item():.3f}")
-widgets.view3d(viz.Scene(mesh, title="from photographs"), viz.Scene(true, title="true"),
-               alt="The mesh from the radiance field beside the true one.")  # fmt: skip
+views = [viz.Scene(mesh, title="from photographs")]
+if folder is None:  # of your own photographs the true shape is not known
+    true = load_mesh(asset("scene/mesh.ply"))
+    views.append(viz.Scene(true, title="true"))
+    seed = torch.Generator().manual_seed(0)
+    p = meshes.sample_surface(mesh, 4000, generator=seed)[0][None].cpu()
+    q = meshes.sample_surface(true, 4000, generator=seed)[0][None]
+    print(
+        f"Chamfer distance (squared, sum of two means): {losses.chamfer_distance(p, q).item():.5f}"
+    )
+    print(f"F-score at 0.05: {f_score(p, q, 0.05).item():.3f}")
+widgets.view3d(*views, alt="The mesh from the radiance field beside the true one.")
 
 # %% [markdown]
 # *What to see:* the mug has its hole; surfaces are rough, the thinnest things, such as the lamp's rod, may

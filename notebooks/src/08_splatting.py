@@ -29,10 +29,12 @@ from course_lib.splatting.pairs import FAINT  # 1 / 255
 from course_lib.splatting.projection import FILTER  # 0.3
 from course_lib.volume import compositing_weights  # yours from notebook 7
 
+folder = None  # the course's own scene, or the folder of your photographs: see the end of 7.8
 scale = budget(1, 2)  # photographs of half the size where time is short
-photos = load_scene(downscale=scale).to(DEVICE)
-test = load_scene(split="test", downscale=scale).to(DEVICE)
-few = test.select(range(0, 20, budget(4, 10)))
+photos = load_scene(folder, downscale=scale).to(DEVICE)
+test = load_scene(folder, split="test", downscale=scale).to(DEVICE)
+few = test.select(range(0, len(test), budget(4, 10)))
+one = len(test) * 7 // 20  # the test photograph that is looked at
 print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
 
 # %% [markdown]
@@ -164,8 +166,9 @@ viz.table(rows, ["longest scale", "√det of the points (pixels²)", "√det of 
 # That was all. Put it together, for every pixel and every Gaussian: small pictures and few Gaussians.
 
 # %%
-small = load_scene(downscale=4).to(DEVICE)
-small_test = load_scene(split="test", downscale=4).to(DEVICE).select(range(0, 20, 2))
+small = load_scene(folder, downscale=budget(4, 2) * scale).to(DEVICE)
+small_test = load_scene(folder, split="test", downscale=budget(4, 2) * scale).to(DEVICE)
+small_test = small_test.select(range(0, len(test), 2))
 height, width = small.size
 y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
 centres = (torch.stack([x, y], dim=-1) + 0.5).reshape(-1, 1, 2).to(DEVICE)  # of the pixels
@@ -216,7 +219,7 @@ def fit(steps, seconds, shape=lambda g: g, seed=0, label="your splats"):
 # %%
 stretched, stretched_db, mine = fit(budget(500, 8), 20)
 round_ones, round_db, _ = fit(budget(500, 8), 20, ball, label="balls only")
-viz.gallery([stretched[3], round_ones[3], small_test.colors()[3]],
+viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one // 2]],
             [f"yours: {stretched_db:.1f} dB", f"balls: {round_db:.1f} dB", "photograph, not used"],
             height=240, alt="The desk by stretched Gaussians, by round ones, and as photographed.")  # fmt: skip
 
@@ -252,7 +255,7 @@ viz.gallery([stretched[3], round_ones[3], small_test.colors()[3]],
 # pair. Does it show what yours shows?
 
 # %%
-view = splatting.view_of(small, 20, near=0.1)
+view = splatting.view_of(small, len(small) // 4, near=0.1)
 with torch.no_grad():
     seconds = []
     for draw in (lambda: my_render(mine, view.camera_to_world),
@@ -329,7 +332,7 @@ for name, model in fields.items():
     score = nerf.evaluate(model, few)
     begun = time.perf_counter()
     for _ in range(3):
-        model.view(test, 7)
+        model.view(test, one)
     speed = 3 / (time.perf_counter() - begun)
     rows.append(
         [name, stored[name], round(speed, 1), round(score["psnr"], 1), round(score["ssim"], 3)]
@@ -339,7 +342,7 @@ viz.table([[*row, times[row[0]]] for row in rows],
           f"Three fields of the same scene, {photos.size[0]} × {photos.size[1]} pixels")  # fmt: skip
 
 # %%
-viz.gallery([*(model.view(test, 7).color for model in fields.values()), test.colors()[7]],
+viz.gallery([*(model.view(test, one).color for model in fields.values()), test.colors()[one]],
             [*fields, "photograph, not used"], height=220,
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
@@ -383,7 +386,7 @@ print(
     f"drawn directly {direct:.1f} dB, averaged {averaged:.1f} dB; covers {cover:.2f} times as much"
 )
 coarse = replace(test, images=test.images[:, ::4, ::4], intrinsics=test.intrinsics / 4)
-viz.gallery([field.view(coarse, 7).color, field.view(coarse, 7, supersample=4).color],
+viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=4).color],
             ["directly", "averaged"], height=240, alt="The small desk: swollen, and as it should be.")  # fmt: skip
 
 # %% [markdown]
@@ -411,7 +414,7 @@ results = {
 }  # fmt: skip
 viz.table([[k, *v.values()] for k, v in results.items()],
           ["trained on", "PSNR on the eight (dB)", "PSNR on new views (dB)"], "Few and many photographs")  # fmt: skip
-viz.gallery([poor.view(test, 7).color, field.view(test, 7).color], ["from eight", "from all"],
+viz.gallery([poor.view(test, one).color, field.view(test, one).color], ["from eight", "from all"],
             height=240, alt="A new view with shreds hanging in the air, and a clean one.")  # fmt: skip
 
 # %% [markdown]
@@ -427,20 +430,22 @@ viz.gallery([poor.view(test, 7).color, field.view(test, 7).color], ["from eight"
 from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
 
+solids = {"splats": splatting.extract_mesh(field, photos, resolution=budget(80, 32)),
+          "grid": nerf.extract_mesh(grid, resolution=budget(128, 40))}  # fmt: skip
 seed = torch.Generator().manual_seed(0)
-true = meshes.sample_surface(load_mesh(asset("scene/mesh.ply")), 4000, generator=seed)[0][None]
-opaque = field.gaussians.opacities > 0.5
-found = {"centres": field.gaussians.means.detach()[opaque]}
-solids = {"mesh of the splats": splatting.extract_mesh(field, photos, resolution=budget(80, 32)),
-          "mesh of the grid": nerf.extract_mesh(grid, resolution=budget(128, 40))}  # fmt: skip
-for name, mesh in solids.items():
-    found[name] = meshes.sample_surface(mesh, 4000, generator=seed)[0]
-clouds = {name: points[None].cpu() for name, points in found.items()}
-viz.table([[name, losses.chamfer_distance(p, true).item(), f_score(p, true, 0.05).item()]
-           for name, p in clouds.items()], ["what", "Chamfer distance", "F-score at 0.05"],
-          "Distance to the true surface")  # fmt: skip
-widgets.view3d(viz.Scene(solids["mesh of the splats"], title="splats"),
-               viz.Scene(solids["mesh of the grid"], title="grid"), alt="Two meshes of the desk, both bumpy.")  # fmt: skip
+if folder is None:  # of your own photographs the true shape is not known
+    true = meshes.sample_surface(load_mesh(asset("scene/mesh.ply")), 4000, generator=seed)[0]
+    opaque = field.gaussians.opacities > 0.5
+    found = {"centres": field.gaussians.means.detach()[opaque]}
+    for name, mesh in solids.items():
+        found[f"mesh of the {name}"] = meshes.sample_surface(mesh, 4000, generator=seed)[0]
+    rows = []
+    for name, points in found.items():
+        pair = points[None].cpu(), true[None]
+        rows.append([name, losses.chamfer_distance(*pair).item(), f_score(*pair, 0.05).item()])
+    viz.table(rows, ["what", "Chamfer distance", "F-score at 0.05"], "Distance to the true surface")
+widgets.view3d(*(viz.Scene(mesh, title=name) for name, mesh in solids.items()),
+               alt="Two meshes of the desk, both bumpy.")  # fmt: skip
 
 # %% [markdown]
 # *What to see:* the centres lie *near* the surface, many of them below it; they are no surface. Depth pictures
