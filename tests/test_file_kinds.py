@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from course_lib import meshes
-from course_lib.meshes import Mesh
 from course_lib.points import load_cloud
 from course_lib.tabular import encode_frame
 
@@ -39,10 +38,10 @@ def test_binary_ply_with_mixed_polygons(tmp_path, order, real, texture):
     form = "binary_little_endian" if order == "<" else "binary_big_endian"
     more = "property list uchar float texcoord\n" if texture else ""
     header = HEADER.format(form=form, n=3, kind="int", real=real[0], more=more)
-    mesh = Mesh.load(write(tmp_path, "a.ply", header.encode() + data))
+    mesh = meshes.load_mesh(write(tmp_path, "a.ply", header.encode() + data))
     assert len(mesh.faces) == 6 and float(mesh.area()) == pytest.approx(1 + 0.5 + 1.5)
     with pytest.raises(ValueError, match=r"a.ply: .*3 of 'face', .* after 2"):
-        Mesh.load(write(tmp_path, "a.ply", header.encode() + data[:-1]))
+        meshes.load_mesh(write(tmp_path, "a.ply", header.encode() + data[:-1]))
 
 
 DART = [(0, 0), (4, 0), (1, 1), (0, 4)]
@@ -84,7 +83,7 @@ def test_a_concave_polygon_keeps_its_area_wherever_it_starts(tmp_path, polygon, 
         else:  # the corners of the face over several lines
             corners = "\n".join(map(str, range(len(rows))))
             text = f"OFF\n{len(rows)} 1 0\n" + "\n".join(rows) + f"\n{len(rows)}\n{corners}\n"
-        mesh = Mesh.load(write(tmp_path, f"a.{ending}", text))
+        mesh = meshes.load_mesh(write(tmp_path, f"a.{ending}", text))
         assert float(mesh.area()) == pytest.approx(abs(shoelace(polygon)), rel=1e-5)
 
 
@@ -98,17 +97,17 @@ def test_stl_corners_a_hair_apart_are_one_vertex(tmp_path, noise):
     for triangle in corners:
         rows = "".join(f"vertex {x!r} {y!r} {z!r}\n" for x, y, z in triangle.tolist())
         text += f"facet normal 0 0 1\nouter loop\n{rows}endloop\nendfacet\n"
-    got = Mesh.load(write(tmp_path, "a.stl", text + "endsolid a\n"))
+    got = meshes.load_mesh(write(tmp_path, "a.stl", text + "endsolid a\n"))
     assert len(got.vertices) == len(mesh.vertices) and meshes.genus(got) == 1
 
 
 @pytest.mark.parametrize("name", ["a.obj", "a.off"])
 def test_byte_order_marks_are_left_out_and_utf_16_is_told(tmp_path, name):
-    meshes.box().save(tmp_path / name)
+    meshes.save_mesh(meshes.box(), tmp_path / name)
     text = (tmp_path / name).read_text()
-    assert len(Mesh.load(write(tmp_path, name, text.encode("utf-8-sig"))).vertices) == 8
+    assert len(meshes.load_mesh(write(tmp_path, name, text.encode("utf-8-sig"))).vertices) == 8
     with pytest.raises(ValueError, match=rf"{name}: expected plain text, got UTF-16"):
-        Mesh.load(write(tmp_path, name, text.encode("utf-16")))
+        meshes.load_mesh(write(tmp_path, name, text.encode("utf-16")))
 
 
 @pytest.mark.parametrize("ending", ["xyz", "ply"])

@@ -43,7 +43,7 @@ def seeds(folder: Path) -> dict[str, Path]:
     found = {}
     for ending in ("obj", "off", "ply", "stl"):
         found[ending] = folder / f"a.{ending}"
-        box.save(found[ending])
+        meshes.save_mesh(box, found[ending])
     rows = "".join(f"{x} {y} {z}\n" for x, y, z in box.vertices.tolist())
     (folder / "a.xyz").write_text(rows)
     head = b"#binvox 1\ndim 4 4 4\ntranslate 0 0 0\nscale 1\ndata\n"
@@ -78,10 +78,10 @@ def read(path: Path) -> list[torch.Tensor]:
     from course_lib.voxels import load_binvox
 
     if path.suffix in (".obj", ".off", ".stl"):
-        mesh = meshes.Mesh.load(path)
+        mesh = meshes.load_mesh(path)
         return [mesh.vertices]
     if path.suffix == ".ply":
-        return [load_cloud(path)[0], meshes.Mesh.load(path).vertices]
+        return [load_cloud(path)[0], meshes.load_mesh(path).vertices]
     if path.suffix == ".xyz":
         return [part for part in load_cloud(path) if part is not None]
     if path.suffix == ".binvox":

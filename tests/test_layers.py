@@ -54,6 +54,22 @@ def test_a_module_imports_only_from_its_own_layer_or_below(path):
     assert upwards == []
 
 
+def files_imported(path: Path) -> set[Path]:
+    """The files of the package that one of them imports, at its head or in a function."""
+    names, tree = set(), ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not isinstance(node, ast.If)]  # for types only
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib"):
+            names |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+    return {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in names} & set(FILES)
+
+
+def test_no_two_files_import_each_other():
+    imports = {path: files_imported(path) for path in FILES}
+    circles = [(relative(a), relative(b)) for a in FILES for b in imports[a] if a in imports[b]]
+    assert circles == []
+
+
 @pytest.mark.parametrize("path", [*FILES, *TESTS], ids=lambda path: path.name)
 def test_files_and_functions_stay_small(path):
     text = path.read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ import torch
 
 from course_lib import nerf
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scenes import Scene, load_scene
+from course_lib.data.scene import Scene
+from course_lib.data.scenes import load_scene
 from course_lib.nerf.region import focus
 from course_lib.nerf.voxels import Limits
 from course_lib.running import asset

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf import grid, occupancy, region, voxels
 from course_lib.volume import compositing_weights
 

@@ -179,7 +179,7 @@ def write_renderings(folder, views=3):
 def test_a_folder_with_model_obj_beside_the_pictures_is_read(tmp_path):
     for model in ("a1", "b2", "c3"):
         write_renderings(tmp_path / "03001627" / model / "rendering")
-        meshes.box((0.2, 0.4, 0.1)).save(tmp_path / "03001627" / model / "model.obj")
+        meshes.save_mesh(meshes.box((0.2, 0.4, 0.1)), tmp_path / "03001627" / model / "model.obj")
     data = shapenet_folder.read_folder(tmp_path)
     item = data[4]
     assert data.names == ("a1", "b2", "c3") and data.views == 3
@@ -234,7 +234,7 @@ def test_a_shape_projects_onto_its_pictures(tmp_path, kind, shift):
     if kind == "obj":
         mesh = meshes.box(tuple(size))
         mesh = meshes.Mesh(mesh.vertices + torch.tensor(shift), mesh.faces)
-        mesh.save(folder / "model.obj")
+        meshes.save_mesh(mesh, folder / "model.obj")
     else:
         cells = np.zeros((32, 32, 32), bool)
         cells[10:20, 2:32, 6:26] = True
@@ -268,7 +268,7 @@ def test_a_shape_projects_onto_its_pictures(tmp_path, kind, shift):
 
 def test_a_shape_beside_its_pictures_is_told(tmp_path):
     write_renderings(tmp_path / "m" / "rendering")
-    meshes.box((0.2, 0.9, 0.1)).save(tmp_path / "m" / "model.obj")
+    meshes.save_mesh(meshes.box((0.2, 0.9, 0.1)), tmp_path / "m" / "model.obj")
     with pytest.warns(UserWarning, match=r"m/rendering: \d+% of the shape's points"):
         shapenet_folder.read_folder(tmp_path)
 
@@ -276,7 +276,7 @@ def test_a_shape_beside_its_pictures_is_told(tmp_path):
 @pytest.mark.parametrize("line", ["0 0 15 0.8 25", "0 0 0 -1 25", "nan 0 0 1 25", "1 2"])
 def test_cameras_that_cannot_be_are_refused_with_the_file(tmp_path, line):
     write_renderings(tmp_path / "m" / "rendering")
-    meshes.box(1.0).save(tmp_path / "m" / "model.obj")
+    meshes.save_mesh(meshes.box(1.0), tmp_path / "m" / "model.obj")
     (tmp_path / "m/rendering/rendering_metadata.txt").write_text(line)
     with pytest.raises(ValueError, match="rendering_metadata"):
         shapenet_folder.read_folder(tmp_path)
@@ -285,7 +285,7 @@ def test_cameras_that_cannot_be_are_refused_with_the_file(tmp_path, line):
 def test_a_folder_is_split_by_shape(tmp_path):
     for model in range(5):
         write_renderings(tmp_path / "x" / f"m{model}" / "rendering", views=1)
-        meshes.box(1.0).save(tmp_path / "x" / f"m{model}" / "model.obj")
+        meshes.save_mesh(meshes.box(1.0), tmp_path / "x" / f"m{model}" / "model.obj")
     parts = shapenet_folder.split_by_shape(shapenet_folder.read_folder(tmp_path), (0.6, 0.2, 0.2))
     assert [len(part.names) for part in parts] == [3, 1, 1]
     assert len({name for part in parts for name in part.names}) == 5

@@ -22,10 +22,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.cameras import from_colmap
+from course_lib.data.scene import Scene
 from course_lib.data.scene_formats import hold_out
 from course_lib.data.scene_images import read_images
 from course_lib.data.scene_json import check_pose
-from course_lib.data.scenes import Scene
 
 FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0")
 LENSES = {  # number in binary files -> name, where each parameter goes

@@ -26,9 +26,9 @@ import torch
 from course_lib.cameras import from_llff
 from course_lib.data import lenses
 from course_lib.data.pictures import list_pictures
+from course_lib.data.scene import Scene
 from course_lib.data.scene_images import read_images
 from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
-from course_lib.data.scenes import Scene
 
 ENDINGS = ("", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluations

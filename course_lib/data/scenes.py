@@ -1,120 +1,18 @@
-"""Photographs with known cameras: what a radiance field is trained on, and the formats it comes in.
+"""Reads the photographs of a folder, whatever its layout.
 
 `load_scene(folder)` recognises NeRF-synthetic (`transforms_train.json`, Blender), instant-ngp and
-nerfstudio (`transforms.json`), LLFF (`poses_bounds.npy`) and COLMAP's models (`sparse/0`); of
-photographs alone it finds the cameras itself (`structure_from_motion`).
+nerfstudio (`transforms.json`), LLFF (`poses_bounds.npy`) and COLMAP's models (`sparse/0`).
 Cameras are camera-to-world in OpenGL axes, pixels have their centres at +0.5; see `course_lib.cameras`.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from jaxtyping import Float, Int, UInt8
-from torch import Tensor
-
+from course_lib.data import colmap_model, scene_formats, structure_from_motion
+from course_lib.data.scene import Scene
 from course_lib.running import asset
 
 SPLITS = ("train", "val", "test", "all")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """n photographs of one size, and where and how they were taken.
-
-    images: straight (not premultiplied) RGBA, alpha 255 everywhere if the photographs have none;
-    camera_to_world: OpenGL axes; intrinsics: fx, fy, cx, cy in pixels; distortion: OpenCV's k1, k2, p1,
-    p2, which `rays` undoes; near, far: distances between which the scene lies, 0 and inf if unknown.
-    """
-
-    images: UInt8[Tensor, "n h w 4"]
-    camera_to_world: Float[Tensor, "n 4 4"]
-    intrinsics: Float[Tensor, "n 4"]
-    distortion: Float[Tensor, "n 4"]
-    names: tuple[str, ...]
-    near: float = 0.0
-    far: float = float("inf")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        return self.images.shape[1], self.images.shape[2]
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether any pixel is transparent."""
-        return bool((self.images[..., 3] < 255).any())
-
-    def select(self, indices: Sequence[int] | slice) -> "Scene":
-        """The scene with some of its photographs."""
-        if not isinstance(indices, slice):
-            indices = list(indices)
-        parts = {
-            name: getattr(self, name)[indices]
-            for name in ("images", "camera_to_world", "intrinsics", "distortion")
-        }
-        chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
-        return replace(self, **parts, names=tuple(self.names[i] for i in chosen))
-
-    def to(self, device: torch.device | str) -> "Scene":
-        """The scene on another device."""
-        names = ("images", "camera_to_world", "intrinsics", "distortion")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
-
-    def colors(self, background: float = 1.0) -> Float[Tensor, "n h w 3"]:
-        """The photographs over a background colour, in [0, 1]."""
-        rgba = self.images.float() / 255
-        return rgba[..., :3] * rgba[..., 3:] + background * (1 - rgba[..., 3:])
-
-    def rays(self, index: int) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]]:
-        """Origins and unit directions of the rays of one photograph."""
-        height, width = self.size
-        device = self.images.device
-        y, x = torch.meshgrid(
-            torch.arange(height, device=device) + 0.5,
-            torch.arange(width, device=device) + 0.5,
-            indexing="ij",
-        )
-        which = torch.full((height * width,), index, device=device)
-        origins, directions = self.rays_through(which, x.reshape(-1), y.reshape(-1))
-        return origins.view(height, width, 3), directions.view(height, width, 3)
-
-    def rays_through(
-        self, which: Int[Tensor, "m"], x: Float[Tensor, "m"], y: Float[Tensor, "m"]
-    ) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "m 3"]]:
-        """Rays through positions (x, y) in pixels of the photographs `which`."""
-        fx, fy, cx, cy = self.intrinsics[which].unbind(-1)
-        right, down = (x - cx) / fx, (y - cy) / fy
-        if bool(self.distortion.any()):
-            right, down = undistort(right, down, self.distortion[which])
-        local = torch.stack([right, -down, -torch.ones_like(right)], dim=-1)  # (m, 3)
-        pose = self.camera_to_world[which]
-        directions = (pose[:, :3, :3] @ local[:, :, None])[:, :, 0]
-        return pose[:, :3, 3], torch.nn.functional.normalize(directions, dim=-1)
-
-
-def undistort(
-    x: Float[Tensor, "m"], y: Float[Tensor, "m"], lens: Float[Tensor, "m 4"], rounds: int = 10
-) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
-    """Undo OpenCV's lens distortion (k1, k2, p1, p2) of normalised coordinates, by fixed point.
-
-    The lens maps (u, v) to u(1 + k1 r² + k2 r⁴) + 2 p1 u v + p2 (r² + 2u²), and v likewise.
-    """
-    k1, k2, p1, p2 = lens.unbind(-1)
-    u, v = x, y
-    for _ in range(rounds):
-        r2 = u * u + v * v
-        radial = 1 + r2 * (k1 + r2 * k2)
-        u, v = (
-            (x - 2 * p1 * u * v - p2 * (r2 + 2 * u * u)) / radial,
-            (y - 2 * p2 * u * v - p1 * (r2 + 2 * v * v)) / radial,
-        )
-    return u, v
 
 
 def load_scene(
@@ -127,8 +25,6 @@ def load_scene(
     Raises FileNotFoundError or ValueError that say what was looked for. What is read, refused and
     ignored of each format: the tables in `scene_formats`, `colmap_model` and `structure_from_motion`.
     """
-    from course_lib.data import colmap_model, scene_formats
-
     folder = asset("scene/transforms_train.json").parent if folder is None else Path(folder)
     if split not in SPLITS:
         raise ValueError(f"expected a split of {', '.join(SPLITS)}, got {split!r}")
@@ -146,8 +42,6 @@ def load_scene(
 
 
 def _find_cameras(folder: Path) -> Path:
-    from course_lib.data import structure_from_motion
-
     try:
         posed, report = structure_from_motion.find_cameras(folder)
     except FileNotFoundError as error:

@@ -35,7 +35,7 @@ from course_lib.data.pictures import read_picture
 from course_lib.data.shape_records import pack_bits
 from course_lib.data.single_view import SingleView
 from course_lib.implicit import mesh_to_sdf
-from course_lib.meshes import Mesh, sample_surface
+from course_lib.meshes import Mesh, load_mesh, sample_surface
 from course_lib.voxels import load_binvox, mesh_to_voxels, voxels_to_mesh
 
 SHAPES = ("model.obj", "models/model_normalized.obj", "model.binvox")
@@ -189,7 +189,7 @@ def _load_shape(path: Path) -> tuple[Mesh, Float[Tensor, "3"], float]:
         raw, place = voxels_to_mesh(voxels.grid), torch.tensor(voxels.translate)
         raw = Mesh(place + voxels.scale * (raw.vertices + 1) / 2, raw.faces)
     else:
-        raw = Mesh.load(path)
+        raw = load_mesh(path)
     low, high = raw.vertices.amin(dim=0), raw.vertices.amax(dim=0)
     longest, center = float((high - low).max()), (low + high) / 2
     if longest <= 0:

@@ -4,6 +4,7 @@ Conventions: right-handed axes with y up; the corners of a face run counter-cloc
 outside, so its normal (b − a) × (c − a) points outwards.
 """
 
+from course_lib.meshes.files import load_mesh, save_mesh
 from course_lib.meshes.marching import grid_to_mesh, lattice
 from course_lib.meshes.mesh import (
     Mesh,

@@ -6,7 +6,6 @@ outside, so its normal (b − a) × (c − a) points outwards.
 
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 
 import torch
 from jaxtyping import Float, Int
@@ -80,19 +79,6 @@ class Mesh:
     def to(self, *args, **kwargs) -> "Mesh":
         """The mesh on another device or with another floating-point type, as `Tensor.to` does."""
         return Mesh(self.vertices.to(*args, **kwargs), self.faces)
-
-    @staticmethod
-    def load(path: str | PathLike) -> "Mesh":
-        """Read an OBJ, OFF, PLY or STL file; ValueError names the file and what is wrong in it."""
-        from course_lib.meshes import files
-
-        return files.load_mesh(path)
-
-    def save(self, path: str | PathLike) -> None:
-        """Write an OBJ, OFF, PLY or STL file; the ending of the name decides which."""
-        from course_lib.meshes import files
-
-        files.save_mesh(self, path)
 
 
 def directed_edges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "d 2"]:

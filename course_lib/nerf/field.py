@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.pixels import PixelSource, object_pixels
 from course_lib.nerf.region import Region, backdrop
 from course_lib.volume import Composite

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.field import RAYS, Field
 from course_lib.nerf.pixels import object_pixels
 from course_lib.nerf.region import backdrop, find_region, focus

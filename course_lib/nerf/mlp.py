@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.occupancy import tight_span
 from course_lib.nerf.voxels import surroundings

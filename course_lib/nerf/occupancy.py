@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.region import Region, box_span
 
 REACH = 2  # coarse steps look this many cells around them

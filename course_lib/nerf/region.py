@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.cameras import look_at
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 
 FAR = 1e3  # distances beyond this many scales are not told apart
 

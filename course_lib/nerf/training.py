@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.field import Field
 from course_lib.nerf.images import psnr, ssim
 from course_lib.nerf.pixels import PixelSource

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.grid import SparseGrid, resample, spherical_harmonics
 from course_lib.nerf.occupancy import Occupancy, Samples, carve, crop, march

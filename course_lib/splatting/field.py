@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.nerf.field import Field, scene_background
 from course_lib.nerf.occupancy import Occupancy, seen_at
 from course_lib.nerf.region import Region

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scenes import Scene
+from course_lib.data.scene import Scene
 from course_lib.splatting.gaussians import Gaussians
 
 FILTER = 0.3  # square pixels added to a splat's variances, so that none slips between the pixels
@@ -130,7 +130,7 @@ def _not_far_beside(
 
 
 def _distorted(slopes: Float[Tensor, "m 2"], lens: Float[Tensor, "4"]) -> Float[Tensor, "m 2"]:
-    """Where OpenCV's lens puts the slopes (right, up); the inverse of `data.scenes.undistort`."""
+    """Where OpenCV's lens puts the slopes (right, up); the inverse of `data.scene.undistort`."""
     if not bool(lens.any()):
         return slopes
     k1, k2, p1, p2 = lens.unbind()
