@@ -1,6 +1,7 @@
 """From a candidate's outcomes to a verdict: not attempted, incorrect (and why), or correct."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from course_lib.checking.answers import judge_answer
@@ -74,19 +75,16 @@ def judge(
     if passed == len(cases):
         return Report(exercise, State.CORRECT, passed, len(cases))
     worst = min((_rank(item.kind), i) for i, item in enumerate(found) if item)[1]
-    mistake = None
+    mistake, shown = None, found[worst]
     if len(got) == len(cases):
         mistake = recognise(exercise, cases, expected, got, candidate)
+    if shown and passed and not mistake:
+        right = (f"“{case.name}”" for case, item in zip(cases, found, strict=False) if not item)
+        shown = replace(shown, text=f"{shown.text}; right in {', '.join(right)}")
     return Report(
-        exercise,
-        State.INCORRECT,
-        passed,
-        len(cases),
-        cases[worst],
-        found[worst],
-        mistake,
+        exercise, State.INCORRECT, passed, len(cases), cases[worst], shown, mistake,
         got[worst].printed,
-    )
+    )  # fmt: skip
 
 
 def _rank(kind: str) -> int:

@@ -98,7 +98,7 @@ class _Search:
             return False
         rows = zip(self.expected, outcomes, self.got, strict=True)
         return all(
-            e.failure or (not o.failure and self._same(o.value, g.value)) for e, o, g in rows
+            e.failure or (not o.failure and self._alike(o.value, g.value)) for e, o, g in rows
         )
 
     @cached_property
@@ -133,10 +133,9 @@ class _Search:
         """A misconception that gives the student's values wherever they are wrong."""
         wrong = [s for s in self.samples + self.more if self._is_wrong(s)]
         for misconception in self.exercise.misconceptions:
+            values = (self._run(misconception.wrong, s.arguments) for s in wrong)
             with contextlib.suppress(ValueError):
-                if all(
-                    self._same(self._run(misconception.wrong, s.arguments), s.got) for s in wrong
-                ):
+                if all(self._alike(v, s.got) for v, s in zip(values, wrong, strict=True)):
                     return misconception
         return None
 
@@ -175,6 +174,12 @@ class _Search:
 
     def _same(self, value: Any, got: Any) -> bool:
         return value_difference(value, got, self.exercise.tolerance) is None
+
+    def _alike(self, value: Any, got: Any) -> bool:
+        """The same, or one number where the student gives it to each of a batch."""
+        if isinstance(value, torch.Tensor) and isinstance(got, torch.Tensor) and not value.ndim:
+            value = value.expand(got.shape)
+        return self._same(value, got)
 
     def _is_wrong(self, sample: Sample) -> bool:
         return not self._same(sample.expected, sample.got)

@@ -108,6 +108,10 @@ def _call(node: ast.Call) -> Iterator[Change]:
             yield argument, ""
     for other in OTHER_NAMES.get(name, ()):
         yield _renamed(node, other), f"with `{other}` in place of `{name}`"
+    if name == "mean":
+        middle = ast.BinOp(_renamed(node, "amax"), ast.Add(), _renamed(node, "amin"))
+        words = "with the middle between the largest and the smallest in place of the mean"
+        yield ast.BinOp(middle, ast.Div(), ast.Constant(2)), words
     for i in range(len(node.args) - 1):
         args = list(node.args)
         args[i], args[i + 1] = args[i + 1], args[i]

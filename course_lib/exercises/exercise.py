@@ -14,8 +14,9 @@ class Case:
     """One input of an exercise.
 
     `make(generator)` returns the tuple of positional arguments; the same seed gives the same
-    arguments, and others to cases of other names. A case that draws its numbers from `generator` is also used with other seeds for
-    grading; a hand-made one, which ignores it, is marked `fixed` and only shown to students.
+    arguments, and others to cases of other names. A case that draws its numbers from `generator` is
+    also used with other seeds for grading; a hand-made one, which ignores it, is marked `fixed` and
+    only shown to students.
     """
 
     name: str

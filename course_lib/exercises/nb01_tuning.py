@@ -77,7 +77,7 @@ def _pairs(scores, labels, tie):
 
 def _by_rank(scores, labels, first):
     """The formula with the ranks first, first + 1, …: equal scores have different ones."""
-    ranks = scores.argsort().argsort() + first
+    ranks = scores.argsort(stable=True).argsort() + first
     p, n = (labels == 1).sum(), (labels == 0).sum()
     return (ranks[labels == 1].sum() - p * (p + 1) / 2) / (p * n)
 
@@ -156,7 +156,7 @@ def draw(candidate, labels, shots, seed):
     return {
         "rows": len(first),
         "positives": int(labels[first].sum()),
-        "different rows": len(set(first.tolist())),
+        "every row once": len(set(first.tolist())) == len(first),
         "the same generator draws the same rows": torch.equal(first, again),
         "another generator draws other rows": len({*map(frozenset, drawn)}) > 1,
         "and mixes the classes otherwise": len({*map(tuple, classes)}) > 1,

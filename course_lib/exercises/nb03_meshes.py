@@ -212,6 +212,15 @@ def _bias_inside(h, edges, w, b):
     return _convolve(torch.cat((h, ones), 1), edges, more, 0 * b)
 
 
+def _one_way(h, edges, w, b):
+    a = torch.eye(len(h))
+    a[edges[:, 1], edges[:, 0]] = 1
+    degree = 1 + torch.bincount(edges.flatten(), minlength=len(h))
+    return a / (degree[:, None] * degree).sqrt() @ h @ w + b
+
+
+LOOP = "A vertex must keep its own features: j runs over the neighbours *and* i itself."
+
 # fmt: off
 GRAPH_MISTAKES = mistakes({
     "repeated indices": (_lost,
@@ -225,8 +234,11 @@ GRAPH_MISTAKES = mistakes({
         "The bias is added after the sum over the neighbours, once, not to every h W."),
     "relu": (lambda *a: _convolve(*a).relu(),
         "There is no ReLU in the formula: it comes after, in the network."),
-    "no self loop": (lambda *a: _convolve(*a, loops=0),
-        "A vertex must keep its own features: j runs over the neighbours *and* i itself."),
+    "no self loop": (lambda *a: _convolve(*a, loops=0), LOOP),
+    "no self loop, but counted": (lambda *a: _convolve(*a, loops=0, fewer=-1),
+        f"{LOOP} (Your d counts it.)"),
+    "one direction, all counted": (_one_way,
+        "Every edge is listed once but carries features both ways. (Your d counts both.)"),
     "sum": (lambda *a: _convolve(*a, scale=""),
         "Nothing is divided by √(dᵢ dⱼ): vertices with many neighbours grow without bound."),
     "mean": (lambda *a: _convolve(*a, scale="row"),

@@ -85,6 +85,8 @@ FRACTION_MISTAKES = mistakes({
         "A hundred times too much: the fraction is in [0, 1], the slide shows percent."),
     "count": (lambda grid: grid.sum().float(),
         "That is the number of occupied voxels. Divide by the number of all voxels."),
+    "first side cubed": (lambda grid: grid.sum() / len(grid) ** 3,
+        "You took the grid for a cube: divide by the number of its voxels, `grid.numel()`."),
     "empty": (lambda grid: 1 - grid.float().mean(), "That is the share of the *empty* voxels."),
     "per side": (lambda grid: grid.sum() / grid.shape[0],
         "You divided by the voxels per side; the grid has that many in *each* of three axes."),

@@ -53,6 +53,8 @@ SOFT_COVERAGE_MISTAKES = mistakes({
         "You squared once more: `squared_distance` is d² already."),
     "hard": (lambda d, inside, sigma: inside.float(),
         "That is the hard test. The coverage rises smoothly across the edge."),
+    "half outside": (lambda d, inside, sigma: torch.sigmoid(inside * d / sigma),
+        "Outside, your coverage is ½ everywhere: the sign must be −1 there, not 0."),
     "zero outside": (lambda d, inside, sigma: soft_coverage(d, inside, sigma) * inside,
         "Outside, your coverage is 0: then nothing pulls a face towards a pixel."),
     "constant inside": (_coverage_gaussian,

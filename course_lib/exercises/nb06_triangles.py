@@ -113,6 +113,11 @@ def _corrected_linearly(barycentric, depth):
     return barycentric, barycentric @ depth
 
 
+def _corrected_with_linear_depth(barycentric, depth):
+    z = barycentric @ depth
+    return barycentric / depth * z[:, None], z
+
+
 def _corrected_by_product(barycentric, depth):
     weighted = barycentric * depth
     total = weighted.sum(dim=-1, keepdim=True)
@@ -137,6 +142,8 @@ PERSPECTIVE_MISTAKES = mistakes({
     "linear in the image": (_corrected_linearly,
         "You interpolated z itself: that is right only for faces parallel to the image. Halfway "
         "between depths 1 and 3 **in the image** the depth is 1.5, not 2."),
+    "linear in the image, for the weights too": (_corrected_with_linear_depth,
+        "You interpolated z itself, and scaled the weights by it. What is linear in the image is 1/z."),
     "multiplied": (_corrected_by_product,
         "You weighted by z where 1/z belongs: near corners must count more, not less."),
     "weights left": (_corrected_depth_only,

@@ -64,6 +64,9 @@ WEIGHTS_MISTAKES = mistakes({
     "σδ for 1 − exp(−σδ)": (lambda s, d: _transmittance(s, d) * s * d,
         "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use 1 "
         "− exp(−σδ)."),
+    "σδ for the opacity": (lambda s, d: _weights(s, d, alpha=(s * d).clamp(max=1)),
+        "σδ approximates the opacity for thin layers only, and exceeds 1 for thick ones: use 1 "
+        "− exp(−σδ), in α and in T."),
     "grows": (lambda s, d: _front_to_back(s * d, -_in_front(s * d)),
         "Your transmittance grows along the ray: the exponent needs a minus sign."),
     "across the rays": (

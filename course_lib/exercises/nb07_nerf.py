@@ -214,6 +214,9 @@ STRATIFIED_MISTAKES = mistakes({
     "not stratified": (lambda near, far, u: near[..., None] + (far - near)[..., None] * u,
         "Your samples fall anywhere in [near, far]. Sample i belongs into the i-th of s equal "
         "bins."),
+    "sorted": (lambda near, far, u: near[..., None] + (far - near)[..., None] * u.sort(-1).values,
+        "Your samples fall anywhere in [near, far], though in order: bins may stay empty. Sample i "
+        "belongs into the i-th of s equal bins."),
     "no jitter": (lambda near, far, u: _strata(near, far, torch.full_like(u, 0.5)),
         "You took the middle of each bin: u says where in its bin the sample lies."),
     "s - 1 bins": (lambda near, far, u: _strata(near, far, u, cells=max(1, u.shape[-1] - 1)),

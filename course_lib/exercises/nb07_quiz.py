@@ -8,6 +8,7 @@ SLAB_OPACITY_MISTAKES = mistakes({
     "per sample": (0.4, "That is the optical depth of one sample, σδ."),
     "one sample": (0.3296799539643607, "That is the opacity of one sample."),
     "transmittance": (0.1353352832366127, "That is what passes; opacity is the rest."),
+    "approximated": (0.92224, "You took σδ for the opacity of a sample: it is 1 − exp(−σδ)."),
     "linear": (2.0, "That is the optical depth σL; an opacity is at most 1."),
 })
 # fmt: on

@@ -253,6 +253,10 @@ SUMS = Exercise(
 SPLIT_MISTAKES = mistakes({
     "half the opacity": (lambda o: (o / 2, splatting.split_in_two(o)[1]),
         "Two with o/2 cover less than o, since the second is partly hidden: solve 1 − (1 − o')² = o."),
+    "half the opacity, and its size": (
+        lambda o: (o / 2, o / (o - (o / 2) ** 2 / 2**0.5)),
+        "Two with o/2 cover less than o, since the second is partly hidden: solve 1 − (1 − o')² = o. "
+        "(Your size follows from it.)"),
     "same opacity": (lambda o: (o.clone(), splatting.split_in_two(o)[1]),
         "Two Gaussians of the old opacity cover more than the one did."),
     "size kept": (lambda o: (splatting.split_in_two(o)[0], torch.ones_like(o)),
