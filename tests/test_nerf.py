@@ -10,10 +10,9 @@ import torch
 
 from course_lib import nerf
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scene import Scene
-from course_lib.data.scenes import load_scene
+from course_lib.data.scenes import Scene, load_scene
+from course_lib.nerf.limits import Limits
 from course_lib.nerf.region import focus
-from course_lib.nerf.voxels import Limits
 from course_lib.running import asset
 
 LONG = int(os.environ.get("COURSE_SEEDS", "1")) >= 10  # the whole proof of the monitor: minutes
@@ -82,6 +81,14 @@ def test_ssim_agrees_with_scikit_image():
 
 def test_the_voxel_field_learns_the_desk_in_a_hundred_steps(tiny, trained):
     assert nerf.evaluate(trained, tiny[1])["psnr"] > 21
+
+
+def test_the_hash_field_learns_the_desk_too(tiny):
+    field = nerf.HashField(tiny[0], resolution=32, rows=1 << 12)
+    field.limits = Limits(32, 50_000, 1 << 14, 1024)
+    history = train(field, tiny[0], 81)
+    assert history.losses[-1] < 0.3 * history.losses[0]
+    assert nerf.evaluate(field, tiny[1])["psnr"] > 18
 
 
 @pytest.mark.parametrize("background", [0.0, 1.0])
@@ -286,10 +293,11 @@ def test_healthy_trainings_are_left_in_peace(tiny, seed, kind):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_both_fields_train_on_a_gpu(tiny):
+def test_all_fields_train_on_a_gpu(tiny):
     scene, test = (s.to("cuda") for s in tiny)
     for field in (
         nerf.VoxelField(scene),
+        nerf.HashField(scene),
         nerf.MLPField(scene, width=64, depth=4, coarse=16, fine=16),
     ):
         train(field, scene, 200, generator=torch.Generator("cuda").manual_seed(0))

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scene import Scene
-from course_lib.nerf import grid, occupancy, region, voxels
+from course_lib.data.scenes import Scene
+from course_lib.nerf import grid, hashing, occupancy, packed, region
 from course_lib.volume import compositing_weights
 
 
@@ -76,7 +76,7 @@ def test_box_span_agrees_with_a_walk_along_the_ray():
 
 def test_visual_hull_holds_the_ball_and_little_more():
     scene = ball_scene()
-    place, space = voxels.surroundings(scene)
+    place, space = occupancy.surroundings(scene)
     radius = place.to_world(occupancy.cell_centers(64, torch.device("cpu"))).norm(dim=-1)
     assert space.flat[radius < 0.75].all()
     assert space.flat[radius > 1.15].float().mean() < 0.02
@@ -92,6 +92,18 @@ def test_trilinear_interpolation_agrees_with_grid_sample():
     expected = F.grid_sample(volume, points[None, None, None], align_corners=True)[0, :, 0, 0].T
     got = field.read(0, *field.locate(points))
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_formula_of_trilinear_interpolation_is_what_a_grid_reads():
+    field = grid.SparseGrid(torch.rand(6, 6, 6) < 0.3, 4)
+    field.tables[0].data.normal_()
+    points = 2 * torch.rand(60, 3) - 1
+    index, w = field.locate(points)
+    x = (points + 1) * 3
+    fraction = x - x.floor()
+    corners = field.tables[0][index.long()].view(-1, 2, 2, 2, 4)
+    got = grid.trilinear(corners, fraction)
+    torch.testing.assert_close(got, field.read(0, index, w), atol=1e-5, rtol=1e-5)
 
 
 def test_gradient_of_the_table_agrees_with_a_loop():
@@ -124,15 +136,21 @@ def test_resampled_cells_cover_the_old_ones(resolution):
 
 def test_spherical_harmonics_are_orthonormal():
     d = F.normalize(torch.randn(200_000, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
-    basis = grid.spherical_harmonics(d, 2)
+    basis = grid.sh_color(torch.eye(9).expand(len(d), 9, 9), d)
     gram = 4 * torch.pi * basis.T @ basis / len(d)
     torch.testing.assert_close(gram, torch.eye(9), atol=0.03, rtol=0)
+
+
+def test_the_hash_spreads_the_corners_evenly_over_the_rows():
+    corners = torch.cartesian_prod(*[torch.arange(65)] * 3)
+    shared = torch.bincount(hashing.hash_index(corners, 1 << 12), minlength=1 << 12).float()
+    assert shared.min() > 0 and shared.std() < 1.2 * shared.mean() ** 0.5  # as if at random
 
 
 def test_packed_weights_agree_with_the_formula_ray_by_ray():
     counts, sigma = [3, 0, 5, 1], torch.rand(9) * 3
     ray = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
-    got = voxels.packed_weights(sigma, ray, 4)
+    got = packed.packed_weights(sigma, ray, 4)
     parts = [compositing_weights(s, torch.ones_like(s)) for s in sigma.split(counts)]
     torch.testing.assert_close(got, torch.cat(parts), atol=1e-6, rtol=1e-5)
 
@@ -141,7 +159,7 @@ def test_the_spread_of_weights_agrees_with_a_double_loop():
     counts = [3, 0, 4]
     ray, w = torch.repeat_interleave(torch.arange(3), torch.tensor(counts)), torch.rand(7)
     s = torch.rand(7).cumsum(0)
-    got = voxels.packed_spread(w, s, ray, 3)
+    got = packed.packed_spread(w, s, ray, 3)
     for index in range(3):
         own = torch.nonzero(ray == index)[:, 0].tolist()
         expected = sum((w[i] * w[j] * (s[i] - s[j]).abs()).item() for i in own for j in own)

@@ -38,8 +38,8 @@ ORDER = {
     "7": (
         "why_density_ignores_the_view", "camera_rays", "positional_encoding", "query_field",
         "stratified_positions", "compositing_weights", "composite", "slab_opacity", "inverse_cdf",
-        "psnr", "quiz_occupied_share", "quiz_one_sided_chamfer", "quiz_gradient_of_an_sdf",
-        "quiz_outlier", "quiz_serialised_row",
+        "psnr", "trilinear", "sh_color", "hash_index", "quiz_occupied_share",
+        "quiz_one_sided_chamfer", "quiz_gradient_of_an_sdf", "quiz_outlier", "quiz_serialised_row",
     ),
     "8": (
         "covariance", "projection_jacobian", "project_covariance", "splat_alpha", "blend_splats",

@@ -8,6 +8,8 @@ picture = field.view(test, 0).color
 mesh = extract_mesh(field)
 """
 
+from course_lib.nerf.grid import sh_color, trilinear
+from course_lib.nerf.hashing import HashField, hash_index
 from course_lib.nerf.health import (
     Finding,
     HealthMonitor,

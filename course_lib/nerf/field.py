@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.data.scene import Scene
-from course_lib.nerf.pixels import PixelSource, object_pixels
+from course_lib.nerf.pixels import PixelSource, Rays, object_pixels
 from course_lib.nerf.region import Region, backdrop
 from course_lib.volume import Composite
 
@@ -49,11 +49,24 @@ class Field:
 class RadianceField(Field):
     """A field of density and colour over a region, rendered along rays.
 
-    Subclasses give `render`, `density` and `prepare`; `batch` is the number of rays in a step.
+    Subclasses give `pictures`, `density` and `prepare`; `batch` is the number of rays in a step.
     """
 
     region: Region
     batch: int
+
+    def pictures(
+        self, rays: Rays, background: Float[Tensor, "..."], generator: torch.Generator | None
+    ) -> tuple[list[Composite], Float[Tensor, ""] | float]:
+        """What rays show: all renderings that are trained, the best last; and the loss besides theirs.
+
+        With a generator the samples are jittered.
+        """
+        raise NotImplementedError
+
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """σ at points of the world, per unit of length."""
+        raise NotImplementedError
 
     def render(
         self,
@@ -64,21 +77,23 @@ class RadianceField(Field):
         generator: torch.Generator | None = None,
     ) -> Composite:
         """Colour, depth and opacity of rays; with a generator the samples are jittered."""
-        raise NotImplementedError
-
-    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
-        """σ at points of the world, per unit of length."""
-        raise NotImplementedError
+        background = self.background if background is None else background
+        return self.pictures((origins, directions), background, generator)[0][-1]
 
     def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
-        """One step on random rays; before a random background each, so that opacity counts too."""
+        """One step on random rays; before a random background each, so that opacity counts too.
+
+        The loss is the mean squared difference of colours, of all pictures together (NeRF eq. 6).
+        """
         rays, rgba = pixels.batch(self.batch, generator)
         alpha = rgba[:, 3:]
         background = self.background.expand(len(alpha), 3)
         if pixels.has_alpha:
             background = torch.rand(len(alpha), 3, generator=generator, device=alpha.device)
         target = rgba[:, :3] * alpha + background * (1 - alpha)
-        loss = self.loss(rays, target, background, generator)
+        pictures, more = self.pictures(rays, background, generator)
+        errors = [F.mse_loss(shown.color, target) for shown in pictures]
+        loss = torch.stack(errors).sum() + more
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -87,18 +102,7 @@ class RadianceField(Field):
     def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""
         rays, rgba = object_pixels(scene, RAYS, seed)
-        return self.render(*rays, background=self.background), rgba
-
-    def loss(
-        self,
-        rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
-        target: Float[Tensor, "n 3"],
-        background: Float[Tensor, "..."],
-        generator: torch.Generator,
-    ) -> Float[Tensor, ""]:
-        """The photometric loss: mean squared difference of colours."""
-        shown = self.render(*rays, background=background, generator=generator)
-        return F.mse_loss(shown.color, target)
+        return self.render(*rays), rgba
 
     @torch.no_grad()
     def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
@@ -116,10 +120,9 @@ class RadianceField(Field):
             indexing="ij",
         )
         which = torch.zeros(x.numel(), dtype=torch.long, device=device)
-        rays = fine.rays_through(which, x.reshape(-1), y.reshape(-1))
-        flat = self.render_rays(*rays)
-        shape = (height, s, width, s, -1)
-        color, depth, opacity = (part.view(*shape).mean((1, 3)) for part in flat)
+        flat = self.render_rays(*fine.rays_through(which, x.reshape(-1), y.reshape(-1)))
+        blocks = (part.view(height, s, width, s, -1) for part in flat)  # s² rays of each pixel
+        color, depth, opacity = (part.mean((1, 3)) for part in blocks)  # (h, w, 3 or 1)
         return Composite(color.clamp(0, 1), depth[..., 0], opacity[..., 0])
 
     @torch.no_grad()

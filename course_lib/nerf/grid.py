@@ -1,5 +1,7 @@
 """A sparse grid of features: rows of tables at the corners of occupied cells, read trilinearly."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -54,9 +56,7 @@ class SparseGrid:
         low = x.detach().floor().clamp(0, self.resolution - 1)
         f, low = x - low, low.int()
         index = self.row[((low[:, :1] * n + low[:, 1:2]) * n + low[:, 2:]) + self.corner]  # (m, 8)
-        w = torch.stack([1 - f, f], dim=1)  # (m, 2, 3)
-        w = w[:, :, None, None, 0] * w[:, None, :, None, 1] * w[:, None, None, :, 2]
-        return index, w.reshape(-1, 8)
+        return index, corner_weights(f)
 
     def read(
         self, kind: int, index: Int[Tensor, "m 8"], w: Float[Tensor, "m 8"]
@@ -112,13 +112,47 @@ def resample(cells: Bool[Tensor, "r r r"], resolution: int) -> Bool[Tensor, "n n
     return F.interpolate(wide, size=(resolution,) * 3, mode="nearest")[0, 0] > 0
 
 
-def spherical_harmonics(directions: Float[Tensor, "m 3"], degree: int) -> Float[Tensor, "m k"]:
-    """The real spherical harmonics up to `degree` (at most 2) of unit directions: 1, 4 or 9 values."""
-    x, y, z = directions.unbind(-1)
-    basis = [torch.full_like(x, 0.28209479)]
-    if degree >= 1:
-        basis += [-0.48860251 * y, 0.48860251 * z, -0.48860251 * x]
-    if degree >= 2:
-        basis += [1.09254843 * x * y, -1.09254843 * y * z, 0.31539157 * (3 * z * z - 1)]
-        basis += [-1.09254843 * x * z, 0.54627422 * (x * x - y * y)]
-    return torch.stack(basis, dim=-1)
+def trilinear(
+    corners: Float[Tensor, "n 2 2 2 c"], fraction: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n c"]:
+    """v = Σᵢⱼₖ wᵢ(x) wⱼ(y) wₖ(z) vᵢⱼₖ: what a cell holds between its 8 corners, for n points.
+
+    w₀(x) = 1 - x and w₁(x) = x. corners: [:, i, j, k] belongs to the corner whose x, y and z are the
+    lower (0) or the upper (1) ones of the cell; fraction: where in its cell the point is, (x, y, z) in
+    [0, 1] from the lower to the upper corner. (A grid reads its tables by `SparseGrid.read`, the same
+    sum as one sparse product.)
+
+    >>> corners = torch.arange(8.0).view(1, 2, 2, 2, 1)  # 4i + 2j + k
+    >>> trilinear(corners, torch.tensor([[0.5, 0.0, 1.0]]))
+    tensor([[3.]])
+    """
+    x, y, z = torch.stack([1 - fraction, fraction], dim=1).unbind(-1)  # (n, 2) each: w₀ and w₁
+    return torch.einsum("ni,nj,nk,nijkc->nc", x, y, z, corners)
+
+
+def corner_weights(fraction: Float[Tensor, "n 3"]) -> Float[Tensor, "n 8"]:
+    """The weights of `trilinear`, in the order of `CORNERS`."""
+    w = torch.stack([1 - fraction, fraction], dim=1)  # (n, 2, 3)
+    w = w[:, :, None, None, 0] * w[:, None, :, None, 1] * w[:, None, None, :, 2]  # (n, 2, 2, 2)
+    return w.reshape(-1, 8)  # (n, 8)
+
+
+def sh_color(
+    harmonics: Float[Tensor, "n k c"], directions: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n c"]:
+    """Σₖ hₖ Yₖ(d): a function of the direction, from its k = 1, 4 or 9 coefficients for each channel.
+
+    Y are the real spherical harmonics of degree 0, 1 and 2 with the signs of Plenoxels; (x, y, z) = d of
+    length 1: Y₀ = √(1/4π), Y₁ = -√(3/4π) y, Y₂ = √(3/4π) z, Y₃ = -√(3/4π) x, then with √(15/4π):
+    Y₄ = xy, Y₅ = -yz, Y₆ = (3z² - 1)/√12, Y₇ = -xz, Y₈ = (x² - y²)/2.
+
+    >>> sh_color(torch.ones(1, 4, 1), torch.tensor([[0.0, 0.0, 1.0]]))  # √(1/4π) + √(3/4π)
+    tensor([[0.7707]])
+    """
+    x, y, z = directions.unbind(-1)  # (n,) each
+    zero, one, two = (math.sqrt(number / (4 * math.pi)) for number in (1, 3, 15))
+    basis = [torch.full_like(x, zero), -one * y, one * z, -one * x]
+    basis += [two * x * y, -two * y * z, two * (3 * z * z - 1) / math.sqrt(12)]
+    basis += [-two * x * z, two * (x * x - y * y) / 2]
+    known = torch.stack(basis[: harmonics.shape[1]], dim=-1)  # (n, k)
+    return (known[:, :, None] * harmonics).sum(1)  # (n, k, c) → (n, c)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from course_lib.data.scene import Scene
 from course_lib.nerf.field import RadianceField, scene_background
-from course_lib.nerf.occupancy import tight_span
-from course_lib.nerf.voxels import surroundings
+from course_lib.nerf.occupancy import surroundings, tight_span
+from course_lib.nerf.pixels import Rays
 from course_lib.volume import (
     Composite,
     composite,
@@ -131,35 +131,10 @@ class MLPField(RadianceField):
         warm = min(1.0, 0.1 + progress / 0.02)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * warm * 0.1**progress
 
-    def render(
-        self,
-        origins: Float[Tensor, "n 3"],
-        directions: Float[Tensor, "n 3"],
-        *,
-        background: Float[Tensor, "..."] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Composite:
-        """Colour, depth, opacity as the fine network has them."""
-        return self._both((origins, directions), background, generator)[-1]
-
-    def loss(
-        self,
-        rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
-        target: Float[Tensor, "n 3"],
-        background: Float[Tensor, "..."],
-        generator: torch.Generator,
-    ) -> Float[Tensor, ""]:
-        """The squared errors of the coarse and of the fine picture, added (NeRF eq. 6)."""
-        shown = self._both(rays, background, generator)
-        return torch.stack([F.mse_loss(picture.color, target) for picture in shown]).sum()
-
-    def _both(
-        self,
-        rays: tuple[Tensor, Tensor],
-        background: Tensor | None,
-        generator: torch.Generator | None,
-    ) -> list[Composite]:
-        background = self.background if background is None else background
+    def pictures(
+        self, rays: Rays, background: Float[Tensor, "..."], generator: torch.Generator | None
+    ) -> tuple[list[Composite], float]:
+        """The pictures of the coarse network and of the fine one."""
         near, far = tight_span(self.occupancy, self.region, rays)  # as u, see Region
         shape, device = (len(near), self.n_coarse), near.device
         middle = torch.full(shape, 0.5, device=device)
@@ -168,17 +143,16 @@ class MLPField(RadianceField):
         u = stratified_positions(near, far, jitter)
         picture, weights = self._shade(self.coarse, rays, (near, far), u, background)
         if self.n_fine == 0:
-            return [picture]
-        edges = torch.cat([near[:, None], (u[:, 1:] + u[:, :-1]) / 2, far[:, None]], dim=-1)
+            return [picture], 0.0
         generator = generator or torch.Generator(device).manual_seed(0)  # pictures repeat
-        more = sample_pdf(edges, weights + 1e-5, self.n_fine, generator=generator)
+        more = sample_pdf(_edges(near, u, far), weights + 1e-5, self.n_fine, generator=generator)
         u = torch.cat([u, more], dim=-1).sort(dim=-1).values
-        return [picture, self._shade(self.fine, rays, (near, far), u, background)[0]]
+        return [picture, self._shade(self.fine, rays, (near, far), u, background)[0]], 0.0
 
     def _shade(
         self,
         network: RadianceMLP,
-        rays: tuple[Tensor, Tensor],
+        rays: Rays,
         ends: tuple[Tensor, Tensor],
         u: Float[Tensor, "n s"],
         background: Float[Tensor, "..."],
@@ -187,13 +161,13 @@ class MLPField(RadianceField):
         origins, directions = rays
         t = self.region.unbend(u)
         points = origins[:, None] + t[..., None] * directions[:, None]  # (n, s, 3)
-        seen_from = directions[:, None].expand_as(points).reshape(-1, 3)
-        seen_from = seen_from if self.view_dependent else torch.zeros_like(seen_from)
-        sigma, rgb = network(self.region.to_unit(points).reshape(-1, 3), seen_from)
-        edges = torch.cat([ends[0][:, None], (u[:, 1:] + u[:, :-1]) / 2, ends[1][:, None]], dim=-1)
-        deltas = edges.diff(dim=-1) * (self.DENSITY / self.region.scale)
-        weights = compositing_weights(sigma.view(u.shape), deltas)
-        picture = composite(weights, rgb.view(*u.shape, 3), t, background=background)
+        seen_from = directions[:, None].expand_as(points) * self.view_dependent
+        flat = self.region.to_unit(points).reshape(-1, 3), seen_from.reshape(-1, 3)  # (n s, 3)
+        sigma, rgb = network(*flat)
+        deltas = _edges(ends[0], u, ends[1]).diff(dim=-1) * (self.DENSITY / self.region.scale)
+        weights = compositing_weights(sigma.view(u.shape), deltas)  # (n s,) → (n, s)
+        color = rgb.view(*u.shape, 3)  # (n s, 3) → (n, s, 3)
+        picture = composite(weights, color, t, background=background)
         return picture, weights
 
     @torch.no_grad()
@@ -204,3 +178,10 @@ class MLPField(RadianceField):
         sigma = torch.cat([network(x, torch.zeros_like(x))[0] for x in unit.split(1 << 16)])
         inside = (unit.abs() <= 1).all(-1)
         return sigma * inside * (self.DENSITY / self.region.scale)
+
+
+def _edges(
+    near: Float[Tensor, "n"], u: Float[Tensor, "n s"], far: Float[Tensor, "n"]
+) -> Float[Tensor, "n edges"]:
+    """The intervals that samples stand for: from the middle to the last one to that to the next."""
+    return torch.cat([near[:, None], (u[:, 1:] + u[:, :-1]) / 2, far[:, None]], dim=-1)

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.data.scene import Scene
-from course_lib.nerf.region import Region, box_span
+from course_lib.nerf.pixels import Rays
+from course_lib.nerf.region import Region, box_span, find_region
 
 REACH = 2  # coarse steps look this many cells around them
 
@@ -81,7 +82,9 @@ def dilate(cells: Bool[Tensor, "r r r"], reach: int) -> Bool[Tensor, "r r r"]:
 def cell_centers(resolution: int, device: torch.device) -> Float[Tensor, "m 3"]:
     """The centres of all cells of a grid over [-1, 1]³."""
     line = (torch.arange(resolution, device=device) + 0.5) * (2 / resolution) - 1
-    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1).view(-1, 3)
+    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1).view(
+        -1, 3
+    )  # (r³, 3)
 
 
 def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r r r"]:
@@ -100,7 +103,7 @@ def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r
     enough = min(2, len(scene)) if region.contracted else max(1, len(scene) // 4)
     cells = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     cells[live] = views[live] >= enough
-    return cells.view(resolution, resolution, resolution)
+    return cells.view(resolution, resolution, resolution)  # (r³,) → (r, r, r)
 
 
 def seen_at(
@@ -125,10 +128,26 @@ def crop(region: Region, occupancy: Occupancy) -> Region:
     return region._replace(center=(low + high) / 2, scale=min(scale, region.scale))
 
 
+def surroundings(scene: Scene) -> tuple[Region, Occupancy]:
+    """The region of a scene and what of it may be occupied, before any training.
+
+    Where the silhouettes leave nothing, as with wrong cameras or masks, everything may be occupied.
+    """
+    region = find_region(scene)
+    cells = carve(scene, region)
+    if not bool(cells.any()):
+        return region, Occupancy(torch.ones_like(cells))
+    if region.contracted:
+        return region, Occupancy(cells)
+    closer = crop(region, Occupancy(cells))
+    cells = carve(scene, closer)
+    return closer, Occupancy(cells if bool(cells.any()) else torch.ones_like(cells))
+
+
 def march(
     occupancy: Occupancy,
     region: Region,
-    rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]],
+    rays: Rays,
     step: float,
     jitter: Float[Tensor, "n"],
 ) -> Samples:
@@ -138,7 +157,7 @@ def march(
     that is so the samples themselves are looked at. jitter in [0, 1) shifts each ray's samples.
     """
     origins, directions = rays
-    near, far = _occupied_span(occupancy, region, rays)
+    near, far = _occupied_span(occupancy, region, rays)  # (n,) each
     length = 2 * region.scale * (2 if region.contracted else 1) / occupancy.resolution
     stride = max(1, int(2 * (REACH - 1 * region.contracted) * length / step))
     count = int(((far - near).max() / (stride * step)).ceil().clamp(min=1))
@@ -150,15 +169,16 @@ def march(
     ray, block = live.nonzero(as_tuple=True)  # sorted by ray, then block
     offsets = torch.arange(stride, device=near.device) + jitter[ray, None]
     u = start[ray, block][:, None] + offsets * step  # (blocks, stride)
-    unit = region.to_unit(origins[ray, None] + region.unbend(u)[..., None] * directions[ray, None])
+    of_blocks = origins[ray], directions[ray]
+    unit = region.to_unit(_along(of_blocks, region.unbend(u)))  # (blocks, stride, 3)
     cell = occupancy.cell_of(unit)
     keep = occupancy.flat[cell] & (u < far[ray, None])
-    ray = ray[:, None].expand_as(keep)[keep]
+    ray = ray[:, None].expand_as(keep)[keep]  # (m,), as all that is kept
     return Samples(ray, region.unbend(u[keep]), unit[keep], cell[keep])
 
 
 def tight_span(
-    occupancy: Occupancy, region: Region, rays: tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]
+    occupancy: Occupancy, region: Region, rays: Rays
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Where each ray enters the first and leaves the last occupied cell, as u (equal: none)."""
     near, far = _occupied_span(occupancy, region, rays)
@@ -174,13 +194,13 @@ def tight_span(
 
 
 def _occupied_span(
-    occupancy: Occupancy, region: Region, rays: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
+    occupancy: Occupancy, region: Region, rays: Rays
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     if region.contracted:
         return region.span(*rays)
     low, high = region.to_world(occupancy.low), region.to_world(occupancy.high)
     return box_span(*rays, low, high)
 
 
-def _along(rays: tuple[Tensor, Tensor], t: Float[Tensor, "n s"]) -> Float[Tensor, "n s 3"]:
+def _along(rays: Rays, t: Float[Tensor, "n s"]) -> Float[Tensor, "n s 3"]:
     return rays[0][:, None] + t[..., None] * rays[1][:, None]

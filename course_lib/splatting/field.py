@@ -7,10 +7,9 @@ from torch import Tensor
 
 from course_lib.data.scene import Scene
 from course_lib.nerf.field import Field, scene_background
-from course_lib.nerf.occupancy import Occupancy, seen_at
+from course_lib.nerf.occupancy import Occupancy, seen_at, surroundings
 from course_lib.nerf.region import Region
 from course_lib.nerf.training import PixelSource
-from course_lib.nerf.voxels import surroundings
 from course_lib.splatting.densify import densify
 from course_lib.splatting.gaussians import Gaussians
 from course_lib.splatting.projection import View, view_of

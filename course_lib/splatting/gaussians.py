@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.cameras import quaternion_to_matrix
-from course_lib.nerf.grid import spherical_harmonics
+from course_lib.nerf.grid import sh_color
 
 
 class Gaussians(NamedTuple):
@@ -42,8 +42,7 @@ class Gaussians(NamedTuple):
     def colors(self, eye: Float[Tensor, "3"]) -> Float[Tensor, "n 3"]:
         """What each Gaussian shows to a camera at `eye`, at least 0."""
         directions = torch.nn.functional.normalize(self.means - eye, dim=-1)
-        basis = spherical_harmonics(directions, self.degree)  # (n, k)
-        return ((basis[:, :, None] * self.harmonics).sum(1) + 0.5).clamp(min=0)
+        return (sh_color(self.harmonics, directions) + 0.5).clamp(min=0)
 
 
 def covariance(

@@ -14,6 +14,7 @@
 # %%
 import math
 from dataclasses import replace
+from functools import partial
 
 import torch.nn.functional as F
 
@@ -278,14 +279,14 @@ def ends(*rays):
     return tight_span(guide.occupancy, guide.region, rays)
 
 
-def render(network, origins, directions, background, n_samples=16):
+def render(ask, origins, directions, background, n_samples=16):
     near, far = ends(origins, directions)
     u = torch.rand(len(near), n_samples, device=near.device)
     t = stratified_positions(near, far, u)  # (n, s)
     along = guide.region.unbend(t)[..., None]  # t itself, but where a scene has no end
     points = guide.region.to_unit(origins[:, None] + along * directions[:, None])
     seen_from = directions[:, None].expand_as(points)
-    sigma, color = query_field(network, points.flatten(0, 1), seen_from.flatten(0, 1))
+    sigma, color = ask(points.flatten(0, 1), seen_from.flatten(0, 1))  # the field
     deltas = torch.diff(t, append=far[:, None], dim=-1)
     # In units of the scene a wall needs σ ≈ 100; the factor spares the network that long way.
     weights = compositing_weights(20 * sigma.view_as(t), deltas)
@@ -298,28 +299,33 @@ def render(network, origins, directions, background, n_samples=16):
 # background, in the rendering and in the photograph (which has an alpha channel): so the field has to
 # be transparent exactly where the photograph is, and cannot paint the background as a wall.
 
+
 # %%
+def fit(ask, parameters, learning_rate, seconds, label):
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
+    pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
+    count = budget(1024, 1024, gpu=8192)  # rays of a step
+    steps = Budget(None, seconds=seconds, label=label)
+    for _ in steps:
+        rays, rgba = pixels.batch(count, generator)
+        background = torch.rand(count, 3, device=DEVICE)
+        target = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * background
+        loss = ((render(ask, *rays, background).color - target) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        steps.say(f"loss {loss.item():.4f}")
+
+
 torch.manual_seed(0)
 network = nerf.RadianceMLP(width=64, depth=4, position_frequencies=6).to(DEVICE)
-optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-pixels, generator = nerf.PixelSource(photos), torch.Generator(DEVICE).manual_seed(0)
-steps, errors = Budget(None, seconds=budget(25, 0.3), label="your NeRF"), []
-count = budget(1024, 1024, gpu=8192)  # rays of a step
-for _ in steps:
-    rays, rgba = pixels.batch(count, generator)
-    background = torch.rand(count, 3, device=DEVICE)
-    target = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * background
-    loss = ((render(network, *rays, background).color - target) ** 2).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    errors.append(loss.item())
-    steps.say(f"loss {errors[-1]:.4f}")
+ask_network = partial(query_field, network)
+fit(ask_network, network.parameters(), 5e-3, budget(25, 0.3), "your NeRF")
 
 # %%
 origins, directions = (x.reshape(-1, 3) for x in test.rays(one))
 with torch.no_grad():
-    mine = render(network, origins, directions, torch.ones(3, device=DEVICE), 32)
+    mine = render(ask_network, origins, directions, torch.ones(3, device=DEVICE), 32)
 mine = mine.color.view(height, width, 3).clamp(0, 1)
 truth = test.colors()[one]
 viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograph, not used"],
@@ -333,54 +339,151 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # ## 7.8 Minutes against seconds: a network and a grid
 # What takes so long? Every sample of every ray costs a pass through the whole network. Plenoxels
 # (Fridovich-Keil 2022) keeps rays, weights and loss, and drops the network (DVGO, Sun 2022, keeps a
-# shallow one for the colour):
-# density and colour are numbers at the corners of a **voxel grid**, interpolated between them, and
-# each sample touches eight corners. Four ideas make it fast:
+# shallow one for the colour): density and colour are numbers at the corners of a **voxel grid**, and a
+# sample costs the look at eight corners. You write its two formulas, train a grid of your own, and
+# then see the library's, and what lies between network and grid.
+#
+# ### Between the corners
+# A point in a cell gets a mean of what the cell's eight corners hold:
+#
+# $$v(x, y, z) = \sum_{i, j, k\, \in \{0, 1\}} w_i(x)\, w_j(y)\, w_k(z)\; v_{ijk}, \qquad w_0(x) = 1 - x, \quad w_1(x) = x$$
+#
+# - $x, y, z \in [0, 1]$: where in its cell the point is, from the lower to the upper corner in each axis;
+# - $v_{ijk}$: the numbers at a corner; $i$ says whether it has the cell's lower (0) or upper (1) $x$,
+#   $j$ and $k$ say the same of $y$ and $z$.
+#
+# So the field is continuous, and each of the eight corners gets its share of the gradient.
+#
+# **Exercise [[trilinear]].** Write `trilinear` for $n$ points, each with the corners $(2, 2, 2, c)$ of its own cell.
+
+# %% [exercise] trilinear
+
+# %% [markdown]
+# ### A colour for each direction
+# A grid over positions has no input for the direction $d = (x, y, z)$. So a corner does not store a
+# colour but, for each channel, the coefficients $h_k$ of a few fixed functions on the sphere, the
+# **spherical harmonics**:
+#
+# $$c(d) = \mathrm{sigmoid}\Big(\sum_k h_k Y_k(d)\Big), \qquad
+#   Y_0 = \sqrt{\tfrac{1}{4\pi}}, \qquad (Y_1, Y_2, Y_3) = \sqrt{\tfrac{3}{4\pi}}\,(-y,\, z,\, -x),$$
+#
+# $$(Y_4, \ldots, Y_8) = \sqrt{\tfrac{15}{4\pi}}\,\Big(xy,\; -yz,\; \tfrac{3z^2 - 1}{\sqrt{12}},\; -xz,\; \tfrac{x^2 - y^2}{2}\Big)$$
+#
+# - one coefficient: the same colour from all sides; four: a part that is linear in $d$, enough for soft
+#   highlights; nine: a quadratic part, too. They are to the sphere what sines and cosines are to the circle.
+#
+# **Exercise [[sh_color]].** Write `sh_color`: the sum, without the sigmoid, for $k$ = 1, 4 or 9 coefficients.
+
+# %% [exercise] sh_color
+
+# %% [markdown]
+# ### Your own grid
+# Thirteen numbers at each corner: one for the density, four for each channel of the colour. It answers the
+# same question as the network, `ask(points, directions)`, so **the same loop trains it**. *Predict:* will it
+# be better or worse than your NeRF of 7.7 after a little more than half of the time? *Time: 15 s on any machine.*
+
+# %%
+side = budget(48, 12)  # voxels per side
+table = torch.zeros((side + 1) ** 3, 1 + 4 * 3, device=DEVICE, requires_grad=True)
+corner = torch.cartesian_prod(*[torch.arange(2, device=DEVICE)] * 3)  # (8, 3): 000, 001, …, 111
+
+
+def ask_grid(x, d):
+    x = (x + 1) / 2 * side  # in voxels
+    low = x.floor().clamp(0, side - 1)  # the lower corner of the cell
+    i, j, k = (low[:, None] + corner).long().unbind(-1)  # (n, 8) each
+    row = (i * (side + 1) + j) * (side + 1) + k
+    corners = F.embedding(row, table).view(-1, 2, 2, 2, 13)  # table[row], with a faster gradient
+    v = trilinear(corners, x - low)  # (n, 13)
+    color = torch.sigmoid(sh_color(v[:, 1:].view(-1, 4, 3), d))
+    return F.softplus(v[:, 0] - 1), color
+
+
+fit(ask_grid, [table], 0.1, budget(15, 0.3), "your grid")
+with torch.no_grad():
+    own = render(ask_grid, origins, directions, torch.ones(3, device=DEVICE), 48)
+own = own.color.view(height, width, 3).clamp(0, 1)
+viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"your grid: {psnr(own, truth):.1f} dB",
+            "photograph, not used"], height=280, alt="The table by the network, by the grid, and as photographed.")  # fmt: skip
+
+# %% [markdown]
+# *What to see:* no network, and the scene is there. Learning is fast because a step changes only the corners
+# that its rays touch, each by what concerns it alone; a weight of a network serves the whole scene.
+#
+# ### What makes it fast
+# `nerf.VoxelField` is this grid with four ideas more:
 #
 # 1. *empty space is skipped*: cells outside the visual hull, and those whose weights stay near
 #    zero, get no samples and no memory;
 # 2. *coarse to fine*: the grid grows from a third of its resolution to the full one;
-# 3. *colour by spherical harmonics*: four numbers per channel, a constant and a part that is linear in
-#    the direction $d$, are enough for soft highlights;
-# 4. *only what shows is coloured*: samples of weight below 0.001 need no colour.
+# 3. *only what shows is coloured*: samples of weight below 0.001 need no colour;
+# 4. *the gradient of the interpolation is one sparse product*, not eight scattered sums for each sample.
 #
-# Both are trained by the same loop, `nerf.train`, on the same photographs. *Predict:* which one is sharper
-# at the end? *Time: 60 s for the network and 30 s for the grid, on any machine, and about as much again for
-# measuring PSNR, while the clock stops. On a GPU the limits of grid and batch are higher by themselves; a
-# Colab T4 should end some decibels higher (an estimate, not measured).*
+# ### Between network and grid: a hash table
+# A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
+# (Müller et al. 2022) stores grids of several resolutions in tables of *fixed* size $T$, each smaller than its
+# grid. The corner with the whole coordinates $(x, y, z)$ finds its row by a **hash**,
+#
+# $$h(x, y, z) = \big(1 \cdot x \;\oplus\; 2654435761 \cdot y \;\oplus\; 805459861 \cdot z\big) \bmod T$$
+#
+# - $\oplus$: the bitwise "exclusive or" (`^` in Python); $T$: the number of rows, a power of two;
+#   2654435761 and 805459861: two large primes.
+#
+# Corners that share a row quarrel, and those that are seen win: the others get no gradient. What
+# is left of the quarrel is sorted out by a tiny network, which reads the interpolated features of all resolutions.
+#
+# **Exercise [[hash_index]].** Write `hash_index` for corners $(\ldots, 3)$ of whole numbers.
+
+# %% [exercise] hash_index
+
+# %%
+lattice = torch.cartesian_prod(*[torch.arange(65)] * 3)  # corners of a grid of 64³ voxels
+used = torch.bincount(hash_index(lattice, 1 << 15), minlength=1 << 15)
+print(f"{len(lattice):,} corners in {len(used):,} rows: {used.float().mean():.1f} share a row on average, "
+      f"{used.min()} at least, {used.max()} at most")  # fmt: skip
+
+# %% [markdown]
+# All three are trained by the same loop, `nerf.train`, on the same photographs. *Predict:* which one is
+# sharpest at the end, which one stores the least? *Time: 45 s for the network, 25 s for the hash field and 30 s for the
+# grid, on any machine, and a part of that again for measuring PSNR, while the clock stops. On a GPU the
+# limits of grid and batch are higher by themselves; a Colab T4 should end some decibels higher (an estimate,
+# not measured).*
 
 # %%
 few = test.select(range(0, len(test), budget(7, 10)))
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=12, fine=12,
                     batch=budget(768, 768, gpu=8192), learning_rate=5e-3, position_frequencies=6)  # fmt: skip
-mlp_curve = nerf.Curve(mlp, few, every=budget(6, 0.5))
-_ = nerf.train(mlp, photos, seconds=budget(60, 0.5), least=5, on_step=mlp_curve,
-               clock=mlp_curve.clock, label="network")  # fmt: skip
+plan = {  # name: the field, its seconds, those between two measurements, steps at least
+    "network, coarse and fine": (mlp, budget(45, 0.5), budget(6, 0.5), 5),
+    "hash field": (nerf.HashField(photos), budget(25, 2), budget(4, 1), 40),
+    "sparse voxel grid": (nerf.VoxelField(photos, resolution=budget(None, 36)), budget(30, 2), budget(2, 0.6), 80),
+}  # fmt: skip
+curves = {}
+for name, (model, seconds, every, least) in plan.items():
+    curve = nerf.Curve(model, few, every=every)
+    _ = nerf.train(
+        model, photos, seconds=seconds, least=least, on_step=curve, clock=curve.clock, label=name
+    )
+    curves[name] = (curve.seconds, curve.psnr)
+viz.line_chart(curves, x="seconds of training", y="PSNR (dB)", alt="PSNR on test photographs against seconds: "
+               "the grid is above the hash field, and both are far above the network.")  # fmt: skip
 
 # %%
-field = nerf.VoxelField(photos, resolution=budget(None, 36))  # None: that of the photographs
-curve = nerf.Curve(field, few, every=budget(2, 0.6))
-_ = nerf.train(field, photos, seconds=budget(30, 2), least=80, on_step=curve, clock=curve.clock,
-               label="grid")  # fmt: skip
-viz.line_chart({"network, coarse and fine": (mlp_curve.seconds, mlp_curve.psnr),
-                "sparse voxel grid": (curve.seconds, curve.psnr)}, x="seconds of training", y="PSNR (dB)",
-               alt="PSNR on test photographs against seconds: the grid is far above.")  # fmt: skip
-
-# %%
-pictures = [mlp.view(test, one).color, field.view(test, one).color, test.colors()[one]]
-scores = {
-    "network": nerf.evaluate(mlp, few),
-    "grid": nerf.evaluate(field, test if scale == 1 else few),
-}
-names = [f"{name}: {score['psnr']:.1f} dB" for name, score in scores.items()]
-viz.gallery(pictures, [*names, "photograph, not used"], height=280,
-            alt="The same new view by the network, by the grid, and as photographed.")  # fmt: skip
+models = {name: model for name, (model, *_) in plan.items()}
+field = models["sparse voxel grid"]
+pictures = [model.view(test, one).color for model in models.values()]
+names = [f"{name}: {nerf.evaluate(model, few)['psnr']:.1f} dB" for name, model in models.items()]
+viz.gallery([*pictures, test.colors()[one]], [*names, "photograph, not used"], height=240,
+            alt="The same new view by network, hash field and grid, and as photographed.")  # fmt: skip
+groups = {name: model.optimizer.param_groups for name, model in models.items()}
+viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] for name, owned in groups.items()],
+          ["field", "numbers stored"], "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
 # *What to see:* the grid passes the network's final quality within its first seconds. (Do not take this
 # network for the best of its kind: it is the paper's design, made small. Yours of 7.7 is smaller still,
-# takes fewer samples, and may be as good after less time.) What the grid pays
-# with is memory: the network has tens of thousands of numbers, the grid millions.
+# takes fewer samples, and may be as good after less time.) What the grid pays with is memory: the network has
+# tens of thousands of numbers, the hash field some hundred thousands whatever its resolution, the grid millions.
 
 # %% [markdown]
 # **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around it, and
@@ -396,11 +499,6 @@ viz.gallery(pictures, [*names, "photograph, not used"], height=280,
 # it one or two minutes instead of 30 s. Haze before the cameras ("floaters") says that a region was seen by
 # too few of them, or that exposure changed: photograph it again, with the exposure locked. Dark seams around an
 # object that was cut out say that colours were multiplied with alpha.
-
-# %%
-n_mlp = sum(p.numel() for p in [*mlp.coarse.parameters(), *mlp.fine.parameters()])
-viz.table([["network", n_mlp], ["grid", sum(t.numel() for t in field.grid.tables)]], ["field", "numbers stored"],
-          "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
 # ## 7.9 Novel views

@@ -153,7 +153,75 @@ def query_point_by_point(network, x, d):
     return torch.stack(sigmas), torch.stack(colors)
 
 
+def trilinear_axis_by_axis(corners, fraction):
+    v = corners
+    for axis in range(3):
+        x = fraction[:, axis].reshape(-1, *[1] * (v.ndim - 2))
+        v = torch.lerp(v[:, 0], v[:, 1], x)
+    return v
+
+
+def trilinear_by_corners(corners, fraction):
+    total = torch.zeros_like(corners[:, 0, 0, 0])
+    for number in range(8):
+        bits = [number >> 2, number >> 1 & 1, number & 1]
+        w = torch.ones_like(fraction[:, 0])
+        for axis, bit in enumerate(bits):
+            w = w * (fraction[:, axis] if bit else 1 - fraction[:, axis])
+        total = total + w[:, None] * corners[:, bits[0], bits[1], bits[2]]
+    return total
+
+
+def harmonics_in_numbers(harmonics, directions):
+    """With the decimal constants that the papers' code has, in double precision."""
+    x, y, z = directions.double().T
+    h = harmonics.double().unbind(1)
+    color = 0.28209479177387814 * h[0]
+    if len(h) > 1:
+        linear = -y[:, None] * h[1] + z[:, None] * h[2] - x[:, None] * h[3]
+        color = color + 0.4886025119029199 * linear
+    if len(h) > 4:
+        terms = (x * y, -y * z, 0.28867513459481287 * (2 * z * z - x * x - y * y), -x * z)
+        terms = (*terms, 0.5 * (x * x - y * y))
+        for term, own in zip(terms, h[4:], strict=True):
+            color = color + 1.0925484305920792 * term[:, None] * own
+    return color.float()
+
+
+def harmonics_one_by_one(harmonics, directions):
+    rows = []
+    for h, (x, y, z) in zip(harmonics, directions.tolist(), strict=True):
+        s, t = math.sqrt(3 / math.pi) / 2, math.sqrt(15 / math.pi) / 2
+        values = [math.sqrt(1 / math.pi) / 2, -s * y, s * z, -s * x, t * x * y, -t * y * z]
+        values += [
+            math.sqrt(5 / math.pi) / 4 * (3 * z * z - 1),
+            -t * x * z,
+            t / 2 * (x * x - y * y),
+        ]
+        rows.append(torch.tensor(values[: len(h)]) @ h)
+    return torch.stack(rows)
+
+
+def hash_by_masks(corners, size):
+    """`& (size - 1)` keeps the lowest bits, as the modulo of a power of two does."""
+    out = corners[..., 0].long() & (size - 1)
+    for axis, prime in ((1, 2654435761), (2, 805459861)):
+        out = out ^ (corners[..., axis].long() * prime & (size - 1))
+    return out
+
+
+def hash_in_python(corners, size):
+    flat = [
+        (x ^ (y * 2654435761 % 2**32) ^ (z * 805459861 % 2**32)) % size
+        for x, y, z in corners.reshape(-1, 3).tolist()
+    ]
+    return torch.tensor(flat).view(corners.shape[:-1])
+
+
 ALTERNATIVES = {
+    "trilinear": (trilinear_axis_by_axis, trilinear_by_corners),
+    "sh_color": (harmonics_in_numbers, harmonics_one_by_one),
+    "hash_index": (hash_by_masks, hash_in_python),
     "query_field": (query_by_functions, query_point_by_point),
     "camera_rays": (rays_by_loop, rays_in_double),
     "positional_encoding": (encoding_by_loop, encoding_by_shift),
