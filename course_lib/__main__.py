@@ -12,6 +12,7 @@ COMMANDS = {
     "solve": ("course_lib.authoring.solve", "write a notebook with all exercises solved"),
     "grade": ("course_lib.grading.cli", "grade submitted notebooks"),
     "gradescope": ("course_lib.grading.gradescope", "make an autograder for Gradescope"),
+    "book": ("course_lib.authoring.book", "write the course as a static site, to read"),
     "release": ("course_lib.authoring.release", "make the package for students"),
     "collect": ("course_lib.checking.collect", "make the file to hand in, and say what is in it"),
     "doctor": ("course_lib.doctor", "say what works on this machine"),

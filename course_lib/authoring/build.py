@@ -4,6 +4,7 @@ import argparse
 import ast
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from nbformat import NotebookNode
 
 from course_lib.authoring.notebook import NOTEBOOKS, ROOT, assemble, built_path, sources
 
+VIEWS = NOTEBOOKS / "views"
+"""Where k3d's snapshots of the views stand, for the book."""
 TIMEOUT = 1800
 """Seconds a single cell may take while building."""
 
@@ -36,7 +39,10 @@ def execute(notebook: NotebookNode, folder: Path = NOTEBOOKS) -> NotebookNode:
 
 
 def build(source: Path) -> Path:
-    """Assemble, run and write one notebook; returns its path."""
+    """Assemble, run and write one notebook, and snapshots of its views; returns its path."""
+    views = VIEWS / source.stem[:2]
+    shutil.rmtree(views, ignore_errors=True)
+    os.environ["COURSE_VIEWS"] = str(views)
     notebook = execute(assemble(source))
     path = built_path(source)
     nbformat.write(notebook, path)

@@ -3,8 +3,9 @@
     python -m course_lib release --repository OWNER/NAME --out FOLDER [--withhold solutions]
 
 copies the notebooks, with links to that repository, the library and its assets, without tests and
-without what instructors alone need, grading and authoring, and
-proves the result: its notebooks run from a clean virtual environment (some minutes). With
+without what instructors alone need, grading and authoring, with the course as a book in docs (for
+GitHub Pages choose "main, /docs" in the repository's settings), and proves the result: its
+notebooks run from a clean virtual environment (some minutes). With
 `--withhold solutions` the texts of the references and of the known mistakes are sealed: checks,
 hints and Run All go on working, `solution` shows nothing. A seal keeps honest eyes off; it is no
 secret from somebody who sets out to break it.
@@ -16,6 +17,7 @@ import re
 import shutil
 from pathlib import Path
 
+from course_lib.authoring import book
 from course_lib.authoring.build import stale
 from course_lib.authoring.notebook import NOTEBOOKS, ROOT, repository, sources
 from course_lib.authoring.prove import prove
@@ -51,6 +53,7 @@ def release(address: str, out: Path, *, withhold_solutions: bool) -> None:
     _cut(out / "README.md", r"^## (Instructors|Change the course)$.*?(?=^## )")
     _cut(out / "pyproject.toml", r"^\[project\.entry-points.*?(?=^\[)")
     _readdress(out, address)
+    book.write(out / "docs", address, withhold_solutions=withhold_solutions)
     if withhold_solutions:
         seal_solutions(out / "course_lib")
 

@@ -1,7 +1,11 @@
 """Views that answer to sliders: each change calls a Python function and shows what it returns."""
 
+import base64
+import hashlib
+import os
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,3 +293,14 @@ def _display(widget: Any, explorer: Explorer) -> None:
     data, metadata = explorer.static().bundle()
     model = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     display({**data, VIEW: model}, metadata=metadata, raw=True)
+    if folder := os.environ.get("COURSE_VIEWS"):
+        _keep(explorer.scenes, Path(folder), data.get("image/png", b""))
+
+
+def _keep(scenes: list[LiveScene], folder: Path, still: bytes | str) -> None:
+    """Keep k3d's snapshots, named after the still picture that they belong to, for the book."""
+    text = still if isinstance(still, str) else base64.b64encode(still).decode()
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, live in enumerate(scenes):
+        (folder / f"{name}-{i}.k3d").write_bytes(live.plot.get_binary_snapshot())
