@@ -102,3 +102,31 @@ def test_hidden_files_of_a_mac_are_no_pictures(tmp_path):
     assert [path.name for path in list_pictures(tmp_path)] == ["a.JPG"]
     with pytest.raises(ValueError, match=r"\._a\.JPG"):
         read_picture(tmp_path / "._a.JPG")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_the_bytes_of_an_upload_are_a_picture(kind):
+    data = png(upright_shape())
+    assert torch.equal(load_photo(kind(data)), load_photo(data))
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP"])
+def test_a_turn_is_obeyed_once_or_left_whatever_the_format(tmp_path, form):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4), "red").save(tmp_path / "a", form, exif=exif)
+    assert read_picture(tmp_path / "a").shape == (6, 4, 4)
+    assert read_picture(tmp_path / "a", upright=False).shape == (4, 6, 4)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_a_colour_said_to_be_transparent_is(tmp_path, mode):
+    image = Image.new("RGB", (4, 4), "white").convert(mode)
+    key = {"RGB": (255, 255, 255), "L": 255, "P": image.getpixel((0, 0))}[mode]
+    image.save(tmp_path / "a.png", transparency=key)
+    assert read_picture(tmp_path / "a.png")[..., 3].max() == 0
+
+
+def test_a_heic_file_is_told_what_to_do():
+    with pytest.raises(ValueError, match="exported as JPEG"):
+        read_picture(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -92,13 +93,61 @@ def test_what_a_mask_shows_in_black_is_transparent(tmp_path, mode):
     assert got.images[0, :, :4, 3].eq(0).all() and got.images[0, :, 4:, 3].eq(255).all()
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.png.png"])
+@pytest.mark.parametrize("name", ["a.png", "a.png.png", "a.webp"])
 def test_a_folder_of_masks_is_found_and_a_missing_mask_is_told(tmp_path, name):
     (tmp_path / "masks").mkdir()
-    Image.fromarray(np.eye(12, 16, dtype=np.uint8)).save(tmp_path / "masks" / name)  # 0 and 1
+    mask = Image.fromarray(np.eye(12, 16, dtype=np.uint8))  # 0 and 1
+    mask.save(tmp_path / "masks" / name, lossless=True)
     with pytest.warns(UserWarning, match="1 of 2 photographs have no mask"):
         got = scene(tmp_path, names=("images/a.png", "images/b.png"))
     assert int((got.images[0, ..., 3] == 255).sum()) == 12 and got.images[1, ..., 3].min() == 255
+
+
+def test_masks_that_fit_no_photograph_are_told(tmp_path):
+    picture(tmp_path / "masks/other.png")
+    with pytest.warns(UserWarning, match="1 of 1 photographs have no mask"):
+        scene(tmp_path)
+
+
+def test_masks_stand_in_the_photographs_own_subfolder(tmp_path):
+    names = ("images/left/a.png", "images/right/a.png")
+    picture(tmp_path / "masks/left/a.png", value=0)
+    picture(tmp_path / "masks/right/a.png", value=255)
+    alpha = scene(tmp_path, names=names).images[..., 3]
+    assert alpha[0].max() == 0 and alpha[1].min() == 255
+
+
+def test_a_dynamic_mask_beside_a_photograph_hides_what_it_shows(tmp_path):
+    mask = np.zeros((12, 16), np.uint8)
+    mask[:, :5] = 1
+    (tmp_path / "images").mkdir()
+    Image.fromarray(mask).save(tmp_path / "images/dynamic_mask_a.png")
+    alpha = scene(tmp_path).images[0, ..., 3]
+    assert alpha[:, :5].max() == 0 and alpha[:, 5:].min() == 255
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"rolling_shutter": [0, 0, 0.03, 0]},
+        {"white_transparent": True},
+        {"black_transparent": True},
+        {"mask_color": "0xff00ff"},
+        {"frames": frames("images/a.png", time=0.5)},
+    ],
+)
+def test_what_changes_the_photographs_and_is_not_obeyed_is_told(tmp_path, content):
+    with pytest.warns(UserWarning, match="not obeyed"):
+        scene(tmp_path, **content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scene(tmp_path, rolling_shutter=[0, 0, 0, 0], white_transparent=False)
+
+
+@pytest.mark.parametrize("ending", ["webp", "tif", "JPEG", "bmp"])
+def test_an_ending_that_is_left_off_is_found(tmp_path, ending):
+    content = frames("images/a")
+    assert scene(tmp_path, names=[f"images/a.{ending}"], frames=content).names == (f"a.{ending}",)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
@@ -151,11 +200,12 @@ def test_missing_photographs_are_left_out_and_counted(tmp_path):
         assert load_scene(tmp_path, "all").names == ("0.png", "1.png", "2.png")
 
 
-def test_pixels_are_taken_as_stored_and_a_turn_is_told(tmp_path):
+@pytest.mark.parametrize("ending", ["jpg", "tif", "png"])
+def test_pixels_are_taken_as_stored_and_a_turn_is_told(tmp_path, ending):
     exif = Image.Exif()
-    exif[0x0112] = 3
-    picture(tmp_path / "images/a.jpg", exif=exif)
-    content = {**LENS, "frames": frames("images/a.jpg")}
+    exif[0x0112] = 6
+    picture(tmp_path / f"images/a.{ending}", exif=exif)
+    content = {**LENS, "frames": frames(f"images/a.{ending}")}
     (tmp_path / "transforms.json").write_text(json.dumps(content))
     with pytest.warns(UserWarning, match="1 of 1 photographs"):
         assert load_scene(tmp_path, "all").size == (12, 16)
@@ -240,20 +290,32 @@ def test_a_broken_llff_table_is_named(tmp_path):
         load_scene(tmp_path)
 
 
-def colmap(folder, binary, camera=(2, "SIMPLE_RADIAL", [20.0, 8.0, 6.0, 0.1])):
-    picture(folder / "images/a.png")
+def colmap(
+    folder,
+    binary,
+    camera=(2, "SIMPLE_RADIAL", [20.0, 8.0, 6.0, 0.1]),
+    names=("a.png",),
+    points="3 4 -1",
+):
+    picture(folder / "images" / names[0].replace("\\", "/"))
     model = folder / "sparse/0"
     model.mkdir(parents=True)
-    number, name, values = camera
+    number, kind, values = camera
+    pose = (0.6, 0.8, 0, 0, 1, 2, 5)
     if binary:
         data = struct.pack(f"<QiiQQ{len(values)}d", 1, 1, number, 16, 12, *values)
         (model / "cameras.bin").write_bytes(data)
-        pose = struct.pack("<Qi7di", 1, 1, 0.6, 0.8, 0, 0, 1, 2, 5, 1)
-        (model / "images.bin").write_bytes(pose + b"a.png\0" + struct.pack("<Qddq", 1, 3, 4, -1))
+        data = struct.pack("<Q", len(names))
+        for i, name in enumerate(names):
+            data += struct.pack("<i7di", i, *pose, 1) + name.encode() + b"\0"
+            data += struct.pack("<Qddq", 1, 3, 4, -1)
+        (model / "images.bin").write_bytes(data)
     else:
         words = " ".join(map(str, values))
-        (model / "cameras.txt").write_text(f"# one\n1 {name} 16 12 {words}\n")
-        (model / "images.txt").write_text("# two\n1 0.6 0.8 0 0 1 2 5 1 a.png\n3 4 -1\n")
+        (model / "cameras.txt").write_text(f"# one\n1 {kind} 16 12 {words}\n")
+        turn = " ".join(map(str, pose))
+        rows = [f"{i} {turn} 1 {name}\n{points}\n" for i, name in enumerate(names)]
+        (model / "images.txt").write_text("# two\n" + "".join(rows))
     return load_scene(folder, "all")
 
 
@@ -275,3 +337,36 @@ def test_colmap_lenses_beyond_the_model_are_refused(tmp_path, binary):
     with pytest.raises(ValueError, match="not modelled") as caught:
         colmap(tmp_path, binary, (5, "OPENCV_FISHEYE", [20.0, 20, 8, 6, 0, 0, 0, 0]))
     assert "cameras" in str(caught.value)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_colmap_photographs_that_are_missing_are_counted(tmp_path, binary):
+    with pytest.warns(UserWarning, match=r"1 of 2 photographs are missing \(b.png"):
+        assert colmap(tmp_path, binary, names=("a.png", "b.png")).names == ("a.png",)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_colmap_masks_and_names_of_windows(tmp_path, binary):
+    picture(tmp_path / "masks/left/a.png.png", value=0)
+    assert colmap(tmp_path, binary, names=("left\\a.png",)).images[..., 3].max() == 0
+
+
+def test_colmap_models_beside_the_first_are_told(tmp_path):
+    (tmp_path / "sparse/1").mkdir(parents=True)
+    (tmp_path / "sparse/1/cameras.bin").write_bytes(b"")
+    with pytest.warns(UserWarning, match="of 2 models"):
+        colmap(tmp_path, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ("a.png", "a.png")}, "a.png is listed twice"),
+        ({"camera": (1, "PINHOLE", [20.0, 20, 80, 6])}, "inside 16x12"),
+        ({"points": "2 1 0 0 0 0 0 5 1 b.png"}, "or an empty line"),
+    ],
+)
+def test_colmap_models_that_cannot_be_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        colmap(tmp_path, False, **options)
+    assert "sparse" in str(caught.value)

@@ -5,7 +5,9 @@
 | cameras and images, .bin or .txt, in sparse/0, sparse or colmap/sparse/0 | read |
 | SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV | read |
 | FULL_OPENCV, fisheye, FOV and all other lenses | refused by name |
-| photographs of several sizes | refused |
+| masks in the folder "masks", as a.jpg.png or a.png | black becomes transparent |
+| photographs that are missing; a second model beside sparse/0 | left out, with a remark |
+| photographs of several sizes, listed twice; a principal point outside | refused |
 | 3D points, tracks, rigs and frames | ignored |
 
 COLMAP's poses are world-to-camera with y down and z forwards (qw, qx, qy, qz, t); see
@@ -13,6 +15,7 @@ https://colmap.github.io/format.html.
 """
 
 import struct
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +27,8 @@ from torch import Tensor
 from course_lib.cameras import from_colmap
 from course_lib.data.scene import Scene
 from course_lib.data.scene_formats import hold_out
-from course_lib.data.scene_images import read_images
-from course_lib.data.scene_json import check_pose
+from course_lib.data.scene_images import find_masks, read_images, say_missing
+from course_lib.data.scene_json import check_pose, plain_name
 
 FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0")
 LENSES = {  # number in binary files -> name, where each parameter goes
@@ -55,10 +58,11 @@ class View(NamedTuple):
 
 def find_model(folder: Path) -> Path | None:
     """The folder of the model, or None."""
-    places = [folder / name for name in FOLDERS]
-    return next(
-        (p for p in places for end in (".bin", ".txt") if (p / f"cameras{end}").is_file()), None
-    )
+    return next((folder / name for name in FOLDERS if _has_model(folder / name)), None)
+
+
+def _has_model(folder: Path) -> bool:
+    return any((folder / f"cameras{end}").is_file() for end in (".bin", ".txt"))
 
 
 def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
@@ -70,12 +74,18 @@ def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -
     model = find_model(folder)
     if model is None:
         raise FileNotFoundError(f"{folder} has no cameras.bin or cameras.txt in {FOLDERS}")
+    others = [p.name for p in sorted(model.parent.glob("[1-9]*")) if _has_model(p)]
+    if model.name == "0" and others:
+        warnings.warn(
+            f"{model.parent}: of {1 + len(others)} models that share no photographs 0 is read",
+            UserWarning,
+            stacklevel=3,
+        )
     lenses, views = _read_model(model)
     if not views:
         raise ValueError(f"{model}: expected registered images, got none")
-    views = sorted(views, key=lambda view: view.name)
-    paths = [_photograph(folder, view.name, model) for view in views]
-    images, size = read_images(paths, downscale)
+    views, paths = _found(folder, views, model)
+    images, size = read_images(paths, downscale, find_masks(folder, paths))
     for view in views:
         if view.camera not in lenses:
             raise ValueError(f"{model}: {view.name} has camera {view.camera}, which is not listed")
@@ -92,11 +102,21 @@ def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -
     return hold_out(Scene(images, poses, intrinsics, distortion, names), split)
 
 
-def _photograph(folder: Path, name: str, model: Path) -> Path:
-    for place in (folder / "images", folder):
-        if (place / name).is_file():
-            return place / name
-    raise FileNotFoundError(f"{model} names {name}, but there is no {folder / 'images' / name}")
+def _found(folder: Path, views: list[View], model: Path) -> tuple[list[View], list[Path]]:
+    """The views whose photographs are there, by name; a warning counts the others."""
+    places, pairs = (folder / "images", folder), []
+    names = [view.name for view in views]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{model}: {twice} is listed twice")
+    for view in sorted(views, key=lambda view: view.name):
+        path = next((p / view.name for p in places if (p / view.name).is_file()), None)
+        if path:
+            pairs.append((view, path))
+    if not pairs:
+        raise FileNotFoundError(f"{model} names {names[0]}, but there is no {places[0] / names[0]}")
+    found, paths = zip(*pairs, strict=True)
+    say_missing([name for name in names if name not in {v.name for v in found}], len(names), model)
+    return list(found), list(paths)
 
 
 def _pose(view: View, model: Path) -> Float[Tensor, "4 4"]:
@@ -121,6 +141,10 @@ def _lens(model: str, size: tuple[int, int], values: list[float]) -> Lens:
     finite = all(abs(value) < 1e30 for value in values)
     if not finite or min(fx, fy, *size) <= 0:
         raise ValueError(f"expected positive sizes and focal lengths, got {size} and {values}")
+    if not (0 < found["cx"] < size[1] and 0 < found["cy"] < size[0]):
+        raise ValueError(
+            f"expected a principal point inside {size[1]}x{size[0]} pixels, got {values}"
+        )
     lens = [found.get(key, 0.0) for key in ("k1", "k2", "p1", "p2")]
     return Lens(size, [fx, fy, found["cx"], found["cy"]], lens)
 
@@ -159,12 +183,16 @@ def _text_images(path: Path) -> Iterator[View]:
     lines = _text_lines(path)
     while lines and not lines[0].strip():
         lines.pop(0)
-    for line in lines[::2]:
-        words = line.split(maxsplit=9)
+    for number, line in enumerate(lines[::2]):
+        words, points = line.split(maxsplit=9), lines[2 * number + 1 : 2 * number + 2]
+        if len(" ".join(points).split()) % 3:
+            raise ValueError(f"expected x, y, id of points, or an empty line, after '{line[:60]}'")
         if words and len(words) < 10:
             raise ValueError(f"expected id, qw … tz, camera, name, got '{line[:60]}'")
         if words:
-            yield View(words[9].strip(), int(words[8]), [float(word) for word in words[1:8]])
+            yield View(
+                plain_name(words[9].strip()), int(words[8]), [float(word) for word in words[1:8]]
+            )
 
 
 def _binary_cameras(path: Path) -> Iterator[tuple[int, Lens]]:
@@ -188,4 +216,4 @@ def _binary_images(path: Path) -> Iterator[View]:
         at = end + 9 + 24 * struct.unpack_from("<Q", data, end + 1)[0]
         if at > len(data):
             raise ValueError(f"cut short in the points of {name}")
-        yield View(name, camera, pose)
+        yield View(plain_name(name), camera, pose)

@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.pictures import read_picture
+from course_lib.data.pictures import Bytes, read_picture
 
 MARGIN = 0.12  # empty border around the object, as a part of the picture's side
 PLAIN = 0.06  # colours this near to the corners' colour are background
 DUST = 0.05  # parts smaller than this share of the largest part are no part of the object
 
 
-def load_photo(source: str | PathLike | bytes, size: int = 64) -> Float[Tensor, "3 {size} {size}"]:
+def load_photo(source: str | PathLike | Bytes, size: int = 64) -> Float[Tensor, "3 {size} {size}"]:
     """A picture file (or its bytes) as the networks want it: object in the middle, on white.
 
     Any size and any kind of file that `read_picture` reads (a table is there), turned upright. The
@@ -30,7 +30,7 @@ def load_photo(source: str | PathLike | bytes, size: int = 64) -> Float[Tensor, 
     rgba[..., 3] *= _foreground(rgba)
     rows, columns = (np.flatnonzero((rgba[..., 3] > 0.02).any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
-        name = "the picture" if isinstance(source, bytes) else source
+        name = "the picture" if isinstance(source, Bytes) else source
         raise ValueError(f"{name}: expected a picture with something in it, got an empty one")
     rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]

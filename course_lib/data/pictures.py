@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+Bytes = bytes | bytearray | memoryview  # the last is what an upload in a notebook gives
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+DYNAMIC = (
+    "dynamic_mask_"  # instant-ngp's masks stand beside the photographs, with this before the name
+)
 ORIENTATION = 0x0112  # the EXIF tag: 1 is upright as stored
 GREY_16 = 257  # 65535 / 255
 
 
 def read_picture(
-    source: str | PathLike | bytes, *, upright: bool = True
+    source: str | PathLike | Bytes, *, upright: bool = True
 ) -> UInt8[np.ndarray, "h w 4"]:
     """A picture file (or its bytes) as straight RGBA, alpha 255 where the file has none.
 
@@ -25,27 +29,32 @@ def read_picture(
     | grey of floats in [0, 1] | read: 1 is white; other values and NaN are refused |
     | grey of 32-bit whole numbers beyond 65535, negative numbers | refused |
     | EXIF orientation | obeyed; not with `upright=False`: cameras are calibrated on stored pixels |
+    | a transparent colour or palette entry; 16 bits a channel | read, as alpha and as 8 bits |
     | several pictures in a file | the first |
     | colour profiles | ignored |
-    | damaged files, files of another kind, "._" files of a Mac | refused |
+    | damaged files, files of another kind (HEIC, raw), "._" files of a Mac | refused |
 
     ValueError names the file; FileNotFoundError where there is none.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    name = "the picture" if isinstance(source, bytes) else str(source)
-    if not isinstance(source, bytes) and not Path(source).is_file():
+    is_bytes = isinstance(source, Bytes)
+    name = "the picture" if is_bytes else str(source)
+    if not is_bytes and not Path(source).is_file():
         raise FileNotFoundError(f'there is no file "{source}"')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that nobody reads
-            image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+            image = Image.open(BytesIO(source) if is_bytes else source)
+            if image.format == "TIFF" and not upright:  # loading would turn it
+                image.getexif().pop(ORIENTATION, None)
             image.load()
             if upright:
                 image = ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"{name}: expected a picture (PNG, JPEG, ...), got a file of another kind"
+            f"{name}: expected a picture (PNG, JPEG, ...), got a file of another kind; pictures in HEIC "
+            "or raw formats must be exported as JPEG"
         ) from error
     except Exception as error:  # PIL's parsers raise whatever the bytes lead them to
         raise ValueError(
@@ -69,11 +78,11 @@ def stored_turned(path: Path) -> bool:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder, sorted by name; hidden files ("._a.jpg" of a Mac) do not count."""
+    """The pictures of a folder, sorted by name, without hidden files ("._a.jpg" of a Mac) and masks."""
     return sorted(
         path
         for path in folder.glob("*")
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+        if path.suffix.lower() in ENDINGS and not path.name.startswith((".", DYNAMIC))
     )
 
 

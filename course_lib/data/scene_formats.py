@@ -7,7 +7,9 @@
 | k1, k2, p1, p2 of PINHOLE, RADIAL and OPENCV lenses | read |
 | other lenses (fisheye, equirectangular, orthographic, FOV, k3 and beyond) | refused |
 | train_filenames, val_filenames, test_filenames | obeyed |
-| mask_path; a folder "masks" | black becomes transparent |
+| mask_path; a folder "masks" (a.png or COLMAP's a.jpg.png) | black becomes transparent |
+| dynamic_mask_a.png beside a.png, as instant-ngp has it | what is not black becomes transparent |
+| rolling_shutter, white_transparent, black_transparent, mask_color, time | ignored, with a remark |
 | colours multiplied with alpha | divided again, with a remark |
 | frames whose file is missing | left out, with a remark that counts them |
 | EXIF orientation | ignored, with a remark |
@@ -25,12 +27,19 @@ import torch
 
 from course_lib.cameras import from_llff
 from course_lib.data import lenses
-from course_lib.data.pictures import list_pictures
+from course_lib.data.pictures import ENDINGS, list_pictures
 from course_lib.data.scene import Scene
-from course_lib.data.scene_images import read_images
+from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
 
-ENDINGS = ("", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
+ANY_ENDING = ("", *ENDINGS, *(ending.upper() for ending in ENDINGS))
+NOT_OBEYED = (  # keys that change what a photograph shows
+    "rolling_shutter",
+    "white_transparent",
+    "black_transparent",
+    "mask_color",
+    "time",
+)
 HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluations
 
 
@@ -94,7 +103,7 @@ def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> 
             f"got {sizes[0].tolist()} and {bounds[0].tolist()} in the first row"
         )
     shrink = 1 if ready else downscale
-    images, size = read_images(paths, shrink, _masks(folder, paths, [None] * len(paths)))
+    images, size = read_images(paths, shrink, find_masks(folder, paths))
     lens = [{"h": h, "w": w, "fl_x": f} for h, w, f in sizes.tolist()]
     intrinsics = torch.tensor([lenses.intrinsics(one, size, table) for one in lens]) / shrink
     near, far = 0.9 * bounds.min().item(), 1.1 * bounds.max().item()
@@ -135,52 +144,37 @@ def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: in
     if not found:
         raise FileNotFoundError(
             f"{path}: no image {path.parent / frames[0]['file_path'] if frames else ''} (also tried "
-            f"{', '.join(ENDINGS[1:])}); was the dataset unpacked whole?"
+            f"{', '.join(ENDINGS)}); was the dataset unpacked whole?"
         )
-    if len(found) < len(frames):
-        missing = next(
-            frame["file_path"] for frame in frames if not _image_path(path.parent, frame)
-        )
-        warnings.warn(
-            f"{path}: {len(frames) - len(found)} of {len(frames)} photographs are missing "
-            f"({missing}, …) and left out",
-            UserWarning,
-            stacklevel=4,
-        )
+    missing = [f["file_path"] for f in frames if not _image_path(path.parent, f)]
+    say_missing(missing, len(frames), path)
     frames, paths = [frame for frame, _ in found], [image for _, image in found]
-    masks = _masks(path.parent, paths, [frame.get("mask_path") for frame in frames])
+    masks = find_masks(path.parent, paths, [frame.get("mask_path") for frame in frames])
     images, size = read_images(paths, downscale, masks)
     lens = [{**content, **frame} for frame in frames]  # a frame's own values win
+    _say_not_obeyed(lens, path)
     distortion = torch.tensor([lenses.distortion(one, path) for one in lens])
     intrinsics = torch.tensor([lenses.intrinsics(one, size, path) for one in lens]) / downscale
     poses = torch.stack([pose(frame, path) for frame in frames])
     return Scene(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
 
 
-def _image_path(folder: Path, frame: dict[str, Any]) -> Path | None:
-    candidates = [folder / (frame["file_path"] + ending) for ending in ENDINGS]
-    return next((path for path in candidates if path.is_file()), None)
+def _say_not_obeyed(lens: list[dict[str, Any]], path: Path) -> None:
+    def says(value: Any) -> bool:
+        return any(value) if isinstance(value, list) else bool(value)
 
-
-def _masks(folder: Path, paths: list[Path], named: list) -> list[Path | None]:
-    """The mask of each photograph: the one named in its frame, else one in the folder "masks"."""
-    found: list[Path | None] = []
-    for path, name in zip(paths, named, strict=True):
-        options = [f"masks/{path.stem}.png", f"masks/{path.name}.png", f"masks/{path.name}"]
-        if name:
-            options = [plain_name(str(name))]
-        mask = next((folder / option for option in options if (folder / option).is_file()), None)
-        if name and mask is None:
-            raise ValueError(f"{folder / options[0]} is missing: the mask of {path.name}")
-        found.append(mask)
-    without = found.count(None)
-    if 0 < without < len(found):
+    if keys := [key for key in NOT_OBEYED if any(says(one.get(key)) for one in lens)]:
         warnings.warn(
-            f"{folder}: {without} of {len(found)} photographs have no mask and are taken whole",
+            f"{path}: {', '.join(keys)} is not obeyed: the photographs are taken as they are, of a "
+            "scene that stands still",
             UserWarning,
             stacklevel=5,
         )
-    return found
+
+
+def _image_path(folder: Path, frame: dict[str, Any]) -> Path | None:
+    candidates = [folder / (frame["file_path"] + ending) for ending in ANY_ENDING]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _listed(content: dict[str, Any], split: str, path: Path) -> set[str]:

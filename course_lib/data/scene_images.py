@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from course_lib.data.pictures import read_picture, stored_turned
+from course_lib.data.pictures import DYNAMIC, ENDINGS, read_picture, stored_turned
+from course_lib.data.scene_json import plain_name
 
 SURE = 20  # half-transparent pixels that would be brighter than their alpha, were it straight
 
@@ -44,8 +45,55 @@ def read_images(
     return torch.stack([_shrink(x, downscale) for x in straight(torch.stack(images))]), size
 
 
+def find_masks(
+    folder: Path, paths: Sequence[Path], named: Sequence[str | None] | None = None
+) -> list[Path | None]:
+    """The mask of each photograph: the one named for it, else one in the folder "masks" or beside it.
+
+    In "masks", or in the photograph's own subfolder there, it is called as the photograph, with
+    another ending (a.png) or one more (COLMAP's a.jpg.png). Beside the photograph lies instant-ngp's
+    dynamic_mask_a.png. A warning counts the photographs without one, if there are any masks.
+    """
+    found: list[Path | None] = []
+    for path, name in zip(paths, named or [None] * len(paths), strict=True):
+        options = [folder / plain_name(str(name))] if name else _usual_masks(folder, path)
+        mask = next((option for option in options if option.is_file()), None)
+        if name and mask is None:
+            raise ValueError(f"{options[0]} is missing: the mask of {path.name}")
+        found.append(mask)
+    without = found.count(None)
+    if without and (without < len(found) or (folder / "masks").is_dir()):
+        warnings.warn(
+            f"{folder}: {without} of {len(found)} photographs have no mask and are taken whole",
+            UserWarning,
+            stacklevel=5,
+        )
+    return found
+
+
+def _usual_masks(folder: Path, path: Path) -> list[Path]:
+    inside = path.relative_to(folder).parts[1:-1] if folder in path.parents else ()
+    names = [f"{path.name}.png", *(path.stem + ending for ending in ENDINGS)]
+    places = (folder.joinpath("masks", *inside), folder / "masks")
+    return [
+        *(place / name for place in places for name in names),
+        path.with_name(f"{DYNAMIC}{path.stem}.png"),
+    ]
+
+
+def say_missing(missing: Sequence[str], count: int, source: Path) -> None:
+    """A warning that counts the photographs that are named in a file and not there, if any."""
+    if missing:
+        warnings.warn(
+            f"{source}: {len(missing)} of {count} photographs are missing ({missing[0]}, …) and left "
+            "out",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """True where a mask is white (or not 0, if it holds nothing beyond 1)."""
+    """True where a mask is white (or not 0, if it holds nothing beyond 1), a dynamic one black."""
     rgba = read_picture(path, upright=False)
     if rgba.shape[:2] != size:
         raise ValueError(
@@ -53,6 +101,8 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
             f"got {rgba.shape[1]}x{rgba.shape[0]}"
         )
     value = rgba[..., :3].max(axis=2)
+    if path.name.startswith(DYNAMIC):
+        return value == 0
     return (value > (127 if value.max() > 1 else 0)) & (rgba[..., 3] > 127)
 
 
