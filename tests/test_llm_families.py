@@ -251,3 +251,57 @@ def test_an_answers_score_is_that_of_prompt_and_answer_as_one_text(kind, prompt)
         assert [llm.answer_token("No"), llm.answer_token("Yes")] == two
         p_yes = network(input_ids=torch.tensor([alone])).logits[0, -1, two].softmax(0)[1]
         torch.testing.assert_close(llm.p_yes([prompt])[0], p_yes.detach())
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda llm: llm.p_yes("rich Answer:"), "list of prompts"),
+        (lambda llm: llm.answer_scores("rich Answer:", "Yes"), "list of answers"),
+        (lambda llm: llm.answer_scores("rich Answer:", ["Yes", " "]), "none of them empty"),
+        (lambda llm: llm.p_yes(["rich " * 3000]), "at most 2048 tokens"),
+        (lambda llm: llm.p_yes([""]), "no empty ones"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(tiny_llm())
+
+
+def test_an_answer_of_nan_is_refused():
+    llm = tiny_llm()
+    with torch.no_grad():
+        llm.network.model.norm.weight.fill_(float("inf"))
+    for ask in (lambda: llm.p_yes(PROMPTS), lambda: llm.answer_scores("rich", ["Yes"])):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            ask()
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"<html>404</html>", b"GGUF" + bytes(100)])
+def test_a_file_that_is_no_gguf_is_refused_by_name(tmp_path, content):
+    from course_lib.tabular.gguf import load_gguf
+
+    with pytest.raises(FileNotFoundError):
+        load_gguf(tmp_path / "a.gguf")
+    (tmp_path / "a.gguf").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a.gguf: expected a whole GGUF"):
+        load_gguf(tmp_path / "a.gguf")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind", "message"),
+    [("gpt2", "smollm", "architecture is 'gpt2'"), ("llama", "llama-bpe", "KeyError|tokenizer")],
+)
+def test_another_gguf_is_refused(tmp_path, architecture, kind, message):
+    from gguf import GGUFWriter
+
+    from course_lib.tabular.gguf import load_gguf
+
+    writer = GGUFWriter(tmp_path / "a.gguf", architecture)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match=rf"a.gguf: .*({message})"):
+        load_gguf(tmp_path / "a.gguf")

@@ -45,7 +45,14 @@ def save_ply(path: str | PathLike, gaussians: Gaussians) -> None:
 def load_ply(path: str | PathLike) -> Gaussians:
     """Read Gaussians, by the names of the properties and in any order.
 
-    Coefficients beyond degree 2 are left out. Raises ValueError that names what is missing.
+    | what | how |
+    |---|---|
+    | text or binary PLY; degrees 0 to 2 of the harmonics | read |
+    | degree 3; normals, other properties and elements | ignored |
+    | a property that is missing (the cloud of a mesh); no Gaussians; NaN and infinity | refused |
+    | compressed formats (.splat, .spz, PlayCanvas' packed PLY) | refused |
+
+    Raises ValueError with the file's name.
     """
     columns = read_vertices(Path(path))
     k = 1 + sum(name.startswith("f_rest_") for name in columns) // 3
@@ -54,6 +61,11 @@ def load_ply(path: str | PathLike) -> Gaussians:
         raise ValueError(
             f"{path}: expected Gaussians, but {', '.join(missing) or 'f_rest_'} is missing"
         )
+    wrong = next(
+        (n for n, x in columns.items() if not np.isfinite(x.astype(np.float32)).all()), None
+    )
+    if wrong or not len(columns["x"]):
+        raise ValueError(f"{path}: expected Gaussians of finite numbers, got {wrong or 'none'}")
 
     def read(*names: str) -> torch.Tensor:
         return torch.from_numpy(np.stack([columns[n] for n in names], axis=-1).astype(np.float32))

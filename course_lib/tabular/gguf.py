@@ -24,17 +24,38 @@ _NAMES = {  # llama.cpp's name of a matrix in a block -> transformers'
 
 
 def load_gguf(path: Path) -> tuple:
-    """(model, tokenizer) of a GGUF file of the Llama family, in float32 on the CPU.
+    """(model, tokenizer) of a GGUF file of SmolLM2's kind, in float32 on the CPU.
 
-    Raises ValueError for another architecture.
+    | what | how |
+    |---|---|
+    | architecture llama; weights of every type that the package `gguf` expands | read |
+    | a byte-level tokenizer that splits as SmolLM2's does; its BOS, EOS, padding, chat template | read |
+    | other architectures, a head or biases of their own, scaled positions | refused |
+    | SentencePiece and other tokenizers | refused |
+    | damaged files, files of another kind | refused |
+    | names, licences and the like | ignored |
+
+    ValueError names the file.
     """
     from gguf import GGUFReader
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        reader = GGUFReader(path)
+        return _model(reader), _tokenizer(reader)
+    except Exception as error:  # the reader raises whatever the bytes lead it to
+        raise ValueError(
+            f"{path}: expected a whole GGUF file of the llama family ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _model(reader):
     from transformers import LlamaForCausalLM
 
-    reader = GGUFReader(path)
     architecture = reader.fields["general.architecture"].contents()
     if architecture != "llama":
-        raise ValueError(f"expected a GGUF file of the llama family, got {architecture!r}")
+        raise ValueError(f"its architecture is {architecture!r}")
     config = _config(reader)
     with torch.device("meta"):  # no random weights that would be overwritten at once
         model = LlamaForCausalLM(config)
@@ -43,7 +64,7 @@ def load_gguf(path: Path) -> tuple:
     model.model.rotary_emb = type(model.model.rotary_emb)(
         config=config
     )  # its buffers were on "meta"
-    return model.eval(), _tokenizer(reader)
+    return model.eval()
 
 
 def unpermute_rotary(weight: Tensor, heads: int) -> Tensor:
@@ -78,11 +99,15 @@ def _config(reader) -> Any:
         rope_theta=base,  # transformers 4
         rope_parameters={"rope_type": "default", "rope_theta": base},  # transformers 5
         tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
+        bos_token_id=_special(reader, "bos"),
+        eos_token_id=_special(reader, "eos"),
+        pad_token_id=_special(reader, "padding"),
         attn_implementation="sdpa",
     )
+
+
+def _special(reader, name: str) -> int:
+    return reader.fields[f"tokenizer.ggml.{name}_token_id"].contents()
 
 
 def _weights(reader, config) -> dict[str, Tensor]:
@@ -95,6 +120,8 @@ def _weights(reader, config) -> dict[str, Tensor]:
             weights["model.embed_tokens.weight"] = weights["lm_head.weight"] = weight
         elif kind == "output_norm":
             weights["model.norm.weight"] = weight
+        elif kind != "blk" or len(block) != 2 or block[1] not in _NAMES:
+            raise ValueError(f"{tensor.name!r} has no place in this model")
         else:
             number, matrix = block
             if matrix in heads:
@@ -118,6 +145,8 @@ def _tokenizer(reader) -> object:
     def value(key: str):
         return reader.fields[f"tokenizer.{key}"].contents()
 
+    if (kind := (value("ggml.model"), value("ggml.pre"))) != ("gpt2", "smollm"):
+        raise ValueError(f"its tokenizer is of the kind {kind}")
     tokens, kinds = value("ggml.tokens"), value("ggml.token_type")
     vocabulary = {token: i for i, token in enumerate(tokens)}
     merges = [tuple(merge.split(" ")) for merge in value("ggml.merges")]
@@ -133,8 +162,8 @@ def _tokenizer(reader) -> object:
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in control])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
+        bos_token=tokens[_special(reader, "bos")],
+        eos_token=tokens[_special(reader, "eos")],
+        pad_token=tokens[_special(reader, "padding")],
         chat_template=value("chat_template"),
     )

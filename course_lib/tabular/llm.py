@@ -82,6 +82,8 @@ class LanguageModel:
         Prompts are padded on the right: a causal model never looks at what comes later, so no mask
         is needed, only the position of each prompt's last token.
         """
+        if isinstance(prompts, str):
+            raise ValueError("expected a list of prompts, got one text: put it in brackets")
         rows = [self.prompt_tokens(prompt) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # little padding in a batch
         logits = torch.empty(len(rows), head(self.network).out_features)
@@ -91,7 +93,7 @@ class LanguageModel:
             hidden = decoder(self.network)(input_ids=ids, use_cache=False)[0]  # (b, t, d)
             final = hidden[torch.arange(len(last)), last]
             logits[chosen] = token_logits(self.network, final).cpu()
-        return logits
+        return finite(logits)
 
     def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:
         """p(Yes) of each prompt, as `choice_probability` has it."""
@@ -106,11 +108,13 @@ class LanguageModel:
         first on that the prompt alone does not have.
         """
         family(self.network)
+        if isinstance(answers, str) or not all(answer.strip() for answer in answers):
+            raise ValueError(f"expected a list of answers, none of them empty, got {answers!r}")
         alone = self.prompt_tokens(prompt)
         rows = [self.prompt_tokens(f"{prompt} {answer}") for answer in answers]
         ids, last = self.padded(rows)
         start = torch.tensor([common_length(alone, row) for row in rows], device=ids.device)
-        logits = self.network(input_ids=ids, use_cache=False).logits[:, :-1].float()
+        logits = finite(self.network(input_ids=ids, use_cache=False).logits[:, :-1].float())
         log_p = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]  # (k, t - 1)
         place = torch.arange(1, ids.shape[1], device=ids.device)  # of the token that is predicted
         is_answer = (place >= start[:, None]) & (place <= last[:, None])
@@ -121,6 +125,9 @@ class LanguageModel:
         if not rows or not all(rows):
             raise ValueError("expected at least one prompt, and no empty ones")
         longest = max(map(len, rows))
+        window = getattr(self.network.config, "max_position_embeddings", None) or longest
+        if longest > window:
+            raise ValueError(f"expected at most {window} tokens, got {longest}: shorten the prompt")
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
         return ids, torch.tensor([len(row) - 1 for row in rows], device=self.device)
 
@@ -161,6 +168,15 @@ def load_llm(
         + ("" if download else "Downloading is switched off (COURSE_OFFLINE or COURSE_FAST). ")
         + "Connect to the network and call load_llm(download=True) once: it is kept after that."
     )
+
+
+def finite(logits: Tensor) -> Tensor:
+    """The logits; ValueError where they are no numbers, as after an overflow of float16."""
+    if not bool(logits.isfinite().all()):
+        raise ValueError(
+            "the network's answer is NaN or infinite: load it with dtype=torch.float32 or torch.bfloat16"
+        )
+    return logits
 
 
 def common_length(a: list[int], b: list[int]) -> int:
