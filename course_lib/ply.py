@@ -1,8 +1,16 @@
 """PLY files: every element as columns and lists, text or binary of either byte order.
 
 The course's readers of meshes, clouds and splats stand on this one. ValueError says what is wrong.
+
+| what | how |
+|---|---|
+| text, binary of either byte order; numbers and lists of every type, in elements of any name | read |
+| a byte-order mark, empty lines, comments, obj_info | ignored |
+| more lines or bytes than the header says | ignored, with a remark |
+| other formats and types, rows that are short or long, files that are cut | refused |
 """
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,20 +45,29 @@ Table = dict[str, np.ndarray | list[np.ndarray]]
 
 def read_ply(path: Path) -> dict[str, Table]:
     """Element -> property -> a column, or a list of arrays for a list property."""
-    data = path.read_bytes()
-    end = data.find(b"end_header")
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # a byte-order mark
+    end = data.find(b"\nend_header")
     if not data.startswith(b"ply") or end < 0:
         raise ValueError("not a readable PLY file: expected a header from 'ply' to 'end_header'")
     order, elements = _header(data[:end].decode("ascii", "replace"))
-    start = data.find(b"\n", end) + 1
+    start = data.find(b"\n", end + 1) + 1
     body = data[start:] if start else b""
     if not order:
         words = body.decode("ascii", "replace").splitlines()
         lines = iter([line.split() for line in words if line.strip()])
-        return {element.name: _text_table(element, lines) for element in elements}
-    tables, at = {}, 0
-    for element in elements:
-        tables[element.name], at = _binary_table(element, body, at, order)
+        tables = {element.name: _text_table(element, lines) for element in elements}
+        rest = sum(1 for _ in lines)
+    else:
+        tables, at = {}, 0
+        for element in elements:
+            tables[element.name], at = _binary_table(element, body, at, order)
+        rest = len(body[at:].strip(b"\0\r\n"))
+    if rest:
+        warnings.warn(
+            f"{path}: {rest} {'bytes' if order else 'lines'} after what the header says are left out",
+            UserWarning,
+            stacklevel=4,
+        )
     return tables
 
 
@@ -129,6 +146,8 @@ def _text_row(element: Element, words: list[str]) -> list:
             raise ValueError("short")
         at += length
         row.append(np.array(values) if p.length_type else values[0])
+    if at != len(words):
+        raise ValueError("long")
     return row
 
 

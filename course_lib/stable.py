@@ -73,13 +73,13 @@ def cosine_or_flat(a: Float[Tensor, "*n 3"], b: Float[Tensor, "*n 3"]) -> Float[
 
 
 def true_is_one(function: Callable) -> Callable:
-    """Grids of True and False are computed as 1 and 0."""
+    """Grids of True and False, or of whole numbers, are computed as real ones, 1 and 0."""
 
     @wraps(function)
     def computed(*arguments):
         return function(
             *(
-                x.float() if isinstance(x, Tensor) and x.dtype == torch.bool else x
+                x.float() if isinstance(x, Tensor) and not x.is_floating_point() else x
                 for x in arguments
             )
         )

@@ -125,24 +125,84 @@ def test_map_coordinates_keep_their_centimetres(tmp_path, ending):
     )
 
 
-@pytest.mark.parametrize("row", ["0,5 1,5 2,5", "0,5;1,5;2,5", "1,25\t2,5\t3,0"])
+@pytest.mark.parametrize("row", ["0,5 1,5 2,5", "0,5;1,5;2,5", "1,25\t2,5\t3,0", "0,5, 1,5, 2,5"])
 def test_decimal_commas_are_refused(tmp_path, row):
     with pytest.raises(ValueError, match=r"a.xyz: line 1: .*decimal commas"):
         load_cloud(write(tmp_path, "a.xyz", row + "\n"))
 
 
-@pytest.mark.parametrize("row", ["1 2 3", "1,2,3", "1, 2, 3", "1;2;3", "1\t2\t3"])
+@pytest.mark.parametrize("row", ["1 2 3", "1,2,3", "1, 2, 3", "1;2;3", "1\t2\t3", "1.0,2.0, 3.0"])
 def test_what_stands_between_numbers_is_told_apart(tmp_path, row):
     assert load_cloud(write(tmp_path, "a.xyz", row))[0].tolist() == [[1, 2, 3]]
 
 
 @pytest.mark.parametrize("color", ["255 0 0", "12 200 7", "0.2 0.3 0.1"])
 def test_colours_are_no_normals(tmp_path, color):
-    with pytest.warns(UserWarning, match="colours"):
+    with pytest.warns(UserWarning, match="no unit normals"):
         assert load_cloud(write(tmp_path, "a.xyz", f"1 2 3 {color}\n" * 4))[1] is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_cloud(write(tmp_path, "a.xyz", "1 2 3 0 0.6 0.8\n"))[1] is not None
+
+
+TEXT_PLY = HEADER.format(form="ascii", n=1, kind="int", real="float", more="") + (
+    "".join(f"{x} {y} {z}\n" for x, y, z in CORNERS) + "3 0 1 2\n"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT_PLY.encode("utf-8-sig"),
+        TEXT_PLY.replace("TextureFile", "end_header of"),
+        TEXT_PLY.replace("element", "\n\nelement"),
+        TEXT_PLY.replace("\n", "\r\n"),
+    ],
+)
+def test_headers_of_ply_as_programs_write_them(tmp_path, content):
+    assert len(meshes.load_mesh(write(tmp_path, "a.ply", content)).faces) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("3 0 1 2", "3 0 1.7 2", "fractions"),
+        ("0.5 2 0", "0.5 2 0 9", "'vertex' 4"),
+        ("3 0", "3", "'face' 0"),
+    ],
+)
+def test_rows_of_ply_that_do_not_fit_the_header_are_refused(tmp_path, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        meshes.load_mesh(write(tmp_path, "a.ply", TEXT_PLY.replace(old, new)))
+
+
+@pytest.mark.parametrize("ending", ["ply", "off"])
+def test_faces_beyond_those_of_the_header_are_told(tmp_path, ending):
+    corners = TEXT_PLY.split("end_header\n")[1]
+    text = TEXT_PLY if ending == "ply" else f"OFF\n5 1 0\n{corners}"
+    with pytest.warns(UserWarning, match=rf"a.{ending}: 2 lines after"):
+        mesh = meshes.load_mesh(write(tmp_path, f"a.{ending}", text + "3 0 1 3\n3 1 2 3\n"))
+    assert len(mesh.faces) == 1
+
+
+@pytest.mark.parametrize("rest", ["9", "0 117 130 149", "-7 8 9", "0 0 0", "255 0 0 0 0 1"])
+def test_columns_that_are_no_unit_normals_are_told(tmp_path, rest):
+    with pytest.warns(UserWarning, match="no unit normals"):
+        points, normals = load_cloud(write(tmp_path, "a.xyz", f"1 2 3 {rest}\n" * 3))
+    assert points[0].tolist() == [1, 2, 3] and normals is None
+
+
+@pytest.mark.parametrize("first", ["2", "x y z", "//X Y Z", "1 2"])
+def test_a_first_line_that_is_no_point_is_named(tmp_path, first):
+    with pytest.raises(ValueError, match=r"a.xyz: line 1: expected"):
+        load_cloud(write(tmp_path, "a.xyz", f"{first}\n1 2 3\n4 5 6\n"))
+
+
+def test_normals_of_ply_become_unit_vectors(tmp_path):
+    names = ("x", "y", "z", "nx", "ny", "nz")
+    head = "".join(f"property float {name}\n" for name in names)
+    text = f"ply\nformat ascii 1.0\nelement vertex 1\n{head}end_header\n1 2 3 0 0 5\n"
+    assert load_cloud(write(tmp_path, "a.ply", text))[1].tolist() == [[0, 0, 1]]
 
 
 @pytest.mark.parametrize("value", [float("inf"), -float("inf")])

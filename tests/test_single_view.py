@@ -282,6 +282,39 @@ def test_cameras_that_cannot_be_are_refused_with_the_file(tmp_path, line):
         shapenet_folder.read_folder(tmp_path)
 
 
+def test_a_missing_picture_moves_no_camera(tmp_path):
+    for model in ("m", "n"):
+        write_renderings(tmp_path / model / "rendering")
+        meshes.save_mesh(meshes.box(1.0), tmp_path / model / "model.obj")
+    (tmp_path / "m/rendering/01.png").unlink()
+    (tmp_path / "n/rendering/00_depth.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match="2 pictures of every model are taken, as .*m.rendering"):
+        data = shapenet_folder.read_folder(tmp_path)
+    metadata = (tmp_path / "m/rendering/rendering_metadata.txt").read_text()
+    turn = shapenet_folder.metadata_cameras(metadata)[:, :3, :3]
+    torch.testing.assert_close(data.fields["camera"][0, :, :3, :3], turn[[0, 2]])
+    torch.testing.assert_close(data.fields["camera"][1, :, :3, :3], turn[[0, 1]])
+
+
+def test_models_without_a_shape_are_counted(tmp_path):
+    for model in ("m", "n"):
+        write_renderings(tmp_path / model / "rendering")
+    meshes.save_mesh(meshes.box(1.0), tmp_path / "m/model.obj")
+    with pytest.warns(UserWarning, match=r"1 of 2 models \(n, …\) have no shape"):
+        assert shapenet_folder.read_folder(tmp_path).names == ("m",)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"), [("01", (64, 48), "square"), ("07", (64, 64), "07.png")]
+)
+def test_pictures_that_cannot_be_are_refused_by_name(tmp_path, name, size, message):
+    write_renderings(tmp_path / "m/rendering")
+    meshes.save_mesh(meshes.box(1.0), tmp_path / "m/model.obj")
+    Image.new("RGBA", size).save(tmp_path / f"m/rendering/{name}.png")
+    with pytest.raises(ValueError, match=message):
+        shapenet_folder.read_folder(tmp_path)
+
+
 def test_a_folder_is_split_by_shape(tmp_path):
     for model in range(5):
         write_renderings(tmp_path / "x" / f"m{model}" / "rendering", views=1)

@@ -89,7 +89,7 @@ def test_a_file_of_your_own_is_read_in_every_original_variant(tmp_path, kind):
 def test_a_wrong_file_is_told_apart(tmp_path):
     path = tmp_path / "adult.data"
     path.write_text("1,2,3\n")
-    with pytest.raises(ValueError, match="expected rows of 15"):
+    with pytest.raises(ValueError, match="expected 15 values"):
         load_adult(path)
     path.write_text(RAW.format(dot="").replace(">50K", "rich"))
     with pytest.raises(ValueError, match="rich"):

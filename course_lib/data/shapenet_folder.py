@@ -13,7 +13,10 @@ and the three trees of 3D-R2N2's download, side by side under the root:
 
 | what | how |
 |---|---|
-| pictures 00.png …, of every kind that `read_picture` reads; hidden files do not count | read |
+| pictures 00.png …, of every kind that `read_picture` reads, each with the camera of its number | read |
+| other files beside them (00_depth.png, hidden ones) | ignored |
+| models without a shape; pictures beyond what the poorest model has | left out, with a remark |
+| pictures that are not square, numbers without a camera | refused |
 | rendering_metadata.txt: azimuth, elevation, distance | read |
 | its in-plane rotation, if it is not 0 | refused |
 | its field of view | ignored: 35 mm on a sensor of 32 mm |
@@ -62,8 +65,14 @@ def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 20
             f"expected folders like <model>/rendering/00.png beside <model>/model.obj under {root}, "
             f"found {len(folders)} rendering folders and no shape for them"
         )
+    if bare := [folder.parent.name for folder, shape in models if shape is None]:
+        _warn(f"{root}: {len(bare)} of {len(models)} models ({bare[0]}, …) have no shape: left out")
     records = [_record(folder, shape, size, views, points) for folder, shape in usable]
-    fewest = min(len(record["image"]) for record in records)
+    counts = [len(record["image"]) for record in records]
+    fewest = min(counts)
+    if fewest < max(counts):
+        poor = usable[counts.index(fewest)][0]
+        _warn(f"{root}: {fewest} pictures of every model are taken, as {poor} holds no more")
     for record in records:
         for name in ("image", "camera", "depth"):
             record[name] = record[name][:fewest]
@@ -135,13 +144,17 @@ def _find_shape(model: Path, root: Path) -> Path | None:
 
 def _record(folder: Path, shape: Path, size: int, views: int, points: int) -> dict[str, Tensor]:
     """The fields of one model; see `shape_records.describe`."""
-    pictures = sorted(folder.glob("[0-9]*.png"))[:views]  # "._00.png" of a Mac is none
+    numbered = (path for path in folder.glob("*.png") if path.stem.isdecimal())  # not "._00.png"
+    pictures = sorted(numbered, key=lambda path: int(path.stem))[:views]
     metadata = folder / "rendering_metadata.txt"
     if not pictures or not metadata.is_file():
         raise ValueError(f"expected 00.png … and rendering_metadata.txt in {folder}")
-    camera = _cameras(metadata)[: len(pictures)]
-    if len(camera) != len(pictures):
-        raise ValueError(f"{metadata}: {len(camera)} cameras for {len(pictures)} pictures")
+    camera, last = _cameras(metadata), pictures[-1]
+    if int(last.stem) >= len(camera):
+        raise ValueError(
+            f"{metadata}: {len(camera)} cameras, numbered from 0, none for {last.name}"
+        )
+    camera = camera[[int(path.stem) for path in pictures]]  # one may be missing between
     mesh, center, scale = _load_shape(shape)
     camera[:, :3, 3] = (camera[:, :3, 3] - center) * scale  # where the shape went, it goes too
     grid = mesh_to_voxels(mesh, 64)
@@ -178,7 +191,10 @@ def _picture(path: Path, size: int) -> UInt8[Tensor, "4 {size} {size}"]:
     import numpy as np
     from PIL import Image
 
-    small = Image.fromarray(read_picture(path)).resize((size, size), Image.Resampling.BOX)
+    rgba = read_picture(path)
+    if rgba.shape[0] != rgba.shape[1]:
+        raise ValueError(f"{path}: expected a square picture, got {rgba.shape[1]}x{rgba.shape[0]}")
+    small = Image.fromarray(rgba).resize((size, size), Image.Resampling.BOX)
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
@@ -215,9 +231,11 @@ def _say_beside(
         hits.append((inside & (near[row, column] > 0)).float().mean())
     share = float(torch.stack(hits).mean())
     if share < ON_ITS_PICTURE:
-        warnings.warn(
+        _warn(
             f"{folder}: {share:.0%} of the shape's points fall on its pictures; are shape and "
-            "cameras of one frame, with a diagonal of 1?",
-            UserWarning,
-            stacklevel=4,
+            "cameras of one frame, with a diagonal of 1?"
         )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=5)

@@ -12,12 +12,14 @@ topology), and errors that name the line.
 | .stl: corners nearer than a ten-millionth of the size become one | read |
 | faces of more than three corners | become triangles, concave ones by clipping ears |
 | byte-order marks | ignored |
-| UTF-16 | refused |
-| normals, textures, colours, materials, groups, lines, curves | ignored |
+| more faces or bytes than the header of .off and .ply says | ignored, with a remark |
+| .off of other dimensions or in binary (4OFF, STOFF, OFF BINARY); decimal commas; UTF-16 | refused |
+| normals, textures, colours, weights (v x y z w), materials, groups, lines, curves | ignored |
 | large coordinates, as of maps, that single precision would round | moved, with a remark |
 | numbers that are not finite, indices without a vertex, cut files, no faces | refused |
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -106,6 +108,7 @@ def _read_off(path: Path) -> tuple[list, list]:
     counts = _off_counts(lines)
     vertices: list[list[float]] = []
     faces: list[tuple[int, list[str], list[int]]] = []
+    rest = 0
     for number, words in lines:
         try:
             if len(vertices) < counts[0]:
@@ -117,12 +120,20 @@ def _read_off(path: Path) -> tuple[list, list]:
                         raise ValueError(f"expected {words[0]} corners, got {len(words) - 1}")
                     words = words + more[1]
                 faces.append((number, words, [int(word) for word in words[1 : 1 + int(words[0])]]))
+            else:
+                rest += 1
         except ValueError as error:
             raise ValueError(f"line {number}, '{_quote(words)}': {error}") from error
     if (len(vertices), len(faces)) != counts:
         raise ValueError(
             f"the header says {counts[0]} vertices and {counts[1]} faces, but the file ends after "
             f"{len(vertices)} and {len(faces)}"
+        )
+    if rest:
+        warnings.warn(
+            f"{path}: {rest} lines after the faces of the header are left out",
+            UserWarning,
+            stacklevel=4,
         )
     return vertices, _triangles(faces, vertices)
 
@@ -156,6 +167,8 @@ def _read_ply(path: Path) -> tuple[np.ndarray, list]:
     if not {"x", "y", "z"} <= set(points):
         raise ValueError(f"expected vertices with x, y and z, got {', '.join(points)}")
     vertices = np.stack([np.asarray(points[axis]) for axis in "xyz"], axis=1)
+    if any((np.asarray(corners) % 1).any() for corners in lists[0]):
+        raise ValueError("expected whole numbers as the corners of faces, got fractions")
     faces = [(i, ["face"], [int(c) for c in corners]) for i, corners in enumerate(lists[0])]
     return vertices, _triangles(faces, vertices)
 

@@ -3,13 +3,13 @@
 | what | how |
 |---|---|
 | .xyz, .txt: x y z, or x y z and a normal; blanks, tabs, commas or semicolons between | read |
-| .xyz of six columns whose last three are 0 to 255, not unit vectors | colours: ignored, a remark |
-| other columns (intensity, colours) | ignored |
+| other columns: colours, intensities, more than three, no unit vectors | ignored, with a remark |
 | decimal commas (0,5 1,5 2,5) | refused |
-| .ply, text or binary, of either byte order; x, y, z, perhaps nx, ny, nz | read |
+| .ply, text or binary, of either byte order; x, y, z, perhaps nx, ny, nz (made unit vectors) | read |
 | its other properties and elements | ignored |
 | byte-order marks; lines that begin with # | ignored |
-| UTF-16, words, lines of different lengths, NaN, infinity | refused |
+| a header, a count in the first line, words, lines of different lengths | refused |
+| UTF-16, NaN, infinity | refused |
 | large coordinates, as of maps, that single precision would round | moved, with a remark |
 """
 
@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.ply import read_ply
-from course_lib.stable import recentred
+from course_lib.stable import recentred, unit
 
 UNIT = 0.1  # normals have length 1, but for this
 
@@ -48,7 +48,9 @@ def load_cloud(path: str | PathLike) -> tuple[Float[Tensor, "n 3"], Float[Tensor
         points = torch.from_numpy(recentred(columns[:, :3], str(path)))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return points, torch.from_numpy(columns[:, 3:6]).float() if columns.shape[1] >= 6 else None
+    return points, unit(torch.from_numpy(columns[:, 3:6])).float() if columns.shape[
+        1
+    ] >= 6 else None
 
 
 def save_cloud(
@@ -79,7 +81,13 @@ def _read_xyz(path: Path) -> np.ndarray:
     rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):
         text = line.split("#")[0]
-        if re.search(r"\d,\d", text) and re.search(r"[\s;]", text.strip()) and ", " not in text:
+        if (
+            re.search(r"\d,\d", text)
+            and re.search(r"[\s;]", text.strip())
+            and not (
+                ", " in text and "." in text  # 1.5,2.5, 3.5
+            )
+        ):
             raise ValueError(
                 f"line {number}: expected decimal points, got decimal commas: {line[:60]!r}"
             )
@@ -88,24 +96,27 @@ def _read_xyz(path: Path) -> np.ndarray:
         except ValueError:
             raise ValueError(f"line {number}: expected numbers, got {line[:60]!r}") from None
         if values and (len(values) < 3 or (rows and len(values) != len(rows[0]))):
-            raise ValueError(f"line {number}: got {len(values)} numbers")
+            expected = f"{len(rows[0])} numbers" if rows else "three numbers or more"
+            raise ValueError(f"line {number}: expected {expected}, got {line[:60]!r}")
         if values:
             rows.append(values)
     table = np.array(rows, dtype=np.float64).reshape(-1, len(rows[0]) if rows else 3)
-    return table if table.shape[1] == 6 and not _are_colors(table[:, 3:], path) else table[:, :3]
+    return table[:, : 6 if _has_normals(table[:, 3:], path) else 3]
 
 
-def _are_colors(columns: np.ndarray, path: Path) -> bool:
-    """Whether three columns are colours and no normals; a warning says so."""
+def _has_normals(columns: np.ndarray, path: Path) -> bool:
+    """Whether the columns after x, y, z are unit normals; a warning says that others are left out."""
     lengths = np.linalg.norm(columns, axis=1)
-    if (np.abs(lengths - 1) < UNIT).mean() > 0.5 or not (columns >= 0).all() or columns.max() > 255:
-        return False
-    warnings.warn(
-        f"{path}: the last three columns are no unit vectors: colours, which are left out",
-        UserWarning,
-        stacklevel=4,
-    )
-    return True
+    if columns.shape[1] == 3 and (np.abs(lengths - 1) < UNIT).mean() > 0.5:
+        return True
+    if columns.shape[1]:
+        warnings.warn(
+            f"{path}: the columns after the first three are no unit normals (colours, intensities, or "
+            "an index before x?) and left out",
+            UserWarning,
+            stacklevel=4,
+        )
+    return False
 
 
 def _read_ply(path: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A table of numbers and categories as a matrix: four ways to encode a column."""
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,8 +31,11 @@ def check_numbers(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Non
     """Raise ValueError where nothing is known to fit to, and for infinities."""
     if bool(fitted.isnan().all()):
         raise ValueError("expected at least one known value to fit to, got none")
-    if bool(fitted.isinf().any()) or bool(values.isinf().any()):
-        raise ValueError("expected finite numbers, got infinity: mark it as missing (NaN)")
+    largest = max(float(x.nan_to_num().abs().max()) for x in (values, fitted) if len(x))
+    if largest >= torch.finfo(torch.float32).max:
+        raise ValueError(
+            "expected finite numbers, got infinity or one beyond single precision: mark it as NaN"
+        )
 
 
 def ordinal(values: list, categories: list) -> Int[Tensor, "n"]:
@@ -73,26 +77,51 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
     blocks = []
     for name in frame.columns:
         if is_numeric_dtype(fitted[name]):
-            numbers = [torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)]
-            blocks.append(standardise(*numbers)[:, None])
+            # in double precision: single would round seconds since 1970 to minutes
+            numbers = [
+                torch.tensor(t[name].astype(float).tolist(), dtype=torch.double)
+                for t in (frame, fitted)
+            ]
+            blocks.append(standardise(*numbers).float()[:, None])
         else:
             blocks.append(one_hot(frame[name].tolist(), sorted(fitted[name].dropna().unique())))
     return torch.cat(blocks, dim=1)
 
 
 def check_frames(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> None:
-    """Raise ValueError for other columns, infinities, and text mixed with numbers, by their column."""
+    """Raise ValueError for what cannot be encoded or would be wrongly, by its column.
+
+    | what | how |
+    |---|---|
+    | numbers, also nullable ones; True and False | numbers |
+    | text, the dtype category | categories |
+    | None, NaN, NA | missing |
+    | infinities, text mixed with numbers, numbers as text (1,5), numbers kept as objects | refused |
+    | dates, durations, complex numbers, lists in cells | refused |
+    | other columns than were fitted, two of one name, numbers where text was fitted | refused |
+    """
     from pandas.api.types import is_numeric_dtype
 
     if list(frame.columns) != list(fitted.columns) or frame.shape[1] == 0:
         raise ValueError(f"expected columns {list(fitted.columns)}, got {list(frame.columns)}")
+    if not frame.columns.is_unique:
+        raise ValueError(f"expected columns of different names, got {list(frame.columns)}")
     for name in fitted.columns:
-        if not is_numeric_dtype(fitted[name]):
-            categories_of(fitted[name])
-            continue
+        given = frame[name]
         try:
-            check_numbers(*(torch.tensor(t[name].astype(float).tolist()) for t in (frame, fitted)))
-        except ValueError as error:
+            if is_numeric_dtype(fitted[name]) and fitted[name].dtype.kind != "c":
+                columns = (given.astype(float), fitted[name].astype(float))
+                check_numbers(*(torch.tensor(column.to_numpy()) for column in columns))
+                continue
+            known = categories_of(fitted[name])
+            if (
+                known
+                and isinstance(known[0], str)
+                and is_numeric_dtype(given)
+                and given.notna().any()
+            ):
+                raise ValueError(f"expected text, as in the fitted rows, got {given.dtype}")
+        except (TypeError, ValueError) as error:
             raise ValueError(f"column {name!r}: {error}") from error
 
 
@@ -115,14 +144,26 @@ def encode_ordinal(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Flo
 def categories_of(column: "pandas.Series") -> list:
     """The different values of a column in order, missing ones left out.
 
-    ValueError for text mixed with numbers: a word among the numbers would make a category of each.
+    ValueError for what would make a category of each number: text mixed with numbers, numbers as
+    text, numbers kept as objects, dates; and for cells that hold a list.
     """
-    seen = column.dropna().unique().tolist()
+    if column.dtype.kind in "mMc":
+        raise ValueError(f"expected numbers or text, got {column.dtype}: make numbers of it first")
+    try:
+        seen = list(dict.fromkeys(column.dropna().tolist()))
+    except TypeError as error:
+        raise ValueError(f"expected one value in a cell ({error})") from None
     words = [value for value in seen if isinstance(value, str)]
-    if 0 < len(words) < len(seen):
-        other = next(value for value in seen if not isinstance(value, str))
+    others = [value for value in seen if not isinstance(value, str)]
+    if words and others:
         raise ValueError(
-            f"column {column.name!r}: expected numbers or text, got both ({other!r} and {words[0]!r}): "
-            "mark what is no value as missing"
+            f"expected numbers or text, got both ({others[0]!r} and {words[0]!r}): mark what is no "
+            "value as missing"
+        )
+    if words and all(re.fullmatch(r"\s*[+-]?\d+[.,][\d.,]*\s*", word) for word in words):
+        raise ValueError(f"expected numbers or text, got numbers as text ({words[0]!r})")
+    if column.dtype == object and any(not isinstance(value, bool) for value in others):
+        raise ValueError(
+            f"expected numbers or text, got objects ({others[0]!r}): use astype(float)"
         )
     return sorted(seen)

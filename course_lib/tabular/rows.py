@@ -4,8 +4,10 @@ The census rows are the Adult (or Census Income) data set: B. Becker and R. Koha
 Learning Repository, doi 10.24432/C5XW20, licence CC BY 4.0.
 """
 
+import csv
 import gzip
 import re
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,14 @@ WORDS = {
     "Outlying-US(Guam-USVI-etc)": "outlying United States",
     "Trinadad&Tobago": "Trinidad and Tobago",
 }
+NUMBERS = ["age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"]
+OTHER_NAMES = {  # of other copies of the file, in small letters with hyphens
+    "gender": "sex",
+    "educational-num": "education-num",
+    "country": "native-country",
+    "class": "income",
+    "salary": "income",
+}
 KEEPS_CASE = {"Race", "Sex", "Native country"}
 FULL = PackagedFile(
     package="hypernets",
@@ -127,10 +137,12 @@ def load_adult(path: str | Path | None = None) -> tuple["pandas.DataFrame", Int[
     gets the full file of 32,561 rows. Missing values ("?" in the file) are missing
     in the frame too.
 
-    Raises ValueError where the file does not have the 15 columns, or a label is neither income class.
+    What is read, refused and ignored: the table at `read_adult`. Raises ValueError with the file's
+    name, and the line where there is one.
     """
-    table = read_adult(asset("adult/adult_sample.csv.gz") if path is None else Path(path))
-    labels = _labels(table.pop("income"))
+    path = asset("adult/adult_sample.csv.gz") if path is None else Path(path)
+    table = read_adult(path)
+    labels = _labels(table.pop("income"), path)
     frame = table.rename(columns=NAMES)[ORDER]
     for name in frame.columns.difference(
         ["Age", "Work hours per week", "Capital gain last year", "Capital loss last year"]
@@ -140,22 +152,62 @@ def load_adult(path: str | Path | None = None) -> tuple["pandas.DataFrame", Int[
 
 
 def read_adult(path: Path) -> "pandas.DataFrame":
-    """The 15 columns of a file in the original format, with the spaces removed and "?" as missing."""
+    """The 15 columns of a file in the original format, with the spaces removed and "?" as missing.
+
+    | what | how |
+    |---|---|
+    | adult.data, adult.test, gzipped or not; UTF-8, with or without a byte-order mark | read |
+    | a header, columns in any order, names as other copies have them (education.num, gender) | read |
+    | cells in quotes; whole numbers written 39.0 | read |
+    | empty lines, those that begin with "|" (the first of adult.test) | ignored |
+    | other columns, semicolons, rows that are cut or too long, a header in the middle | refused |
+    | numbers that are missing, negative or broken; other encodings, damaged archives | refused |
+    """
     import pandas as pd
 
-    raw = path.read_bytes()
-    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
-    lines = [line for line in text.splitlines() if line.count(",") > 1]  # not adult.test's comment
-    rows = [[cell.strip() for cell in line.split(",")] for line in lines]
-    if rows and rows[0] == list(NAMES):
+    rows = _rows(path)
+    columns = [OTHER_NAMES.get(name, name) for name in map(_plain_name, rows[0][1])]
+    if sorted(columns) == sorted(NAMES):
         rows = rows[1:]
-    wrong = next((row for row in rows if len(row) != len(NAMES)), None)
-    if wrong is not None or not rows:
-        raise ValueError(f"{path}: expected rows of {len(NAMES)} values, got {wrong}")
-    table = pd.DataFrame(rows, columns=list(NAMES), dtype=object)
-    table = table.mask(table == "?")
-    numbers = ["age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"]
-    return table.astype(dict.fromkeys(numbers, "int64"))
+    else:
+        columns = list(NAMES)
+    for number, row in rows:
+        if len(row) != len(columns):
+            raise ValueError(
+                f"{path}: line {number}: expected {len(columns)} values with commas between, "
+                f"got {len(row)}: {','.join(row)[:60]!r}"
+            )
+    table = pd.DataFrame([row for _, row in rows], columns=columns, dtype=object)[list(NAMES)]
+    table = table.mask(table.isin(["?", ""]))
+    for name in NUMBERS:
+        values = pd.to_numeric(table[name], errors="coerce")
+        wrong = ~((values >= 0) & (values % 1 == 0))  # NaN too
+        if wrong.any():
+            number, got = rows[int(wrong.idxmax())][0], table[name][wrong.idxmax()]
+            raise ValueError(
+                f"{path}: line {number}: expected a whole number as {name}, got {got!r}"
+            )
+        table[name] = values.astype("int64")
+    return table
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of every line that holds some."""
+    raw = path.read_bytes()
+    try:
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+        read = enumerate(csv.reader(text.splitlines(), skipinitialspace=True), start=1)
+        rows = [(number, [cell.strip() for cell in row]) for number, row in read]
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error, csv.Error) as error:
+        raise ValueError(f"{path}: expected text in UTF-8, gzipped or not ({error})") from None
+    rows = [(number, row) for number, row in rows if any(row) and not row[0].startswith("|")]
+    if not rows:
+        raise ValueError(f"{path}: expected rows of {len(NAMES)} values, got none")
+    return rows
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[ ._]", "-", name.lower())
 
 
 def fetch_adult() -> Path:
@@ -181,11 +233,12 @@ def split(n: int, held_out: int, *, seed: int = 0) -> tuple[Int[Tensor, "a"], In
     return order[held_out:], order[:held_out]
 
 
-def _labels(income: "pandas.Series") -> Tensor:
+def _labels(income: "pandas.Series", path: Path) -> Tensor:
     classes = {"<=50K": 0, ">50K": 1}
     labels = income.str.removesuffix(".").map(classes)  # adult.test ends its labels in "."
     if labels.isna().any():
-        raise ValueError(f"expected labels {list(classes)}, got {income[labels.isna()].iloc[0]!r}")
+        got = income[labels.isna()].iloc[0]
+        raise ValueError(f"{path}: expected labels {list(classes)}, got {got!r}")
     return torch.tensor(labels.astype(int).tolist())
 
 

@@ -43,6 +43,8 @@ def roc_auc(scores: Float[Tensor, "n"], labels: Int[Tensor, "n"]) -> Float[Tenso
     >>> roc_auc(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1]))
     tensor(0.7500)
     """
+    if not set(labels.unique().tolist()) <= {0, 1}:
+        raise ValueError(f"expected labels 0 and 1, got {labels.unique().tolist()}")
     positive = labels == 1
     p, n = int(positive.sum()), int((~positive).sum())
     if p == 0 or n == 0:
@@ -62,6 +64,9 @@ def calibration(
     >>> calibration(torch.tensor([0.1, 0.12, 0.9]), torch.tensor([0, 1, 1]), bins=2)[1]
     (0.8999999761581421, 1.0, 1)
     """
+    if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):  # NaN too
+        low, high = (float(extreme) for extreme in probabilities.aminmax())
+        raise ValueError(f"expected probabilities from 0 to 1, got {low:g} to {high:g}")
     place = (probabilities * bins).long().clamp(0, bins - 1)
     rows = [place == b for b in range(bins)]
     return [
