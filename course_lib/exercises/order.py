@@ -11,8 +11,8 @@ ORDER = {
     ),
     "2": (
         "shared_mlp", "max_pool_points", "pooling_that_sees_the_order", "kmeans_step",
-        "adjusted_rand_index", "decode_path", "coverage", "minimum_matching_distance",
-        "forward_kinematics", "linear_blend_skinning",
+        "adjusted_rand_index", "decode_path", "flow_matching_loss", "coverage",
+        "minimum_matching_distance", "forward_kinematics", "linear_blend_skinning",
     ),
     "3": (
         "voxelize", "occupied_fraction", "conv3d_cost", "points_to_voxels", "inertia_tensor",

@@ -88,6 +88,20 @@ def path_by_adding(decoder, start, end, points, steps):
     return result
 
 
+def flow_by_a_loop(velocity, data, noise, t):
+    total = 0.0
+    for row in range(len(t)):
+        z = noise[row] + t[row] * (data[row] - noise[row])
+        error = velocity(z[None], t[row : row + 1])[0] - data[row] + noise[row]
+        total = total + (error @ error) / len(error)
+    return total / len(t)
+
+
+def flow_by_torch(velocity, data, noise, t):
+    moved = torch.lerp(noise, data, t.unsqueeze(1))
+    return torch.nn.functional.mse_loss(velocity(moved, t), data - noise)
+
+
 def coverage_by_a_set(distances):
     found = {min(range(len(row)), key=row.__getitem__) for row in distances.tolist()}
     return torch.tensor(len(found) / distances.shape[1])
@@ -146,6 +160,7 @@ ALTERNATIVES = {
     "kmeans_step": (kmeans_by_loops, kmeans_by_one_hot),
     "adjusted_rand_index": (rand_index_by_pairs, rand_index_by_matrices),
     "decode_path": (path_by_lerp, path_by_adding),
+    "flow_matching_loss": (flow_by_a_loop, flow_by_torch),
     "coverage": (coverage_by_a_set, coverage_by_marking),
     "minimum_matching_distance": (matching_by_a_loop, matching_by_sorting),
     "forward_kinematics": (kinematics_by_walking_up, kinematics_in_place),

@@ -42,3 +42,103 @@ def test_a_twist_costs_more_volume_than_a_bend(seed):
     names |= {"arm": arm, "arm_bones": bones}
     names["arm_skin"] = bones.skin_weights(arm.vertices, width=0.04 + 0.06 * shape[1])
     return min(names["volume_left"](2, a) - names["volume_left"](0, a) for a in (30, 60, 90))
+
+
+@cache
+def generators(seed):
+    """Coverage, MMD and 1-NNA of the training shapes and of three generators."""
+    names = notebook(2, "FAMILIES =", "TASK =", "lattice =")
+    make, half = names["shapes"].make_shape, 20
+    learned, held_out = (
+        [make(family, first + s) for family in names["TASK"] for s in range(count)]
+        for first, count in ((100 * seed, 2 * half), (100 * seed + 90_000, half))
+    )
+    torch.manual_seed(seed)
+    chance = torch.Generator().manual_seed(seed)
+    model = names["auto_decode"](*names["samples_of"](learned, chance), chance)
+    codes = model.latents.detach()
+    new = {
+        "one": names["draw"](codes, 2 * half, seed),
+        "flow": names["flown"](names["learn_flow"](codes, chance), codes, 2 * half, seed),
+    }
+    clouds = {name: names["decoded"](drawn, model) for name, drawn in new.items()}
+    real = [torch.stack([names["cloud_of"](s.mesh(32)) for s in group])
+            for group in (learned[:half] + learned[-half:], held_out)]  # fmt: skip
+    clouds["training"] = real[0]
+    return {name: names["judged"](c, real[1]) for name, c in clouds.items()}
+
+
+@claim(
+    "2.4",
+    "its MMD is smaller than that of one normal distribution, and so is its 1-NNA.",
+    slow=True,
+)
+def test_the_flow_is_better_than_one_normal_distribution(seed):
+    one, flow = (generators(seed)[name] for name in ("one", "flow"))
+    return min(a / b - 1 for a, b in zip(one[1:], flow[1:], strict=True))
+
+
+@claim("2.4", "Even they cover only about half of the references", slow=True)
+def test_training_shapes_cover_about_half(seed):
+    return 0.2 - abs(generators(seed)["training"][0] - 0.5)
+
+
+@claim("2.4", "and their 1-NNA is near ½.", slow=True)
+def test_training_shapes_cannot_be_told_from_held_out_ones(seed):
+    return 0.2 - abs(generators(seed)["training"][2] - 0.5)
+
+
+@cache
+def networks(seed):
+    """The trained networks of 2.2, and the names that their test needs."""
+    names = notebook(2, "FAMILIES =")
+    families = names["FAMILIES"]
+    train = names["family_clouds"](families, range(40 * seed, 40 * seed + 40), 256)
+    test = names["family_clouds"](families, range(90_000 + 25 * seed, 90_025 + 25 * seed), 256)
+    names |= dict(zip(("train_x", "train_y", "test_x", "test_y"), (*train, *test), strict=True))
+    torch.manual_seed(seed)
+    names["pointnet"] = names["train"](names["MyPointNet"](len(families)), 160, "PointNet")
+    names["flatnet"] = names["train"](names["FlatNet"](len(families), 256), 160, "FlatNet")
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(seed))
+    return names, test[0], test[0][:, order]
+
+
+@claim(
+    "2.2",
+    "PointNet is right nearly always, and shuffling changes nothing but rounding.",
+    slow=True,
+)
+@torch.no_grad()
+def test_pointnet_does_not_see_the_order(seed):
+    names, clouds, shuffled = networks(seed)
+    same = torch.allclose(names["pointnet"](clouds), names["pointnet"](shuffled), atol=1e-4)
+    return same and names["accuracy"](names["pointnet"], clouds) > 0.95
+
+
+@claim("2.2", "still gets a third or more of the new objects wrong", slow=True)
+def test_flatnet_does_not_generalise(seed):
+    names, clouds, _ = networks(seed)
+    return 1 - names["accuracy"](names["flatnet"], clouds) - 0.32
+
+
+@claim("2.2", "it changes its mind about a fifth to a third of them.", slow=True)
+@torch.no_grad()
+def test_flatnet_sees_the_order(seed):
+    names, *clouds = networks(seed)
+    before, after = (names["flatnet"](c).argmax(1) for c in clouds)
+    return 0.12 - abs(float((before != after).float().mean()) - 0.27)
+
+
+@claim("2.2", "Half of the points can go missing without harm.", slow=True)
+def test_half_of_the_points_can_go_missing(seed):
+    names, clouds, shuffled = networks(seed)
+    whole, half = (names["accuracy"](names["pointnet"], c) for c in (clouds, shuffled[:, :128]))
+    return half - whole + 0.03
+
+
+@claim("2.3", "its embedding groups new shapes nearly perfectly.", slow=True)
+def test_the_trained_embedding_groups_families(seed):
+    names, clouds, _ = networks(seed)
+    vectors = names["embeddings"](clouds)["PointNet, trained"]
+    labels = names["kmeans"](vectors / vectors.std(), 6, attempts=20)
+    return names["adjusted_rand_index"](names["test_y"], labels) - 0.9
