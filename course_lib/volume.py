@@ -51,7 +51,8 @@ def stratified_positions(
 ) -> Float[Tensor, "n s"]:
     """One position in each of s equal bins: tᵢ = near + (far - near)(i + uᵢ)/s, NeRF eq. 2.
 
-    u in [0, 1) says where in its bin each sample lies; near and far are single or one per ray (n,).
+    u in [0, 1) says where in its bin each sample lies; near and far are tensors, a single number or
+    one per ray (n,).
 
     >>> stratified_positions(torch.tensor(2.0), torch.tensor(6.0), torch.tensor([[0.0, 0.5]]))
     tensor([[2., 5.]])
@@ -90,8 +91,8 @@ def sums_before(values: Float[Tensor, "m"], counts: Int[Tensor, "n"]) -> Float[T
     """Σ of those values of the same group that stand before each value: one cumulative sum for all.
 
     The values of n groups (the samples of rays, say) stand in one list, counts[0] of the first
-    group, then counts[1] of the second, and so on. Groups may be empty. Give float64 where the
-    list is long: small differences of large sums are taken.
+    group, then counts[1] of the second, and so on. Groups may be empty. Small differences
+    of large sums are taken: callers with long lists give float64.
 
     >>> sums_before(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.tensor([2, 0, 3]))
     tensor([0., 1., 0., 3., 7.])
@@ -113,8 +114,8 @@ def composite(
 ) -> Composite:
     """Blend the samples of a ray: Ĉ = Σ wᵢcᵢ + (1 - Σwᵢ) c_background, NeRF eq. 3.
 
-    background: a colour (c,); None is black. The depth is the mean distance Σwᵢtᵢ / Σwᵢ of what the
-    ray met, 0 where it met nothing; opacity is Σwᵢ.
+    background: a number, a colour (c,), or one for each ray (..., c); None is black. The depth
+    is the mean distance Σwᵢtᵢ / Σwᵢ of what the ray met, 0 where it met nothing; opacity is Σwᵢ.
 
     >>> w, c = torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> composite(w, c, torch.tensor([2.0, 5.0]), background=1.0)

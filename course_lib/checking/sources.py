@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import textwrap
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,12 +22,14 @@ def stub_source(exercise: Exercise) -> str:
         return exercise.starter.strip()
     if isinstance(exercise, Question):
         choices = [f"# {letter}: {text}" for letter, text in exercise.choices.items()]
-        return "\n".join([*choices, f"{exercise.name} = ..."])
+        how = '  # a letter in quotes, such as "A"' if choices else ""
+        return "\n".join([*choices, f"{exercise.name} = ...{how}"])
     tree = _definition(exercise.reference)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             _strip_annotations(node)
             node.body = [*_docstring(node), ast.parse("raise NotImplementedError").body[0]]
+    _say_shapes(tree.body[0], exercise.reference)
     _ask_for_gradients(tree.body[0], exercise.gradients)
     return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -105,6 +108,35 @@ def _ask_for_gradients(function: Any, names: tuple[str, ...]) -> None:
         text.value = (
             f"{text.value.rstrip()}\n\n    Must be differentiable in {_listed(names)}.\n    "
         )
+
+
+def _say_shapes(function: Any, reference: Callable) -> None:
+    """Put the annotations' shapes below the docstring's first paragraph, unless it says them itself."""
+    text = function.body[0].value
+    if inspect.isclass(reference) or " -> " in text.value:
+        return
+    signature = inspect.signature(reference)
+    parts = {name: _in_words(p.annotation) for name, p in signature.parameters.items()}
+    line = ", ".join(f"{name}: {words}" for name, words in parts.items() if words)
+    answer = _in_words(signature.return_annotation)
+    if line and answer:
+        first, *others = text.value.split("\n\n")
+        text.value = "\n\n".join([first.rstrip(), f"    {line} -> {answer}", *others])
+        text.value += "" if others else "\n    "
+
+
+def _in_words(annotation: Any) -> str:
+    """A type as students read it: (n, 3) for a tensor, its name for a simple type, nothing else."""
+    if dimensions := getattr(annotation, "dim_str", None):
+        names = ["..." if d[0] in "*." else d.strip("{}") for d in dimensions.split()]
+        shape = f"({', '.join(names)}{',' if len(names) == 1 and names[0] != '...' else ''})"
+        kind = annotation.__name__.split("[")[0]
+        return shape + {"Bool": " of True/False", "Int": " of whole numbers"}.get(kind, "")
+    if dimensions == "":
+        return "one number, as a tensor"
+    if typing.get_origin(annotation) is tuple:
+        return "(" + ", ".join(filter(None, map(_in_words, typing.get_args(annotation)))) + ")"
+    return annotation.__name__ if annotation in (int, float, str) else ""
 
 
 def _listed(names: tuple[str, ...]) -> str:

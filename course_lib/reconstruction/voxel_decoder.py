@@ -64,9 +64,9 @@ def occupancy_loss(
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy plus what is missing from the soft IoU of notebook 04.
 
-    L = −mean(o log p + (1 − o) log(1 − p)) + 1 − mean_b IoU(p, o), with p = sigmoid(logit). The
-    cross-entropy alone is ruled by the 95 % of the voxels that are empty; the IoU does not count
-    them. Cross-entropy in nats, from logits, which keeps it finite.
+    L = −mean(o log p + (1 − o) log(1 − p)) + 1 − mean_b IoU(p, o), with p = sigmoid(logit)
+    and o of 0 and 1, as floats. The cross-entropy alone is ruled by the 95 % of the voxels that are
+    empty; the IoU does not count them. Cross-entropy in nats, from logits, which keeps it finite.
 
     >>> import torch
     >>> occupancy_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # log 2 + 1 − 0.5/1.5

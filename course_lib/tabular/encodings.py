@@ -63,8 +63,9 @@ def encode_frame(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> Float
     """A mixed table as a matrix: numbers standardised, categories one-hot, in the columns' order.
 
     Means, deviations and the sorted list of categories come from `fitted` (the training rows) alone:
-    what the test rows would tell is not known at training time. A missing number becomes 0 after
-    standardising; a missing or unknown category is a row of zeros.
+    what the test rows would tell is not known at training time. Both tables have the same columns. The
+    deviation divides by the number of known values; a constant column becomes zeros. A missing number
+    becomes 0 after standardising; a missing or unknown category is a row of zeros.
 
     >>> import pandas as pd
     >>> train = pd.DataFrame({"age": [20, 40], "job": ["cook", "vet"]})

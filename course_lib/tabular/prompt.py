@@ -9,7 +9,7 @@ def build_prompt(
     *,
     gap: str = " ",
 ) -> str:
-    """The description, an empty line, the question, the possible answers, and the word "Answer:".
+    """The description, an empty line, the question, "Yes or no?", and the word "Answer:".
 
     `gap` stands before "Answer:": a space as on the slide, or a line break as in TabLLM's files; to a
     small model that is not the same. The prompt ends in "Answer:" without a space, which belongs to

@@ -10,6 +10,8 @@ def balanced_sample(
 ) -> Int[Tensor, "k"]:
     """Indices of `shots` different rows, half of each class, in random order.
 
+    shots is even, and each class has rows enough.
+
     >>> labels = torch.tensor([0, 0, 0, 1, 0, 1])
     >>> sorted(balanced_sample(labels, 4, generator=torch.Generator().manual_seed(0)).tolist())[-2:]
     [3, 5]

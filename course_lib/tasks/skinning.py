@@ -24,8 +24,8 @@ def forward_kinematics(
 ) -> Float[Tensor, "j 4 4"]:
     """The transforms of all joints to the world, G_j = G_parent(j) L_j, and G_root = L_root.
 
-    parents[j] is the joint that j hangs on, −1 for a root; parents come before their children.
-    local[j] takes coordinates of joint j to those of its parent.
+    parents is a list: parents[j] is the joint that j hangs on, −1 for a root; parents come before
+    their children. local[j] takes coordinates of joint j to those of its parent.
 
     >>> step = torch.eye(4)
     >>> step[0, 3] = 1.0  # each joint one to the right of its parent

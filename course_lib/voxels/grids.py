@@ -67,7 +67,8 @@ def conv3d_cost(
 ) -> tuple[int, int, int]:
     """What one 3D convolution costs: (output voxels per side, parameters, bytes of the output).
 
-    Output side ⌊(r + 2p − k)/s⌋ + 1; parameters c_out (c_in k³ + 1); four bytes per output value.
+    channels is (c_in, c_out). Output side ⌊(r + 2p − k)/s⌋ + 1; parameters c_out (c_in k³ + 1); four
+    bytes per output value.
 
     >>> conv3d_cost((1, 8), 32, 3, padding=1)
     (32, 224, 1048576)

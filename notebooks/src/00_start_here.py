@@ -36,7 +36,8 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 
 # %% [markdown]
 # Try it wrongly, too: return `points.sum(dim=1)`, or `points.mean(dim=0)`. The check knows the
-# mistakes that people make and names them. As long as your answer is not right, the notebook goes
+# mistakes that people make and names them. A function
+# returns something new and leaves its arguments as they were. As long as your answer is not right, the notebook goes
 # on with the reference, so that **Run All always reaches the end**.
 #
 # Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
@@ -76,8 +77,8 @@ viz.camera_frame()
 # *What to see:* the world's axes at the origin, and a camera that looks at it: its $z$ axis points
 # **away** from what it sees.
 #
-# **Question [[axis_that_points_up]].** Which axis of the world points up? Put the letter in the place of `...`, in quotes:
-# `"A"`.
+# **Question [[axis_that_points_up]].** Which axis of the world points up? Answer with the letter before what you
+# choose, in quotes, as `"A"`: so it is with all questions.
 
 # %% [exercise] axis_that_points_up
 

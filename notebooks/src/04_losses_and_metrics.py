@@ -14,9 +14,9 @@
 # Some helpers are given: `nearest_neighbors` finds the closest points of another cloud (and
 # `mutual_nearest_neighbors` does so in both directions at once), `hinges` the pairs of faces that share
 # an edge, `unit` scales vectors to length 1, and `centres` lists the centres of a voxel grid. The
-# reference solutions also use small ones that keep values and gradients finite: `safe_divide` where
-# something is divided by 0, `square_root` at 0, `cross_or_zero` and `cosine_or_flat` for faces without
-# area; and `gather_rows(values, indices)`, which fetches row `indices[b, i]` of each `values[b]`. You
+# reference solutions also use small ones that keep values and gradients finite:
+# `safe_divide(a, b, otherwise=0.0)`, which is 0 where b is, `square_root(x)`, also at 0, `cross_or_zero(u, v)` and
+# `cosine_or_flat(a, b)`, also for faces without area; and `gather_rows(values, indices)`, which fetches row `indices[b, i]` of each `values[b]`. You
 # may do without them.
 
 # %%

@@ -20,7 +20,7 @@ from course_lib import cameras, viz, widgets
 from course_lib import reconstruction as rec
 from course_lib.data.single_view import SingleView
 from course_lib.running import Budget, asset, budget
-from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
+from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0 where b is 0
 
 # %% [markdown]
 # ## 5.1 The task and its ambiguity

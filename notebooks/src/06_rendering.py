@@ -23,7 +23,7 @@
 
 # %%
 from course_lib import viz
-from course_lib.stable import safe_divide  # a / b, or what you say where b is 0
+from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0 where b is 0
 
 viz.camera_frame()
 
