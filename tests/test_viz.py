@@ -13,6 +13,7 @@ from course_lib import meshes, viz
 from course_lib.viz import charts
 from course_lib.viz import figure as figures
 from course_lib.viz.faces import exposed_faces
+from course_lib.viz.ticks import log_ticks
 
 BACKGROUND = 255
 
@@ -197,8 +198,42 @@ def test_lines_stand_out_from_the_paper():
         assert 1.05 / (brightness + 0.05) > 2.2, color  # W3C's contrast ratio
 
 
+def test_bars_are_outlined_in_ink_in_both_forms():
+    bars = {label: {"a": 1.0, "b": 2.0} for label in "abcdefgh"}
+    figure = viz.bar_chart(bars, y="y", alt="Bars.")
+    for trace in figure.forms["application/vnd.plotly.v1+json"]["data"]:
+        assert trace["marker"]["line"] == {"color": charts.INK, "width": 1}
+    row = figure.picture[-80].astype(int)  # through all bars
+    light = (row.sum(axis=1) > 450) & (np.ptp(row, axis=1) > 40)
+    assert light.any() and not (light[1:] & (row[:-1] == BACKGROUND).all(axis=1)).any()
+
+
+@pytest.mark.parametrize("low", [1e-7, 0.013, 1.0, 7.0, 6e4])
+@pytest.mark.parametrize("span", [1.0, 1.004, 1.2, 1.9, 4.0, 30.0, 1e3, 1e9])
+def test_ticks_of_a_logarithmic_axis_are_few_plain_and_apart(low, span):
+    ticks = log_ticks([low, low * span])
+    assert 1 <= len(ticks) <= 9 and all("e" not in text for text in ticks.values())
+    assert len(set(ticks.values())) == len(ticks)
+    assert all(low * 0.98 <= tick <= low * span * 1.02 for tick in ticks)
+
+
+def test_a_logarithmic_axis_has_its_ticks_at_few_values_in_both_forms():
+    series = {"a": ([4, 16, 64], [1, 2, 3]), "b": ([4, 64], [1, 2])}
+    options = {"x": "k", "y": "y", "log_x": True, "log_y": True}
+    layout = viz.line_chart(series, alt="A.", **options).forms["application/vnd.plotly.v1+json"]
+    axis = layout["layout"]["xaxis"]
+    assert axis["tickvals"] == [4, 16, 64] and axis["ticktext"] == ["4", "16", "64"]
+
+
+def test_charts_are_as_wide_as_a_narrow_cell_and_as_high_alive_as_still():
+    figure = viz.line_chart({c * 60: ([0], [1]) for c in "abcd"}, x="x", y="y", alt="Four.")
+    layout = figure.forms["application/vnd.plotly.v1+json"]["layout"]
+    assert figure.picture.shape[1] <= 560 and "width" not in layout
+    assert layout["height"] == len(figure.picture)
+
+
 def test_long_names_of_bars_are_broken_into_lines():
-    lines = charts.wrapped("fixed samples, no jitter", bars=5).split("\n")
+    lines = charts.wrapped("fixed samples, no jitter", bars=4).split("\n")
     assert lines == ["fixed samples,", "no jitter"]
     assert charts.wrapped("one-hot (97 columns)", bars=3) == "one-hot (97 columns)"
 
@@ -264,3 +299,5 @@ def test_short_cells_stay_on_one_line():
         [["a", "0.75 ± 0.02", "a sentence of some length"]], ["k", "x", "y"], "One"
     ).html
     assert html.count("white-space:nowrap") == 1
+    wide = viz.table([["a", *["0.750 ± 0.000 (20)"] * 5]], list("abcdef"), "Six columns").html
+    assert "nowrap" not in wide

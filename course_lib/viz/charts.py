@@ -11,12 +11,14 @@ import numpy as np
 from course_lib.running import in_colab
 from course_lib.viz.colors import MARKERS, cycle
 from course_lib.viz.figure import Figure, described, in_notebook, show
+from course_lib.viz.ticks import log_ticks
 
 Series = Mapping[str, Any]  # {label: (x values, y values)}
 DASHES = ("solid", "dash", "dot", "dashdot")
 _PYPLOT_DASHES = ("-", "--", ":", "-.")
 _PYPLOT_MARKERS = ("o", "s", "D", "^", "x", "+", "*", "v")
 INK, PAPER, GRID = "#222222", "#ffffff", "#dddddd"
+WIDTH, HEIGHT = 560, 360  # pixels: fits a cell of JupyterLab in a window 1,024 pixels wide
 YELLOW, OLIVE = "#F0E442", "#9A8D00"
 
 
@@ -95,7 +97,7 @@ def bar_chart(
 def _chart(kind: str, series: dict, axes: Axes, alt: str) -> Figure:
     words = f"{described(alt)} {_summary(kind, series, axes)}"
     picture = draw_static(kind, series, axes)
-    spec = _plotly(kind, series, axes)
+    spec = _plotly(kind, series, axes, height=len(picture))
     if in_colab() and in_notebook():
         import plotly.graph_objects
 
@@ -157,14 +159,23 @@ def _say(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4g}"
 
 
-def _plotly(kind: str, series: dict, axes: Axes) -> dict[str, Any]:
+def _ticks(series: dict, axes: Axes, name: str) -> dict[float, str]:
+    """The ticks of the axis x or y; none where it is not logarithmic."""
+    if not (axes.log_x if name == "x" else axes.log_y):
+        return {}
+    values = [v for pair in series.values() for v in pair["xy".index(name)] if v is not None]
+    return log_ticks(values, at_values=name == "x")
+
+
+def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
     """The chart in plotly's JSON, which versions 5 to 7 read alike."""
     traces = []
     for index, (label, (xs, ys)) in enumerate(series.items()):
         trace: dict[str, Any] = {"name": label, "x": xs, "y": ys, "showlegend": len(series) > 1}
         color = line_color(index)
         if kind == "bar":
-            trace |= {"type": "bar", "marker": {"color": color}}
+            outline = {"color": INK, "width": 1}  # a light colour needs it on white
+            trace |= {"type": "bar", "marker": {"color": color, "line": outline}}
         else:
             few = len(xs) <= 40
             mode = "markers" if kind == "scatter" else ("lines+markers" if few else "lines")
@@ -174,22 +185,24 @@ def _plotly(kind: str, series: dict, axes: Axes) -> dict[str, Any]:
         traces.append(trace)
     layout = {
         "title": {"text": axes.title},
-        "xaxis": _plotly_axis(axes.x, axes.log_x, kind == "bar"),
-        "yaxis": _plotly_axis(axes.y, axes.log_y, False),
+        "xaxis": _plotly_axis(axes.x, _ticks(series, axes, "x"), kind == "bar"),
+        "yaxis": _plotly_axis(axes.y, _ticks(series, axes, "y"), False),
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
         "font": {"color": INK},
-        "height": 380,
+        "height": height,
+        "autosize": True,
         "margin": {"l": 70, "r": 20, "t": 50 if axes.title else 20, "b": 55},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "barmode": "group",
     }
     return json.loads(json.dumps({"data": traces, "layout": layout}))
 
 
-def _plotly_axis(name: str, log: bool, categories: bool) -> dict[str, Any]:
-    kind = "category" if categories else ("log" if log else "linear")
+def _plotly_axis(name: str, ticks: dict[float, str], categories: bool) -> dict[str, Any]:
+    kind = "category" if categories else ("log" if ticks else "linear")
     return {
-        **({"dtick": 1, "exponentformat": "power"} if log else {}),
+        **({"tickvals": list(ticks), "ticktext": list(ticks.values())} if ticks else {}),
         "title": {"text": name},
         "type": kind,
         "gridcolor": GRID,
@@ -205,7 +218,8 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
     from matplotlib.figure import Figure as Canvas
 
     columns, rows = _legend_grid(list(series)) if len(series) > 1 else (0, 0)
-    figure = Canvas(figsize=(6.4, 3.8 + 0.2 * rows), dpi=100, facecolor=PAPER, layout="constrained")
+    size = (WIDTH / 100, HEIGHT / 100 + 0.2 * rows)
+    figure = Canvas(figsize=size, dpi=100, facecolor=PAPER, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     plot = figure.add_subplot(facecolor=PAPER)
     for index, (label, (xs, ys)) in enumerate(series.items()):
@@ -219,12 +233,14 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
                 ys,
                 width,
                 color=line_color(index),
+                edgecolor=INK,
+                linewidth=0.8,
                 label=label,
             )
             plot.set_xticks(range(len(names)), [wrapped(str(n), len(names)) for n in names])
         else:
             _draw_series(plot, kind, index, label, xs, ys)
-    _label(plot, axes)
+    _label(plot, series, axes)
     if columns:  # above the plot, where it cannot cover anything
         figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
     canvas.draw()
@@ -248,23 +264,24 @@ def line_color(index: int) -> str:
     return OLIVE if color == YELLOW else color
 
 
-def _legend_grid(labels: Sequence[str], characters: int = 96) -> tuple[int, int]:
+def _legend_grid(labels: Sequence[str], characters: int = 84) -> tuple[int, int]:
     """Columns and rows of a legend that is as wide as the picture at most."""
     columns = max(1, min(len(labels), characters // (max(map(len, labels)) + 7)))
     return columns, -(-len(labels) // columns)
 
 
-def wrapped(name: str, bars: int, characters: int = 80) -> str:
+def wrapped(name: str, bars: int, characters: int = 70) -> str:
     """A bar's name in lines that are as long as its share of the axis at most."""
     return "\n".join(textwrap.wrap(name, max(8, characters // bars - 2)))
 
 
-def _label(plot: Any, axes: Axes) -> None:
+def _label(plot: Any, series: dict, axes: Axes) -> None:
     plot.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
-    if axes.log_x:
-        plot.set_xscale("log")
-    if axes.log_y:
-        plot.set_yscale("log")
+    for name, axis in (("x", plot.xaxis), ("y", plot.yaxis)):
+        if ticks := _ticks(series, axes, name):
+            plot.set(**{f"{name}scale": "log"})
+            axis.set_ticks(list(ticks), list(ticks.values()))
+            axis.set_ticks([], minor=True)
     plot.grid(color=GRID, linewidth=0.8)
     plot.set_axisbelow(True)
     plot.spines[["top", "right"]].set_visible(False)

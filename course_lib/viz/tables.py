@@ -6,6 +6,8 @@ from typing import Any
 
 from course_lib.viz.figure import Figure, described, show
 
+WIDE = 72  # characters: a wider table has to break its cells to fit a narrow window
+
 
 def table(rows: Sequence[Sequence[Any]], header: Sequence[str], caption: str) -> Figure:
     """Show a table; numbers are rounded to 4 significant digits and aligned to the right.
@@ -57,9 +59,11 @@ def _html(texts: list[list[str]], header: Sequence[str], caption: str, numeric: 
         f'<th scope="col" style="text-align:{align[c]}">{escape(name)}</th>'
         for c, name in enumerate(header)
     )
+    width = sum(max(map(len, column)) for column in zip(header, *texts, strict=True))
+    whole = 20 if width <= WIDE else 0  # characters of a cell that stays on one line
     body = ""
     for row in texts:
-        cells = "".join(_cell(text, align[c]) for c, text in enumerate(row) if c > 0)
+        cells = "".join(_cell(text, align[c], whole) for c, text in enumerate(row) if c > 0)
         body += (
             f'<tr><th scope="row" style="text-align:{align[0]}">{escape(row[0])}</th>{cells}</tr>'
         )
@@ -70,7 +74,7 @@ def _html(texts: list[list[str]], header: Sequence[str], caption: str, numeric: 
     )
 
 
-def _cell(text: str, align: str) -> str:
+def _cell(text: str, align: str, whole: int) -> str:
     """A cell; what is short, such as "0.75 ± 0.02", stays on one line."""
-    wrap = ";white-space:nowrap" if len(text) <= 20 else ""
+    wrap = ";white-space:nowrap" if len(text) <= whole else ""
     return f'<td style="text-align:{align}{wrap}">{escape(text)}</td>'

@@ -126,7 +126,9 @@ class Explorer:
         """Bring the panels up to date, keeping those that are there already."""
         import ipywidgets
 
-        scenes, others, row, below = iter(self.scenes), iter(self._panels), [], []
+        scenes, others = iter(self.scenes), iter(self._panels)
+        row: list[Any] = []
+        below: list[Any] = []
         for one in self.shown:
             if isinstance(one, Scene) and has_k3d():
                 live = next(scenes, None)

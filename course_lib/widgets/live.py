@@ -42,6 +42,7 @@ class LiveScene:
             menu_visibility=False,
             camera_auto_fit=False,
             axes_helper=0,
+            axes=["", "", ""],
             camera_fov=float(np.degrees(FIELD)),
             custom_data={"name": alt},
             additional_js_code=CANVAS,

@@ -66,7 +66,7 @@ progress()
 # | vectors | columns: a point $p$ becomes $M p$ |
 # | faces | counter-clockwise seen from outside |
 # | signed distance | **negative inside** |
-# | voxel $(i, j, k)$ | its centre is $x, y, z = -1 + (2i + 1)/r,\ -1 + (2j + 1)/r,\ -1 + (2k + 1)/r$ with $r$ voxels per side |
+# | voxel $(i, j, k)$ | its centre is $x = -1 + (2i + 1)/r$, $y = -1 + (2j + 1)/r$, $z = -1 + (2k + 1)/r$ with $r$ voxels per side |
 
 # %%
 from course_lib import viz

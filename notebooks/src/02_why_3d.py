@@ -703,8 +703,10 @@ viz.scatter_chart(
 # Compare them with *held-out* shapes $r$, by the Chamfer distance $d(g, r)$ of clouds (notebook 4), in
 # three ways (Achlioptas et al. 2018; Yang et al. 2019):
 #
-# $$\mathrm{coverage} = \frac{|\{\arg\min_r d(g, r) : g \text{ generated}\}|}{\text{number of } r}, \qquad
-# \mathrm{MMD} = \operatorname*{mean}_r\ \min_g\ d(g, r)$$
+# $$\begin{aligned}
+# \mathrm{coverage} &= \frac{|\{\arg\min_r d(g, r) : g \text{ generated}\}|}{\text{number of } r} \\
+# \mathrm{MMD} &= \operatorname*{mean}_r\ \min_g\ d(g, r)
+# \end{aligned}$$
 #
 # - $g$: a generated shape, $r$: a held-out one, the reference;
 # - coverage: which share of the references is the nearest one of some generated shape? It asks for

@@ -719,8 +719,10 @@ viz.gallery(
 # *Slide "Other metrics".* A loss is for the optimiser, a metric for people. **F1** asks: which
 # fraction of the points is *good enough*? For a threshold $\tau$ (a length),
 #
-# $$P = \frac{|\{p : d(p, Q) < \tau\}|}{|P|}, \quad R = \frac{|\{q : d(q, P) < \tau\}|}{|Q|}, \quad
-# F_1 = \frac{2 P R}{P + R}, \qquad d(p, Q) = \min_{q \in Q} \lVert p - q\rVert$$
+# $$\begin{gathered}
+# P = \frac{|\{p : d(p, Q) < \tau\}|}{|P|}, \quad R = \frac{|\{q : d(q, P) < \tau\}|}{|Q|}, \\
+# F_1 = \frac{2 P R}{P + R}, \qquad d(p, Q) = \min_{q \in Q} \lVert p - q\rVert
+# \end{gathered}$$
 #
 # Precision $P$: what was predicted is right; recall $R$: what is there was found. (The letter $P$
 # stands for the cloud, too, an old habit.) The **Hausdorff distance** asks for the *worst* point:

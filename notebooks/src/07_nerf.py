@@ -128,9 +128,12 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 # *Slide "NeRF", the box $F_\Theta$.* `nerf.RadianceMLP` holds the layers; you say how the numbers run
 # through them (figure 7 of the paper, with one change):
 #
-# $$h_0 = [x, \gamma(x)], \quad h_{i+1} = \mathrm{relu}(W_i h_i + b_i), \quad
-#   \sigma = \mathrm{softplus}(\texttt{density}(h) - 1), \quad
-#   c = \mathrm{sigmoid}(\texttt{color}([\texttt{feature}(h), d, \gamma(d)]))$$
+# $$\begin{aligned}
+# h_0 &= [x, \gamma(x)] \\
+# h_{i+1} &= \mathrm{relu}(W_i h_i + b_i) \\
+# \sigma &= \mathrm{softplus}(\texttt{density}(h) - 1) \\
+# c &= \mathrm{sigmoid}(\texttt{color}([\texttt{feature}(h), d, \gamma(d)]))
+# \end{aligned}$$
 #
 # - $W_i, b_i$: layer $i$ of `network.trunk`; before layer `network.skip` (if that is not 0) the encoded
 #   point $h_0$ is appended to $h_i$ once more, so that fine positions are not lost on the way;
@@ -190,8 +193,10 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # with density $\sigma_i$ is stopped there with probability $\alpha_i = 1 - e^{-\sigma_i\delta_i}$. What
 # arrives there has passed all intervals before it:
 #
-# $$T_i = \exp\Big(-\sum_{j<i}\sigma_j\delta_j\Big), \qquad w_i = T_i\,(1 - e^{-\sigma_i\delta_i}), \qquad
-#   \hat C = \sum_i w_i c_i + \Big(1 - \sum_i w_i\Big)\,c_\text{background}$$
+# $$\begin{gathered}
+# T_i = \exp\Big(-\sum_{j<i}\sigma_j\delta_j\Big), \qquad w_i = T_i\,(1 - e^{-\sigma_i\delta_i}), \\
+# \hat C = \sum_i w_i c_i + \Big(1 - \sum_i w_i\Big)\,c_\text{background}
+# \end{gathered}$$
 #
 # - $T_i$: the **transmittance**, the share of the light that gets as far as sample $i$;
 # - $w_i$: its **weight**, the share of the pixel that sample $i$ gives;
@@ -227,8 +232,11 @@ for pieces in (1, 5, 5000):
 # histogram along the ray that says where something is. New samples are drawn from that histogram,
 # and a second, **fine** network sees them. To draw from a histogram, invert its cumulative sum:
 #
-# $$\mathrm{cdf}_k = \frac{\sum_{i<k} w_i}{\sum_i w_i}, \qquad t(u) = b_k + \frac{u - \mathrm{cdf}_k}{\mathrm{cdf}_{k+1} - \mathrm{cdf}_k}\,(b_{k+1} - b_k)
-#   \quad\text{with}\quad \mathrm{cdf}_k \le u < \mathrm{cdf}_{k+1}$$
+# $$\begin{aligned}
+# \mathrm{cdf}_k &= \frac{\sum_{i<k} w_i}{\sum_i w_i} \\
+# t(u) &= b_k + \frac{u - \mathrm{cdf}_k}{\mathrm{cdf}_{k+1} - \mathrm{cdf}_k}\,(b_{k+1} - b_k)
+#   \quad\text{with}\quad \mathrm{cdf}_k \le u < \mathrm{cdf}_{k+1}
+# \end{aligned}$$
 #
 # - $b_0 < \ldots < b_s$: the edges of the bins; $w_i$: the weight of the bin between $b_i$ and $b_{i+1}$;
 # - $u \in [0, 1)$: a random number for each new sample.

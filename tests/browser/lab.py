@@ -79,6 +79,10 @@ def running_lab(folder: Path) -> Iterator[Lab]:
 def _configure(folder: Path) -> None:
     (folder / "config" / "labconfig").mkdir(parents=True)
     (folder / "config" / "labconfig" / "page_config.json").write_text(json.dumps(PAGE))
+    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    # all cells are in the page at once, so that all can be measured
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -47,6 +47,8 @@ OPEN = """async ([path, shouldStart]) => {
 }"""
 CLOSE = "() => { jupyterapp.shell.currentWidget?.dispose(); webglCanvases.clear(); }"
 RUN_ALL = "() => { jupyterapp.commands.execute('notebook:run-all-cells'); }"
+SIDE_BAR = """open => jupyterapp.shell.leftCollapsed === open
+  && jupyterapp.commands.execute('application:toggle-left-area')"""
 SAVE = "() => jupyterapp.commands.execute('docmanager:save')"
 IDLE = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
@@ -62,6 +64,11 @@ UNNAMED = f"""() => [...document.querySelectorAll(
   '{PANEL} .course-view :is(button, input, select, canvas, [role=slider])')]
   .filter(e => !e.getAttribute('aria-label') && !e.labels?.[0]?.textContent.trim())
   .map(e => e.outerHTML.slice(0, 200))"""
+# Outputs and texts that are wider than their place in the notebook, with the pixels too many.
+TOO_WIDE = f"""() => [...document.querySelectorAll(
+  '{PANEL} .jp-OutputArea-output, {PANEL} .jp-MarkdownOutput')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => [e.scrollWidth - e.clientWidth, e.innerText.slice(0, 60), e.innerHTML.slice(0, 60)])"""
 # Asked in every frame: without frames a headless JupyterLab attaches one cell a second.
 PICTURES_SHOWN = f"""number =>
   [...document.querySelectorAll('{PANEL} .jp-OutputArea img')]
@@ -160,6 +167,17 @@ class Notebook:
     def all(self, selector: str) -> list[ElementHandle]:
         """All places of the notebook that match a CSS selector."""
         return self.page.query_selector_all(f"{PANEL} {selector}")
+
+    def too_wide(self, width: int, side_bar: bool) -> list:
+        """What is wider than its place in a window of so many pixels."""
+        before = self.page.viewport_size
+        self.page.set_viewport_size({"width": width, "height": before["height"]})
+        self.page.evaluate(SIDE_BAR, side_bar)
+        self.page.wait_for_timeout(1000)  # charts and views follow a little later
+        found = self.page.evaluate(TOO_WIDE)
+        self.page.evaluate(SIDE_BAR, True)
+        self.page.set_viewport_size(before)
+        return found
 
     def live_contexts(self) -> int:
         """How many WebGL canvases are in the page."""

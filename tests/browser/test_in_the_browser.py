@@ -10,6 +10,8 @@ from course_lib.authoring.notebook import NOTEBOOKS
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 SECONDS, MAX_CONTEXTS = 420.0, 12
+# A window of 1,024 pixels, and the same at 150 % zoom, where JupyterLab's side bar leaves no room.
+WINDOWS = [(1024, True), (1024 * 2 // 3, False)]
 pytestmark = pytest.mark.slow
 
 
@@ -31,6 +33,11 @@ def test_no_cell_ends_in_an_error_or_a_warning(notebook):
     assert [place.inner_text()[:300] for place in errors + warnings] == []
 
 
+@pytest.mark.parametrize(("width", "side_bar"), WINDOWS)
+def test_nothing_is_wider_than_its_cell(notebook, width, side_bar):
+    assert notebook.too_wide(width, side_bar) == []
+
+
 def test_views_and_charts_are_not_empty(notebook):
     places = [place for place in notebook.all(".k3d-target canvas") if place.is_visible()]
     for chart in notebook.all(CHART):
@@ -39,6 +46,10 @@ def test_views_and_charts_are_not_empty(notebook):
         places.append(chart)
     empty = [i for i, place in enumerate(places) if notebook.camera.stays_empty(place)]
     assert empty == []
+
+
+def test_live_charts_follow_the_width_of_their_cell(notebook):
+    assert notebook.too_wide(*WINDOWS[1]) == []
 
 
 def test_few_webgl_contexts_are_alive(notebook):
