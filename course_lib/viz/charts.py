@@ -196,7 +196,8 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "barmode": "group",
     }
-    return json.loads(json.dumps({"data": traces, "layout": layout}))
+    config = {"responsive": True}
+    return json.loads(json.dumps({"data": traces, "layout": layout, "config": config}))
 
 
 def _plotly_axis(name: str, ticks: dict[float, str], categories: bool) -> dict[str, Any]:
