@@ -50,9 +50,26 @@ def chosen(request) -> list[Path]:
     return sorted({built_path(test.callspec.params["source"]) for test in tests})
 
 
+def noting_tables(notebooks: list[Path], folder: Path, **more: str) -> dict[str, str]:
+    """`run_all` in kernels whose tables note their rows; the profile is copied: kernels write to it."""
+    shutil.copytree(HERE / "cut", folder / "cut")
+    places = {"IPYTHONDIR": str(folder / "cut"), "COURSE_TABLES": str(tables_of(folder))}
+    return run_all(notebooks, folder, **places, **more)
+
+
+def tables_of(folder: Path) -> Path:
+    return folder / "tables.jsonl"
+
+
 @pytest.fixture(scope="module")
-def as_shipped(request, tmp_path_factory):
-    return run_all(chosen(request), tmp_path_factory.mktemp("shipped"))
+def shipped_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("shipped")
+
+
+@pytest.fixture(scope="module")
+def as_shipped(request, shipped_folder):
+    """As shipped, and every training is cut at its second step: the rest has to survive that."""
+    return noting_tables(chosen(request), shipped_folder, COURSE_CUT="1")
 
 
 def solved_copies(request, folder: Path) -> list[Path]:
@@ -65,9 +82,13 @@ def solved_copies(request, folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def solved(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("solved")
-    return run_all(solved_copies(request, folder), folder)
+def solved_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("solved")
+
+
+@pytest.fixture(scope="module")
+def solved(request, solved_folder):
+    return noting_tables(solved_copies(request, solved_folder), solved_folder)
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +110,27 @@ def test_a_notebook_is_built_from_its_source(source):
 
 
 @each_notebook
-def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, as_shipped):
+def test_a_notebook_as_shipped_runs_though_trainings_are_cut_and_checks_say_not_attempted(
+    source, as_shipped
+):
     assert as_shipped[built_path(source).name] == ""
 
 
 @each_notebook
 def test_a_solved_notebook_runs_and_its_checks_say_correct(source, solved):
     assert solved[built_path(source).name] == ""
+
+
+@each_notebook
+def test_a_training_that_is_cut_costs_no_table_a_row(
+    source, as_shipped, solved, shipped_folder, solved_folder
+):
+    assert not as_shipped[built_path(source).name] and not solved[built_path(source).name]
+    cut, whole = (
+        [json.loads(line) for line in tables_of(folder).read_text(encoding="utf-8").splitlines()]
+        for folder in (shipped_folder, solved_folder)
+    )
+    assert cut == whole
 
 
 @each_notebook

@@ -84,7 +84,8 @@ def evaluate(model: Field, scene: Scene, *, supersample: int = 1) -> dict[str, f
 class Curve:
     """PSNR on some photographs while a field trains: pass it as `on_step`, its `clock` as `clock`.
 
-    The clock stands still while the curve is measured, so that only training counts.
+    The first step is measured in any case, so that a training that was stopped at once has a curve. The
+    clock stands still while the curve is measured, so that only training counts.
     """
 
     def __init__(self, model: Field, scene: Scene, *, every: float = 2.0):
@@ -99,7 +100,7 @@ class Curve:
 
     def __call__(self, step: int, seconds: float) -> None:
         """Measure, if it is time."""
-        if seconds < self._next:
+        if self.seconds and seconds < self._next:
             return
         started = time.perf_counter()
         self.seconds.append(seconds)

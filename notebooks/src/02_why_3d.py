@@ -4,7 +4,7 @@
 # does not see the order of the points; group shapes and parts without labels; generate new shapes
 # from a latent space and judge them; and animate a mesh with a skeleton.
 #
-# *About 60 minutes with the exercises, 25 without. You need tensors, matrices and the idea of a
+# *About 80 minutes with the exercises, 25 without. You need tensors, matrices and the idea of a
 # network that is trained (PyTorch). Runs in about 2 minutes on two CPU cores; on a Colab T4 in about
 # a minute (an estimate, not measured).*
 
@@ -17,6 +17,7 @@ from course_lib.running import Budget, budget
 
 FAMILIES = list(shapes.FAMILIES)
 COLORS = torch.tensor([viz.rgb(color) for color in viz.PALETTE])
+CUBE = torch.tensor([[-0.8, -0.8, -0.8], [0.8, 0.8, 0.8]])  # keeps pictures still
 
 # %% [markdown]
 # ## 2.1 Why 3D?
@@ -48,10 +49,8 @@ viz.gallery(
 # **Design (CAD).** Parts are built from simple solids by union and difference. The computer knows
 # the *function* that says inside or outside, and from it the mass before anything is made.
 
+
 # %%
-CUBE = torch.tensor([[-0.8, -0.8, -0.8], [0.8, 0.8, 0.8]])  # keeps pictures still
-
-
 def put_on(mesh, table, factor):
     """The mesh, smaller, standing on the table."""
     vertices = mesh.vertices * factor
@@ -576,11 +575,11 @@ lattice = meshes.lattice(budget(32, 20)).to(DEVICE)
 everywhere = lattice.reshape(-1, 3)
 
 
-def picture_of(values, size=170):
+def surface_of(values):
+    """The surface where the values are 0, or voxels of which none is occupied."""
     values = values.reshape(lattice.shape[:3]).cpu()
-    if not values.min() < 0 < values.max():
-        return np.full((size, size, 3), 255, dtype=np.uint8)  # nothing there
-    return viz.render_mesh(meshes.grid_to_mesh(values), size=size)
+    there = values.min() < 0 < values.max()
+    return meshes.grid_to_mesh(values) if there else torch.zeros(2, 2, 2, dtype=torch.bool)
 
 
 # %%
@@ -589,7 +588,7 @@ path = decode_path(model.decode, chair_code, table_code, everywhere, 5)
 ts = (0.0, 0.25, 0.5, 0.75, 1.0)
 blend = [(1 - t) * path[0] + t * path[-1] for t in ts]
 viz.gallery(
-    [picture_of(values) for values in [*path, *blend]],
+    [viz.render(surface_of(values), size=170) for values in [*path, *blend]],
     [f"codes, t = {t}" for t in ts] + [f"values, t = {t}" for t in ts],
     columns=5,
     alt="First row: a chair turns into a table by way of plausible furniture. Second row: blending "
@@ -611,7 +610,7 @@ chair_count = len(codes) // 2
 def walk_through(position, chair_number, table_number):
     a, b = codes[chair_number], codes[chair_count + table_number]
     values = model.decode((1 - position) * a + position * b, everywhere)
-    return viz.Scene(meshes.grid_to_mesh(values.reshape(lattice.shape[:3]).cpu()), title="decoded")
+    return viz.Scene(surface_of(values), title="decoded")
 
 
 latent_view = widgets.explore(
@@ -765,7 +764,7 @@ viz.table(rows, header, caption)
 some = [0, 1, 2, half, half + 1, half + 2]
 viz.gallery(
     [
-        picture_of(model.decode(code, everywhere), 150)
+        viz.render(surface_of(model.decode(code, everywhere)), size=150)
         for drawn in new.values()
         for code in drawn[some]
     ],

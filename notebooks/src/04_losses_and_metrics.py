@@ -689,12 +689,12 @@ bar = Budget(len(runs), seconds=150, label="ablation")
 for index in bar:
     fitted[names[index]] = fit(runs[names[index]], range(STEPS))
     bar.say(names[index])
-rows = [[name, *judge(mesh)] for name, mesh in fitted.items()]
+rows = [[name, *(judge(fitted[name]) if name in fitted else [None] * 4)] for name in names]
 header = ["losses", "10⁴ · Chamfer", "normals agree", "folds", "longest edge"]
 viz.table(rows, header, "Fits with and without each loss")
 viz.gallery(
-    [viz.render_mesh(mesh, wire=True, **look) for mesh in fitted.values()],
-    list(fitted),
+    [viz.render_mesh(fitted.get(name, start), wire=True, **look) for name in names],
+    [name if name in fitted else f"{name}: not reached" for name in names],
     columns=4,
     height=250,
     alt="The fitted rabbits, in the order of the table.",
