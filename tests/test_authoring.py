@@ -1,15 +1,19 @@
 """Notebooks are assembled from their sources, solved, and their assets accounted for."""
 
 import json
+import re
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course_lib.__main__ import main
-from course_lib.authoring import assets, build, check
+from course_lib.authoring import assets, build, check, sections
 from course_lib.authoring.notebook import assemble, sources
 from course_lib.authoring.solve import solve
 from course_lib.doctor import Diagnosis, diagnoses
+from course_lib.exercises.order import ORDER
 
 SOURCE = """\
 # %% [markdown]
@@ -159,3 +163,80 @@ def test_a_notebook_is_built_by_its_number_or_its_name(name, monkeypatch, capsys
     monkeypatch.setattr(build, "build", refuse)
     assert main(["build", name]) == 1 and chosen == ["06_rendering"]
     capsys.readouterr()
+
+
+# Sections that can be taken up in the middle
+
+
+def sections_of(*cells):
+    """Cells from texts: headings begin with #, an exercise with its name in brackets."""
+    return [
+        new_markdown_cell(text) if text.startswith("#") else new_code_cell(text, id=f"ex-{name}")
+        for name, text in (cell if isinstance(cell, tuple) else ("", cell) for cell in cells)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "needed"),
+    [
+        ("x = 1", "print(x)", True),
+        ("x = 1", "x = 2\nprint(x)", False),
+        ("x = 1", "for x in range(3):\n    print(x)", False),
+        ("x = 1", "x += 1", True),
+        ("x = 1", "def f():\n    return x", True),
+        ("x = 1", "def f():\n    return x\nx = 2\nf()", False),
+        ("x = 1", "[x for x in range(3)]", False),
+        ("import x", "%%time\nx.y()", True),
+        ("shared = 1", "print(shared, start)", False),
+        (("x", "def x(): pass"), "x()", False),
+        ("start.append(1)", "print(start)", True),
+    ],
+)
+def test_what_a_section_reads_from_another_is_found(first, second, needed):
+    cells = sections_of("shared = start = []", "## 9.1 A", first, "## 9.2 B", "shared = 2", second)
+    assert sections.needs(cells) == ({"9.2": ["9.1"]} if needed else {})
+
+
+def test_what_is_needed_needs_more_and_is_said_below_the_heading(tmp_path):
+    path = tmp_path / "09_toy.py"
+    texts = ["x = 1", "y = x", "z = 2", "print(y, z)"]
+    blocks = [
+        f"# %% [markdown]\n# ## 9.{i} T\n# text\n\n# %%\n{t}\n" for i, t in enumerate(texts, 1)
+    ]
+    path.write_text("\n".join(blocks), encoding="utf-8")
+    said = {cell.source for cell in assemble(path, "https://github.com/a/b").cells}
+    assert "## 9.2 T\n*After a restart: needs all cells up to the end of 9.1.*\n\ntext" in said
+    assert "## 9.4 T\n*After a restart: needs all cells up to the end of 9.3.*\n\ntext" in said
+    assert "## 9.3 T\ntext" in said
+
+
+# Minutes
+
+
+def test_every_exercise_is_announced_with_its_minutes_and_they_add_up_in_each_notebook():
+    overview = next(s for s in sources() if s.stem.startswith("00")).read_text(encoding="utf-8")
+    for source in sources():
+        number, text = (
+            str(int(source.stem[:2])),
+            "\n".join(c.source for c in assemble(source).cells),
+        )
+        announced = re.findall(r"\*\((?:easy|medium|hard), about (\d+) minutes?\)\*", text)
+        total = sum(minutes for minutes, _ in ORDER[number].values())
+        assert (
+            sum(map(int, announced)) == total or number == "7"
+        )  # the quiz is announced as a whole
+        if found := re.search(r"About (\d+) minutes with the exercises, (\d+) without", text):
+            assert abs(int(found[1]) - int(found[2]) - total) <= 7, (source.stem, total)
+            assert re.search(rf"\({source.stem}\.ipynb\) \|.*\| {found[1]} \|", overview)
+
+
+def test_a_course_that_cannot_be_fetched_is_one_sentence(notebook, tmp_path):
+    gone = "import importlib.util, os\nimportlib.util.find_spec = lambda name: None\n"
+    gone += f"os.environ['COURSE_SOURCE'] = '{(tmp_path / 'nowhere').as_uri()}'"
+    cells = [new_code_cell(gone), *(cell for cell in notebook.cells if cell.id == "setup")]
+    alone = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+    with pytest.raises(CellExecutionError):
+        build.execute(alone, tmp_path)
+    (error,) = (output for output in cells[1].outputs if output.output_type == "error")
+    assert len(cells[1].outputs) == len(error.traceback) == 1
+    assert "has a network and run this cell again, or ask" in error.traceback[0]

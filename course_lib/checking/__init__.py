@@ -14,10 +14,10 @@ from course_lib.checking.render import Message, report_message
 from course_lib.checking.report import State
 from course_lib.checking.sources import solution_source
 from course_lib.checking.standing import Entry
-from course_lib.exercises import catalogue, find
+from course_lib.exercises import catalogue, find, written
 from course_lib.exercises.exercise import Exercise, Question
 
-__all__ = ["check", "hint", "progress", "solution"]
+__all__ = ["check", "hint", "progress", "solution", "take_up"]
 
 DONE = State.CORRECT.value
 # This session (one kernel, one student): name -> last state, and hints given.
@@ -45,6 +45,16 @@ def check(candidate: Any, name: str | None = None) -> Any:
     if report.state is not State.CORRECT:
         return exercise.reference
     return candidate if isinstance(exercise, Question) else usable(exercise, candidate)
+
+
+def take_up(notebook: str, names: dict[str, Any]) -> None:
+    """Put the references where the exercises of a notebook, such as "04", stand for nothing yet.
+
+    So a notebook can be taken up in the middle, without the exercise cells above.
+    """
+    for exercise in written():
+        if exercise.notebook == notebook:
+            names.setdefault(exercise.name, exercise.reference)
 
 
 def hint(name: Any) -> None:
@@ -143,16 +153,14 @@ def _name(candidate: Any) -> str:
 
 
 def _is_stale(exercise: Exercise, candidate: Any) -> bool:
-    """True if a check cell is run again with the reference that its last run put in place."""
-    wrong_before = _states.get(exercise.name, State.CORRECT) is not State.CORRECT
-    return wrong_before and callable(candidate) and candidate is exercise.reference and _jupyter()
+    """True if the name stands for the reference: by `take_up`, or since its last check."""
+    return callable(candidate) and candidate is exercise.reference and _jupyter()
 
 
 def _stale_message(exercise: Exercise) -> Message:
     line = "The name now stands for the reference. Run your own cell again, then this one."
-    return Message(
-        _states[exercise.name], f"{exercise.number} {exercise.name}: run your cell first", (line,)
-    )
+    state = _states.get(exercise.name, State.NOT_ATTEMPTED)
+    return Message(state, f"{exercise.number} {exercise.name}: run your cell first", (line,))
 
 
 def _notebook() -> dict[str, Any]:

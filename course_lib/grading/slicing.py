@@ -128,7 +128,7 @@ def needed(
     `given` are names that are there without them. Star imports always come along: nobody knows what
     they define.
     """
-    imported = {n for s in available if _is_import(s) for n in s.defines}
+    imported = {n for s in available if is_import(s) for n in s.defines}
     names, chosen = set(wanted) - given, {i for i, s in enumerate(available) if s.is_everywhere}
     grown = True
     while grown:
@@ -142,7 +142,8 @@ def needed(
     return found, names - {n for s in found for n in s.defines}
 
 
-def _is_import(statement: Statement) -> bool:
+def is_import(statement: Statement) -> bool:
+    """True for an import."""
     return isinstance(statement.node, (ast.Import, ast.ImportFrom))
 
 

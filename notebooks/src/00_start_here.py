@@ -97,19 +97,21 @@ viz.camera_frame()
 #
 # | notebook | what you do there | minutes |
 # |---|---|---|
-# | [1 · Tabular data as text](01_tabular_as_text.ipynb) | ask a language model about rows of a table | 60 |
-# | [2 · Why 3D, and the tasks](02_why_3d.ipynb) | classify, cluster, generate and animate shapes | 60 |
-# | [3 · Representations](03_representations.ipynb) | voxels, points, meshes, functions, views: one shape in all of them | 150 |
+# | [1 · Tabular data as text](01_tabular_as_text.ipynb) | ask a language model about rows of a table | 85 |
+# | [2 · Why 3D, and the tasks](02_why_3d.ipynb) | classify, cluster, generate and animate shapes | 85 |
+# | [3 · Representations](03_representations.ipynb) | voxels, points, meshes, functions, views: one shape in all of them | 165 |
 # | [4 · Losses and metrics](04_losses_and_metrics.ipynb) | measure how wrong a shape is | 90 |
-# | [5 · Reconstruction](05_reconstruction.ipynb) | from one picture to a shape, in four ways | 90 |
-# | [6 · Rendering](06_rendering.ipynb) | make pictures, and learn shapes and poses from them | 75 |
-# | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 120 |
-# | [8 · Gaussian splatting](08_splatting.ipynb) | *beyond the lecture:* a scene as a cloud of soft points, and what came after each slide | 60 |
+# | [5 · Reconstruction](05_reconstruction.ipynb) | from one picture to a shape, in four ways | 85 |
+# | [6 · Rendering](06_rendering.ipynb) | make pictures, and learn shapes and poses from them | 95 |
+# | [7 · NeRF](07_nerf.ipynb) | a scene as a function, learned from photographs | 125 |
+# | [8 · Gaussian splatting](08_splatting.ipynb) | *beyond the lecture:* a scene as a cloud of soft points, and what came after each slide | 65 |
 #
-# Each notebook runs on its own, so begin where you like. The minutes are for reading and doing the
-# exercises; the computer's own time is under ten minutes everywhere. It is said beside each cell that
-# trains, for two CPU cores and for the T4 GPU that Colab lends for free. The times for the T4 are
-# estimates: nobody has measured them.
+# Each notebook runs on its own, so begin where you like, also in the middle: after a restart a section
+# needs the set-up and the cells above the first section, and says so where it needs more. An exercise
+# that you have not run then stands for its reference. The minutes, like how hard an exercise is, are
+# our estimates, not measured. They are for reading and doing the exercises; the computer's own time
+# is under ten minutes everywhere. It is said beside each cell that trains, for two CPU cores and for
+# the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has measured them.
 
 # %% [markdown]
 # ## 0.6 Glossary

@@ -4,7 +4,7 @@
 # pretrained language model about them, score its answers, tune it on a handful of labelled rows, and
 # say honestly whether it beats ordinary classifiers.
 #
-# *About 60 minutes with the exercises, 30 without. You need logistic regression and a rough idea of what
+# *About 85 minutes with the exercises, 30 without. You need logistic regression and a rough idea of what
 # a transformer does. Runs in about 3 minutes on two CPU cores; on a Colab T4 in about one (an estimate,
 # not measured).*
 #

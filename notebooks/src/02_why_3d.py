@@ -4,7 +4,7 @@
 # does not see the order of the points; group shapes and parts without labels; generate new shapes
 # from a latent space and judge them; and animate a mesh with a skeleton.
 #
-# *About 80 minutes with the exercises, 25 without. You need tensors, matrices and the idea of a
+# *About 85 minutes with the exercises, 25 without. You need tensors, matrices and the idea of a
 # network that is trained (PyTorch). Runs in about 2 minutes on two CPU cores; on a Colab T4 in about
 # a minute (an estimate, not measured).*
 

@@ -3,7 +3,7 @@
 # **You will be able to** store one shape in six ways, say what each is good for with a number
 # instead of a bullet point, convert between them, and know which conversions lose what.
 #
-# *About 150 minutes with the exercises, 45 without. You need tensors (PyTorch) and a little linear
+# *About 165 minutes with the exercises, 45 without. You need tensors (PyTorch) and a little linear
 # algebra. Runs in about 3 minutes on two CPU cores. All of it stays on the CPU, so a Colab T4 needs as
 # long (an estimate, not measured): the networks of this page are too small to gain from a GPU.*
 

@@ -5,7 +5,7 @@
 # baselines that do not learn, and with what their representation could reach at best; and say what
 # one picture cannot tell.
 #
-# *About 90 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
+# *About 85 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
 # convolutional networks; notebook 3 helps. Runs in 7 minutes on two CPU cores, on a Colab T4
 # in about 5 (an estimate, not measured); nothing is downloaded.*
 

@@ -7,7 +7,7 @@
 # poses; rasterise triangles with a z-buffer; say why a hard picture has no gradient and give it
 # one; recover a camera and a shape from silhouettes by gradient descent; trace spheres along rays.
 #
-# *About 75 minutes with the exercises, 45 without. You need notebooks 3 (meshes, signed distances) and
+# *About 95 minutes with the exercises, 45 without. You need notebooks 3 (meshes, signed distances) and
 # 4 (losses). Runs in under 3 minutes on two CPU cores, and in no more on a Colab T4 (an estimate,
 # not measured).*
 

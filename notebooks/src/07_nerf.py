@@ -5,7 +5,7 @@
 # network of the lecture and a grid that needs seconds; look at the scene from where no photograph
 # was taken; find out why a training fails; and take a mesh home.
 #
-# *About 120 minutes with the exercises, 40 without. You need PyTorch; notebook 6 explains cameras. Runs
+# *About 125 minutes with the exercises, 40 without. You need PyTorch; notebook 6 explains cameras. Runs
 # in about 5 minutes on two CPU cores. The trainings are given seconds, not steps: on a Colab T4 they take
 # as long and get further (an estimate, not measured).*
 

@@ -8,7 +8,7 @@
 # and splats by what they store, how fast they draw and how sharp they are; say what goes wrong far
 # away, with few photographs, and with surfaces; and place what came after each slide, up to 2026.
 #
-# *About 60 minutes with the exercises, 20 without. You need notebook 7; 6 explains cameras. Runs in
+# *About 65 minutes with the exercises, 20 without. You need notebook 7; 6 explains cameras. Runs in
 # about 4 minutes on two CPU cores. The trainings are given seconds or steps; a GPU gets further in
 # the seconds (an estimate, not measured).*
 
