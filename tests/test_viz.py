@@ -301,3 +301,15 @@ def test_short_cells_stay_on_one_line():
     assert html.count("white-space:nowrap") == 1
     wide = viz.table([["a", *["0.750 ± 0.000 (20)"] * 5]], list("abcdef"), "Six columns").html
     assert "nowrap" not in wide
+
+
+def test_a_network_is_boxes_joined_by_arrows_and_what_runs_beside_them():
+    row = viz.network(["a picture", "encoder", "code"], alt="An encoder.")
+    both = viz.network(
+        ["a picture", "encoder", "code"], alt="U.", aside="maps", taken=[0], given=[2]
+    )
+    assert row.alt.endswith("a picture → encoder → code.")
+    middle = row.picture[len(row.picture) // 2]
+    assert shown(middle).mean() > 0.9  # boxes and arrows leave no gap
+    assert len(both.picture) > len(row.picture) + 40
+    assert (both.picture[: len(row.picture) - 8] == row.picture[:-8]).all()

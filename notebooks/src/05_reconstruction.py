@@ -86,14 +86,15 @@ viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, colu
 # %% [markdown]
 # ## 5.2 The encoder, which all four share
 # *Slides "Possible networks".* Every network has two halves:
-#
-# ```
-#  picture            encoder                code              decoder              shape
-# (3, 64, 64) ─► 32² ─► 16² ─► 8² ─► 4² ─► 128 numbers ─► one of the four ─► voxels, points,
-#                 │      │      │                                            mesh, function
-#                 └──────┴──────┴── maps of features ────► (mesh only)
-# ```
-#
+
+# %%
+viz.network(
+    ["picture\n(3, 64, 64)", "32²", "16²", "8²", "4²", "code\n128 numbers",
+     "one of four decoders", "voxels, points, mesh, function"],
+    aside="maps of features (mesh only)", taken=[1, 2, 3], given=[6],
+    alt="A picture becomes a code, and the code a shape; the mesh sees maps of features, too.")  # fmt: skip
+
+# %% [markdown]
 # The encoder halves the picture four times by convolutions with stride 2 and then writes all it
 # knows into a **code** of 128 numbers. The code says nothing about pixels any more: it is the
 # network's idea of the shape.
@@ -186,11 +187,13 @@ def draw_mesh(network, item):
 # *Idea* (3D-R2N2, Choy et al. 2016; TL-embedding, Girdhar et al. 2016): a generator of pictures
 # with one more dimension. The code becomes a coarse grid with many channels, and transposed
 # convolutions refine it, 4³ → 8³ → 16³ → 32³, until one channel is left.
-#
-# ```
-# code (128) ─ linear ─► (64, 4³) ─ grow ─► (32, 8³) ─ grow ─► (16, 16³) ─ grow ─► (1, 32³) logits
-# ```
-#
+
+# %%
+viz.network(["code\n(128)", "linear\n(64, 4³)", "grow\n(32, 8³)", "grow\n(16, 16³)",
+             "grow\n(1, 32³) logits"],
+            alt="The code grows into a grid of 32³ logits.")  # fmt: skip
+
+# %% [markdown]
 # **The loss.** A voxel is occupied with the probability $p_i = \sigma(x_i)$, where $x_i$ is the
 # network's output (the logit) and $\sigma$ the sigmoid. With the truth $o_i \in \{0, 1\}$:
 #
@@ -243,13 +246,13 @@ curves = {"voxels": fit(
 # ## 5.4 Points: a set, trained with Chamfer
 # *Idea* (PSGN, Fan, Su and Guibas 2017): the network writes down 1,024 points. The loss must not
 # depend on their order, so it is the Chamfer distance of notebook 4. Two branches share the work:
-#
-# ```
-#            ┌─ linear, ReLU, linear ──────────► 512 free points         ┐
-# code (128) ┤                                                           ├─► (1024, 3)
-#            └─ (64, 2 × 4) ─► 4 × 8 ─► 8 × 16 ─► 16 × 32 sheet of points ┘
-# ```
-#
+
+# %%
+viz.network(["code\n(128)", "linear, ReLU, linear", "512 free points", "both\n(1024, 3)"],
+            aside="(64, 2 × 4) → 4 × 8 → 8 × 16 → 16 × 32 sheet of points", taken=[0], given=[3],
+            alt="Two branches from the code, free points and a sheet of points, are joined.")  # fmt: skip
+
+# %% [markdown]
 # - the **free** branch can put a point anywhere (thin parts);
 # - the **sheet** grows like a picture with x, y, z as its three channels: neighbours on the sheet
 #   stay neighbours in space (smooth surfaces).
@@ -289,13 +292,14 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 # them. So take a **template** that is connected already, a sphere, and learn only where its vertices
 # go. Before each of two steps every vertex looks at the picture *where it is projected to*, and graph
 # convolutions (notebook 3) let neighbours talk.
-#
-# ```
-# template ─► [look, 3 graph convolutions, move] ─► [look, 3 graph convolutions, move] ─► mesh
-#               ▲                                     ▲
-#               └── maps of the encoder at the projected vertices, and the code
-# ```
-#
+
+# %%
+step = "look, 3 graph convolutions, move"
+viz.network(["template", step, step, "mesh"], given=[1, 2],
+            aside="maps of the encoder at the projected vertices, and the code",
+            alt="A template moves twice, looking at the picture's maps each time.")  # fmt: skip
+
+# %% [markdown]
 # A vertex $p$ is projected with the camera's rotation $R$ and position $t$ (columns of
 # `camera_to_world`) and the focal length $f$ in image heights:
 #
@@ -352,10 +356,11 @@ viz.gallery(pictures, ["truth at 32³", "a sphere, fitted to it"] * 2, height=15
 # *Idea* (Mesh R-CNN, Gkioxari et al. 2019): let another network find the topology. Predict voxels
 # first; their surface is the template, and its vertices are moved as before. We have a network that
 # predicts voxels: `refine` copies the one of section 5.3, freezes it and adds the two steps.
-#
-# ```
-# picture ─► encoder, voxels (5.3, frozen) ─► marching cubes ─► template ─► [… move] ─► [… move] ─► mesh
-# ```
+
+# %%
+viz.network(["picture", "encoder, voxels (5.3, frozen)", "marching cubes", "template",
+             "… move", "… move", "mesh"],
+            alt="The network for voxels gives the template, which moves twice.")  # fmt: skip
 
 # %%
 torch.manual_seed(0)
@@ -377,13 +382,14 @@ curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
 # *Idea* (Occupancy Networks, Mescheder et al. 2019): do not output a shape, *be* one. A small
 # network takes a point $x \in \mathbb{R}^3$ and says whether it lies inside. The surface is where
 # it changes its mind; marching cubes (notebook 3) makes a mesh of any resolution from it.
-#
-# ```
-# x (3) ─ sines ─► 27 ─ linear ─► 128 ─► [normalise, modulate, ReLU, linear] × 4 ─► 1 logit
-#                                                      ▲
-#                                       code (128) ────┘
-# ```
-#
+
+# %%
+viz.network(["x\n(3)", "sines\n27", "linear\n128", "4 × normalise, modulate, ReLU, linear",
+             "1 logit"],
+            aside="code (128)", given=[3],
+            alt="A point becomes sines, features and one logit, modulated by the code.")  # fmt: skip
+
+# %% [markdown]
 # How does it know which shape? Through **conditional batch normalisation**. An ordinary batch
 # normalisation scales and shifts its normalised activations $\hat x$ by learnt numbers. Here these
 # numbers come from the picture's code:

@@ -88,7 +88,7 @@ origins, directions = camera_rays(
 )
 corners = torch.stack([origins, origins + 4 * directions], dim=-2)[:: height - 1, :: width - 1]
 widgets.view3d(
-    photos.camera_to_world[:, :3, 3].cpu(), corners.reshape(-1, 2, 3),
+    viz.Item(viz.camera_pyramids(photos.camera_to_world, 0.3), size=0.02), corners.reshape(-1, 2, 3),
     meshes.box(2.0), alt="Cameras on a dome around a cube, and four rays from one of them.")  # fmt: skip
 
 # %% [markdown]
