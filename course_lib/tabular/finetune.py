@@ -36,11 +36,7 @@ def fine_tune(
     Raises ValueError for weights in float16, whose steps would end in NaN, for a loss that is not
     finite, and for labels that are too few or not 0 and 1.
     """
-    if any(weight.dtype == torch.float16 for weight in weights):
-        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
-    kinds = sorted(set(labels.tolist()))
-    if len(labels) != len(cached) or not set(kinds) <= {0, 1}:
-        raise ValueError(f"expected {len(cached)} labels of 0 and 1, got {len(labels)} of {kinds}")
+    _check(weights, cached, labels)
     optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
     total = steps.steps if isinstance(steps, Budget) else len(steps)
     if total is None:
@@ -66,6 +62,14 @@ def fine_tune(
         else:
             scale /= 2
     return losses
+
+
+def _check(weights: list[nn.Parameter], cached: Cached, labels: Tensor) -> None:
+    if any(weight.dtype == torch.float16 for weight in weights):
+        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
+    kinds = sorted(set(labels.tolist()))
+    if len(labels) != len(cached) or not set(kinds) <= {0, 1}:
+        raise ValueError(f"expected {len(cached)} labels of 0 and 1, got {len(labels)} of {kinds}")
 
 
 def _unscale(weights: list[nn.Parameter], scale: float) -> bool:
