@@ -69,6 +69,18 @@ def seeds(folder: Path) -> dict[str, Path]:
     photo.paste((9, 90, 200), (4, 3, 10, 9))
     photo.save(folder / "a.png")
     photo.save(folder / "a.jpg")
+    for cells in (["39", "?", "9", "x"], ["40", "y", "8", "z"]):
+        row = [*cells, "1", "a", "b", "c", "d", "e", "0", "0", "40", "f", ">50K"]
+        with open(folder / "adult.csv", "a") as file:
+            file.write(", ".join(row) + "\n")
+    save_ply(folder / "splats.ply", Gaussians(*(torch.ones(2, *n) for n in SHAPES)))
+    seed_scenes(folder)
+    seed_shapenet(folder)
+    return found | {name: folder / name for name in KINDS[4:]}
+
+
+def seed_scenes(folder: Path) -> None:
+    """transforms.json, LLFF, COLMAP as text and binary."""
     pose = look_at([1.0, 2.0, 3.0])
     lens = {"fl_x": 20.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12, "k1": 0.01}
     frame = {"file_path": "a.png", "transform_matrix": pose.tolist()}
@@ -88,19 +100,17 @@ def seeds(folder: Path) -> dict[str, Path]:
     (binary / "cameras.bin").write_bytes(struct.pack("<QiiQQ4d", 1, 1, 1, 16, 12, 20, 20, 8, 6))
     image = struct.pack("<Qi7di", 1, 1, 1, 0, 0, 0, 0, 0, 5, 1) + b"a.png\0"
     (binary / "images.bin").write_bytes(image + struct.pack("<Qddq", 1, 3, 4, -1))
-    for cells in (["39", "?", "9", "x"], ["40", "y", "8", "z"]):
-        row = [*cells, "1", "a", "b", "c", "d", "e", "0", "0", "40", "f", ">50K"]
-        with open(folder / "adult.csv", "a") as file:
-            file.write(", ".join(row) + "\n")
-    save_ply(folder / "splats.ply", Gaussians(*(torch.ones(2, *n) for n in SHAPES)))
+
+
+def seed_shapenet(folder: Path) -> None:
+    """One model with two pictures."""
     model = folder / "shapenet/03001627/m"
     (model / "rendering").mkdir(parents=True)
-    meshes.save_mesh(box, model / "model.obj")
+    meshes.save_mesh(meshes.box(), model / "model.obj")
     (model / "model.binvox").write_bytes((folder / "a.binvox").read_bytes())
     for view in range(2):
         Image.new("RGBA", (16, 16), "red").save(model / f"rendering/{view:02}.png")
     (model / "rendering/rendering_metadata.txt").write_text("0 30 0 0.8 25\n90 30 0 0.8 25\n")
-    return found | {name: folder / name for name in KINDS[4:]}
 
 
 def read(path: Path) -> list[torch.Tensor]:
