@@ -21,6 +21,23 @@ def test_moving_a_slider_changes_the_picture():
     assert "level 1 (0 to 1)" in explorer.text
 
 
+@pytest.mark.parametrize(
+    "spec", [(1.5, 8.0, 3.0), (-2.0, 0.0, -1.5), (0.0, 0.05, 0.0), (0.25, 4.0, 1.0)]
+)
+def test_a_slider_starts_on_one_of_its_steps(spec):
+    slider = make_controls({"a": spec})["a"]
+    steps = (slider.value - slider.min) / slider.step
+    assert slider.value == spec[2] and steps == pytest.approx(round(steps))
+    assert 20 < (slider.max - slider.min) / slider.step < 130
+
+
+@pytest.mark.parametrize("value", [0.001, 0.003, 0.3, 9.9, 10])
+def test_a_logarithmic_slider_starts_on_one_of_its_steps(value):
+    slider = widgets.log_slider(0.001, 10, value)
+    steps = (np.log10(slider.value) - slider.min) / slider.step
+    assert steps == pytest.approx(round(steps)) and slider.value == pytest.approx(value, rel=0.07)
+
+
 def test_controls_are_labelled_and_of_the_right_kind():
     spec = {
         "point_count": (1, 9, 3),

@@ -1,7 +1,9 @@
 """Labelled controls from short descriptions; all can be used by keyboard."""
 
+import math
 from typing import Any
 
+STEP = 0.05  # of a logarithmic slider: 20 steps are a factor of ten
 CONTROL = (
     "(low, high, value[, step]) for a slider, a list or dict for a menu, True/False for a box to "
     "tick, a text, or an ipywidgets widget"
@@ -25,17 +27,19 @@ def make_controls(spec: dict[str, Any]) -> dict[str, Any]:
 def log_slider(low: float, high: float, value: float) -> Any:
     """A slider whose steps are equal ratios, for `explore`'s controls.
 
+    It starts at the step nearest to `value`.
+
     >>> log_slider(0.001, 1.0, 0.01).value
     0.01
     """
-    import math
-
     import ipywidgets
 
     if not 0 < low <= value <= high:
         raise ValueError(f"expected 0 < low <= value <= high, got {low}, {value}, {high}")
     ends = {"min": math.log10(low), "max": math.log10(high)}
-    return ipywidgets.FloatLogSlider(value=value, **ends, step=0.05, readout_format=".3g")
+    steps = round((math.log10(value) - ends["min"]) / STEP)  # the browser shows whole steps alone
+    value = min(10 ** (ends["min"] + steps * STEP), high)
+    return ipywidgets.FloatLogSlider(value=value, **ends, step=STEP, readout_format=".3g")
 
 
 def describe(name: str, control: Any) -> str:
@@ -79,6 +83,16 @@ def _control(name: str, description: Any) -> Any:
     return control
 
 
+def _round_step(span: float) -> float:
+    """About a fiftieth of `span`, as 1, 2 or 5 times a power of ten: round values are steps, too.
+
+    >>> _round_step(6.5), _round_step(2.0), _round_step(1.0)
+    (0.1, 0.02, 0.02)
+    """
+    power = 10.0 ** math.floor(math.log10(span / 50 * 1.001))
+    return float(f"{max(s for s in (1, 2, 5) if s * power <= span / 50 * 1.001) * power:.3g}")
+
+
 def _slider(description: tuple) -> Any:
     import ipywidgets
 
@@ -86,7 +100,13 @@ def _slider(description: tuple) -> Any:
     if not low <= value <= high:
         raise ValueError(f"expected low <= value <= high, got {description}")
     whole = all(isinstance(number, int) for number in description)
-    step = description[3] if len(description) == 4 else 1 if whole else (high - low) / 50
+    step = (
+        description[3]
+        if len(description) == 4
+        else 1
+        if whole
+        else _round_step((high - low) or 1.0)
+    )
     slider = ipywidgets.interactive.widget_from_abbrev((low, high, step), value)
     slider.readout_format = "d" if whole else ".3g"
     return slider

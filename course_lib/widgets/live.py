@@ -49,7 +49,7 @@ class LiveScene:
         )
         self.plot.layout.width = "100%"
         self._title = ipywidgets.HTML()
-        layout = ipywidgets.Layout(flex="1 1 300px", min_width="260px")
+        layout = ipywidgets.Layout(flex="1 1 270px", min_width="260px")
         self.box = ipywidgets.VBox([self._title, self.plot], layout=layout)
         self.objects: list[Any] = []
         self._kinds: list[str] = []

@@ -624,8 +624,8 @@ viz.gallery(pictures, titles, height=220, alt="The rabbit becomes a stick, then 
 # \lambda_e \mathcal{L}_{edge} + \lambda_s \mathcal{L}_{sm} + \lambda_l \mathcal{L}_{lap}$ with weights
 # $\lambda$ that are found by trial. The smooth loss is a sum over 1920 edges: its weight is small.
 #
-# Every slider below runs a fit. They hold powers of ten: $-2$ is a weight of 0.01. *Try:* all weights at
-# their lowest; then only one at its highest.
+# Every slider below runs a fit with its weights. *Try:* all weights at their lowest; then only one at its
+# highest.
 
 # %%
 TERMS["smooth"] = lambda mesh, points, normals: smooth_loss(mesh.vertices, start.faces)
@@ -633,8 +633,7 @@ TERMS["laplacian"] = lambda mesh, points, normals: laplacian_loss(mesh.vertices,
 WEIGHTS = {"chamfer": 1.0, "normal": 0.01, "edge": 0.1, "smooth": 3e-6, "laplacian": 0.2}
 
 
-def fit_view(**exponents):
-    weights = {name: 10.0**power for name, power in exponents.items()}
+def fit_view(**weights):
     mesh = fit(weights | {"chamfer": 1.0}, range(budget(40, 2)))
     points, normals = (x[None] for x in meshes.sample_surface(mesh, 2000))
     values = {name: term(mesh, points, normals).item() for name, term in TERMS.items()}
@@ -646,13 +645,13 @@ def fit_view(**exponents):
 live = widgets.explore(
     fit_view,
     {
-        "normal": (-4.0, 0.0, -2.0, 0.5),
-        "edge": (-3.0, 1.0, -1.0, 0.5),
-        "smooth": (-8.0, -2.0, -5.5, 0.5),
-        "laplacian": (-3.0, 1.0, -0.5, 0.5),
+        "normal": widgets.log_slider(1e-4, 1, 0.01),
+        "edge": widgets.log_slider(1e-3, 10, 0.1),
+        "smooth": widgets.log_slider(1e-8, 1e-2, 3e-6),
+        "laplacian": widgets.log_slider(1e-3, 10, 0.3),
     },
     **look,
-    alt="The ball after 40 steps of fitting. Sliders: powers of ten of the weights",
+    alt="The ball after 40 steps of fitting, for weights to choose",
 )
 
 # %% [markdown]

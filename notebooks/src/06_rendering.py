@@ -670,8 +670,7 @@ samples = origins[:, None] + t[:, None] * directions[:, None]  # (pixels, sample
 distances = bird_sdf(samples.reshape(-1, 3)).reshape(samples.shape[:2])
 
 
-def fog(log_width):
-    width_of_fog = 10.0**log_width
+def fog(width_of_fog):
     sigma = torch.sigmoid(-distances / width_of_fog) / width_of_fog
     weights = compositing_weights(sigma, torch.full_like(sigma, 2.5 / 80))
     opacity = weights.sum(dim=-1)
@@ -682,7 +681,9 @@ def fog(log_width):
 
 
 fog_view = widgets.explore(
-    fog, {"log_width": (-2.0, 0.0, -1.5)}, alt="A bird of fog, from sharp to dim."
+    fog,
+    {"width_of_fog": widgets.log_slider(0.01, 1, 0.03)},
+    alt="A bird of fog, from sharp to dim.",
 )
 
 # %% [markdown]
