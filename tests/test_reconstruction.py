@@ -305,7 +305,7 @@ def test_the_limits_are_near_the_truth():
     points = baselines.point_limit(item, 512)
     gaps = torch.cdist(points, points).fill_diagonal_(9).amin(dim=1)
     assert gaps.min() > 0.5 * gaps.median()  # evenly spread
-    template = evaluate(sample_mesh(baselines.template_limit(item, steps=80)), truth)
+    template = evaluate(sample_mesh(baselines.fitted_sphere(item, steps=80)), truth)
     assert template["f_score"] > 0.6
 
 

@@ -107,7 +107,6 @@ def write_scores(cache: Path, data: SingleView, path: Path) -> None:
     for kind in DECODERS:
         networks = [load_network(kind, cache / f"{kind}-{seed}.pt") for seed in SEEDS]
         table[kind] = [score(by_network(network), test, range(TEST)) for network in networks]
-    others = {"mean shape": by_mean_shape(data), "retrieval": by_retrieval(data)}
+    others = {"mean shape": by_mean_shape(data), "retrieval": by_retrieval(data)} | LIMITS
     table |= {name: [score(predict, test, range(TEST))] for name, predict in others.items()}
-    table |= {name: [score(limit, test, range(TEST // 4))] for name, limit in LIMITS.items()}
     path.write_text(json.dumps({"test shapes": TEST, "scores": table}, indent=1) + "\n")

@@ -230,7 +230,7 @@ VISIBLE = Exercise(
 # fmt: off
 CANNOT_TELL = choice_question("what_one_picture_cannot_tell", "C", {
     "A": ("which side of the object is in front, since the frame is the object's own",
-        "The front shows in the picture (a back rest, a propeller)."),
+        "Whoever knows such objects sees the front (a back rest, a propeller)."),
     "B": ("the colours of the parts that are seen",
         "The colours are in the picture, up to the colour of the light."),
     "C": ("how large the object is, if the distance of the camera is unknown",

@@ -70,11 +70,16 @@ QUIZ_IMPLICIT = choice_question("quiz_gradient_of_an_sdf", "D", {
 
 # fmt: off
 QUIZ_METRIC = choice_question("quiz_outlier", "B", {
-    "A": ("F1", "One point among ten thousand moves precision by a hundredth of a percent."),
-    "B": ("Hausdorff distance", "A maximum hears the loudest voice: one point decides."),
-    "C": ("Chamfer distance", "A mean over ten thousand points dilutes one outlier."),
-    "D": ("IoU", "One stray voxel hardly changes a volume."),
-}, hints=("Which of them is a maximum?",))
+    "A": ("cubes of the distances in place of their squares",
+        "A cube listens to large distances even more than a square does."),
+    "B": ("the distances themselves in place of their squares",
+        "A square pulls the harder the farther a point is, a length always with the same force: a few "
+        "strays are outvoted."),
+    "C": ("the largest distance in place of the mean",
+        "Then one stray is all that counts: that is the Hausdorff distance."),
+    "D": ("more points drawn from the mesh",
+        "Each stray pulls at its nearest point all the same."),
+}, hints=("How strongly does a point pull at its neighbour? Differentiate d² and d.",))
 # fmt: on
 
 # fmt: off

@@ -6,13 +6,10 @@ outside, so its normal (b − a) × (c − a) points outwards.
 
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-
-from course_lib.meshes.formats import read_mesh, write_mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +79,6 @@ class Mesh:
     def to(self, *args, **kwargs) -> "Mesh":
         """The mesh on another device or with another floating-point type, as `Tensor.to` does."""
         return Mesh(self.vertices.to(*args, **kwargs), self.faces)
-
-    @staticmethod
-    def load(path: str | PathLike) -> "Mesh":
-        """Read an OBJ, OFF, PLY or STL file; ValueError names the file and what is wrong in it."""
-        vertices, faces = read_mesh(path)
-        return Mesh(torch.from_numpy(vertices), torch.from_numpy(faces))
-
-    def save(self, path: str | PathLike) -> None:
-        """Write an OBJ, OFF, PLY or STL file; the ending of the name decides which."""
-        write_mesh(self.vertices.detach().cpu().numpy(), self.faces.cpu().numpy(), path)
 
 
 def directed_edges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "d 2"]:

@@ -19,6 +19,7 @@ from course_lib.nerf.health import (
 )
 from course_lib.nerf.images import psnr, ssim
 from course_lib.nerf.mlp import MLPField, RadianceMLP, query_field
+from course_lib.nerf.occupancy import surroundings, tight_span
 from course_lib.nerf.pixels import PixelSource
 from course_lib.nerf.region import orbit
 from course_lib.nerf.surface import extract_mesh

@@ -55,6 +55,5 @@ def by_retrieval(train: SingleView, find: Callable = baselines.retrieve) -> Pred
 LIMITS: dict[str, Predict] = {
     "truth at 32³": lambda index, item: sample_mesh(baselines.voxel_limit(item)),
     "truth as 1,024 points": lambda index, item: Sampled(baselines.point_limit(item)),
-    "template fitted to the truth": lambda i, item: sample_mesh(baselines.template_limit(item)),
 }
 """What each representation could reach at best."""

@@ -17,11 +17,10 @@ from course_lib.tabular.llm import LanguageModel
 
 @dataclass(frozen=True)
 class Cached:
-    """Hidden states (b, t, d) below the `upper` layers, and the index of each row's last token."""
+    """Hidden states (b, t, d) below the upper layers, and the index of each row's last token."""
 
     hidden: Float[Tensor, "b t d"]
     last: Int[Tensor, "b"]
-    upper: int
 
     def __len__(self) -> int:
         return len(self.last)
@@ -29,7 +28,7 @@ class Cached:
     def rows(self, indices: Int[Tensor, "n"]) -> "Cached":
         """The cache of some prompts, cut to the longest of them."""
         last = self.last[indices]
-        return Cached(self.hidden[indices, : int(last.max()) + 1], last, self.upper)
+        return Cached(self.hidden[indices, : int(last.max()) + 1], last)
 
     def mean(self) -> Float[Tensor, "b d"]:
         """The mean of each row's hidden states: a simple sentence embedding."""
@@ -117,13 +116,11 @@ def cache_features(
             hidden = states.new_zeros(len(rows), int(last.max()) + 1, states.shape[2])
         hidden[chosen, : states.shape[1]] = states
     assert hidden is not None
-    return Cached(hidden, last, upper)
+    return Cached(hidden, last)
 
 
 def answer_logits(llm: LanguageModel, cached: Cached, *, upper: int = 6) -> Float[Tensor, "b 2"]:
     """The logits of " No" and " Yes" after each prompt, differentiable in the upper layers' weights."""
-    if upper != cached.upper:
-        raise ValueError(f"expected {cached.upper} upper layers, as when caching, got {upper}")
     states = upper_states(llm.network, cached.hidden, upper)
     final = states[torch.arange(len(cached)), cached.last]  # (b, d)
     answers = [llm.answer_token("No"), llm.answer_token("Yes")]

@@ -33,10 +33,11 @@ def fine_tune(
 
     With frozen weights in float16 the loss is scaled, as its gradients would vanish on their way
     through half precision; a step whose gradients overflow is left out and the scale halved.
-    Raises ValueError for weights in float16, whose steps would end in NaN, for a loss that is not
-    finite, and for labels that are too few or not 0 and 1.
+    Raises ValueError for weights in float16, whose steps would end in NaN, and for a loss that is
+    not finite.
     """
-    _check(weights, cached, labels)
+    if any(weight.dtype == torch.float16 for weight in weights):
+        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
     optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
     total = steps.steps if isinstance(steps, Budget) else len(steps)
     if total is None:
@@ -62,14 +63,6 @@ def fine_tune(
         else:
             scale /= 2
     return losses
-
-
-def _check(weights: list[nn.Parameter], cached: Cached, labels: Tensor) -> None:
-    if any(weight.dtype == torch.float16 for weight in weights):
-        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
-    kinds = sorted(set(labels.tolist()))
-    if len(labels) != len(cached) or not set(kinds) <= {0, 1}:
-        raise ValueError(f"expected {len(cached)} labels of 0 and 1, got {len(labels)} of {kinds}")
 
 
 def _unscale(weights: list[nn.Parameter], scale: float) -> bool:

@@ -33,14 +33,11 @@ class ModelUnavailable(RuntimeError):
 
 @dataclass
 class LanguageModel:
-    """A causal language model (transformers' interface, without dropout) with its tokenizer."""
+    """A causal language model (transformers' interface) with its tokenizer."""
 
     network: nn.Module
     tokenizer: Any
     name: str
-
-    def __post_init__(self):
-        self.network.eval()
 
     @property
     def device(self) -> torch.device:
@@ -131,12 +128,6 @@ class LanguageModel:
         window = getattr(self.network.config, "max_position_embeddings", None) or longest
         if longest > window:
             raise ValueError(f"expected at most {window} tokens, got {longest}: shorten the prompt")
-        known, largest = head(self.network).out_features, max(map(max, rows))
-        if largest >= known:
-            raise ValueError(
-                f"the tokenizer gives number {largest}, the model knows {known} tokens: do they belong "
-                "together?"
-            )
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
         return ids, torch.tensor([len(row) - 1 for row in rows], device=self.device)
 
@@ -158,13 +149,6 @@ def load_llm(
 
     `dtype` is that of the frozen weights; what is trained stays in float32 (see `fine_tune`), so
     that float16 works where a card has no bfloat16.
-
-    | what | how |
-    |---|---|
-    | the families of `architectures.FAMILIES`, by a name of the hub or a folder | read |
-    | tokenizers of every kind; what they put before a text (BOS, [CLS]) | obeyed |
-    | other families (T5, Falcon, mixtures of experts), tokenizers of another model | refused |
-    | prompts beyond the window, answers of NaN | refused |
 
     Raises ModelUnavailable with what was tried, and what would help; ValueError for a model of a
     family that cannot be taken apart here.

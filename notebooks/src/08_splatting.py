@@ -347,7 +347,7 @@ viz.gallery([*(model.view(test, one).color for model in fields.values()), test.c
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* splats store less than a tenth of the grid's numbers, draw several times faster, since
+# *What to see:* splats store less than a tenth of the grid's numbers, draw faster, since
 # nothing is asked in vain, and come near the grid's quality. A renderer written for GPUs draws more than a
 # hundred large pictures a second (Kerbl et al. 2023): that is why they replaced NeRF.
 #

@@ -1,0 +1,149 @@
+"""What notebook 5 says of its shipped networks and its data, on shapes that none of them has seen."""
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from claims import claim, notebook
+from course_lib.data.shape_records import FOCAL
+from course_lib.data.single_view import SingleView
+from course_lib.metrics import iou
+from course_lib.neighbors import nearest_neighbors
+from course_lib.reconstruction import baselines
+from course_lib.reconstruction.evaluate import evaluate, sample_mesh
+from course_lib.reconstruction.extract import reconstruct
+from course_lib.reconstruction.score import by_retrieval
+from course_lib.reconstruction.training import load_network
+from course_lib.running import asset
+
+KINDS = ("voxels", "points", "mesh", "implicit")
+EACH = 12  # shapes of a seed, two of each family
+
+
+@cache
+def shapes():
+    return SingleView.generate("validation", 10 * EACH, views=1, points=4096)
+
+
+def mine(seed):
+    """The shapes that belong to a seed."""
+    return range(EACH * (seed % 10), EACH * (seed % 10 + 1))
+
+
+@cache
+def training():
+    return SingleView.generate("train", 700)
+
+
+@cache
+def network(kind):
+    return load_network(kind, asset(f"reconstruction/{kind}.pt"))
+
+
+@cache
+def answers(kind, seed):
+    return [reconstruct(network(kind), shapes()[index])[1] for index in mine(seed)]
+
+
+@cache
+def scores(kind, seed, measure):
+    """A measure of each shape of a seed: of a checkpoint, or of retrieval."""
+    find = (
+        answers(kind, seed) if kind in KINDS else [retrieval()(i, shapes()[i]) for i in mine(seed)]
+    )
+    truths = [baselines.truth(shapes()[index]) for index in mine(seed)]
+    return np.array([evaluate(a, b)[measure] for a, b in zip(find, truths, strict=True)])
+
+
+@cache
+def retrieval():
+    return by_retrieval(training())
+
+
+@claim("5.1", "pictures that look alike can belong to shapes that overlap little.", slow=True)
+def test_alike_pictures_of_different_shapes(seed):
+    known = training().batch(torch.arange(0, len(training()), training().views))
+    asked = shapes().batch(torch.tensor(list(mine(seed))))
+    alike = baselines.retrieve(
+        *(baselines.silhouettes(pictures["image"]) for pictures in (asked, known))
+    )
+    return 0.4 - iou(asked["occupancy"], known["occupancy"][alike]).min().item()
+
+
+@claim("5.3", "Only one voxel in 25 is occupied.", slow=True)
+def test_few_voxels_are_occupied(seed):
+    share = shapes().batch(torch.tensor(list(mine(seed))))["occupancy"].mean().item()
+    return 0.01 - abs(share - 1 / 25)
+
+
+@claim("5.5", "With more steps it comes closer, so this is no bound", slow=True)
+def test_a_fitted_sphere_comes_closer(seed):
+    item = shapes()[mine(seed)[0]]
+    errors = []
+    for steps in (120, 360):
+        fitted = sample_mesh(baselines.fitted_sphere(item, steps=steps))
+        errors.append(evaluate(fitted, baselines.truth(item))["chamfer"])
+    return errors[0] - errors[1]
+
+
+@claim("5.6", "they agree where it is crossed, and the curve has no gaps")
+def test_marching_squares_leave_no_gaps(seed):
+    march, n = notebook(5, "SECONDS =")["march_square"], 12
+    values = np.random.default_rng(seed).normal(size=(n + 1, n + 1))
+    ends = []
+    for i, j in np.ndindex(n, n):
+        cell = values[i, j], values[i + 1, j], values[i + 1, j + 1], values[i, j + 1]
+        ends += [tuple(np.round(end + np.array([i, j]), 9)) for end in march(cell).reshape(-1, 2)]
+    within = [end for end in ends if min(end) > 0 and max(end) < n]
+    return len(within) > 0 and all(ends.count(end) == 2 for end in within)
+
+
+@claim("5.8", "The checkpoints are, in Chamfer distance.", slow=True)
+def test_checkpoints_are_ahead_of_retrieval(seed):
+    retrieved = scores("retrieval", seed, "chamfer").mean()
+    return 1 - max(scores(kind, seed, "chamfer").mean() for kind in KINDS) / retrieved
+
+
+@claim(
+    "5.8",
+    "The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels",
+    slow=True,
+)
+def test_the_mesh_is_better_than_its_voxels(seed):
+    def gain(measure):
+        return (scores("mesh", seed, measure) - scores("voxels", seed, measure)).mean()
+
+    return min(-100 * gain("chamfer"), gain("f_score"), gain("normals"))
+
+
+@claim("5.8", "Points have the lowest IoU", slow=True)
+def test_points_have_the_lowest_iou(seed):
+    others = min(scores(kind, seed, "iou").mean() for kind in KINDS if kind != "points")
+    return others - scores("points", seed, "iou").mean()
+
+
+@claim("5.9", "the four largely agree which shapes are hard", slow=True)
+def test_the_networks_agree_which_shapes_are_hard(seed):
+    ranks = [scores(kind, seed, "f_score").argsort().argsort() for kind in KINDS]
+    return np.corrcoef(ranks)[np.triu_indices(4, 1)].mean() - 0.4
+
+
+@claim("5.10", "than on the visible one, and less than twice as much.", slow=True)
+def test_the_hidden_part_is_little_worse(seed):
+    """In the three networks whose floor is low enough to tell: above it less than twice as much."""
+    ratios = []
+    for kind in ("voxels", "mesh", "implicit"):
+        parts = {"seen": [], "hidden": [], "floor": []}
+        for index, answer in zip(mine(seed), answers(kind, seed), strict=True):
+            item = shapes()[index]
+            points = item["points"]
+            seen = baselines.visible_points(points, item["camera"], item["depth"], FOCAL)
+            error = nearest_neighbors(points[None], answer.points[None])[0][0].sqrt()
+            half = nearest_neighbors(points[None, ::2], points[None, 1::2])[0][0].sqrt()
+            floor = half * (len(points) / 2 / len(answer.points)) ** 0.5
+            for part, values in zip(parts, (error[seen], error[~seen], floor), strict=True):
+                parts[part].append(values)
+        seen, hidden, floor = (torch.cat(values).mean().item() for values in parts.values())
+        ratios.append((hidden - floor) / (seen - floor))
+    return 2 - max(ratios)

@@ -1,0 +1,107 @@
+"""What notebook 7 says, with other random numbers and other photographs of the scene."""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from claims import claim
+from course_lib import nerf
+from course_lib.data.scenes import load_scene
+from course_lib.volume import (
+    compositing_weights,
+    positional_encoding,
+    sample_pdf,
+    stratified_positions,
+)
+
+
+def random(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@claim("7.3", "with more frequencies a network can tell closer points apart.")
+def test_more_frequencies_tell_closer_points_apart(seed):
+    x = torch.rand(200, 1, generator=random(seed)) - 0.5
+    near = x + 0.02
+    alike = []
+    for n in (1, 3, 6):
+        a, b = positional_encoding(x, n), positional_encoding(near, n)
+        alike.append((a * b).sum(-1).mean().item() / n)
+    return min(alike[0] - alike[1], alike[1] - alike[2])
+
+
+@claim("7.4", "Stratified samples (one in each sixteenth of the ray) cover")
+def test_stratified_samples_leave_smaller_gaps(seed):
+    u = torch.rand(100, 16, generator=random(seed))
+    placed = stratified_positions(torch.tensor(2.0), torch.tensor(6.0), u)
+    gaps = [t.sort(-1).values.diff(dim=-1).amax(-1).mean().item() for t in (placed, 2 + 4 * u)]
+    return gaps[1] - 1.5 * gaps[0]
+
+
+@claim("7.5", "The exponential makes the sum exact where the density is")
+def test_a_slab_is_as_opaque_however_it_is_cut(seed):
+    cuts = torch.rand(9, generator=random(seed))
+    deltas, sigma = 0.5 * cuts / cuts.sum(), 8 * torch.rand((), generator=random(seed + 1))
+    weights = compositing_weights(sigma.expand(9), deltas)
+    return 1e-5 - abs(weights.sum() - (1 - torch.exp(-0.5 * sigma)))
+
+
+@claim("7.6", "the fine samples (below) crowd where the weights are large.")
+def test_fine_samples_crowd_where_the_weights_are_large(seed):
+    weights = torch.rand(1, 16, generator=random(seed)) ** 4 + 0.01
+    fine = sample_pdf(torch.linspace(2, 6, 17)[None], weights, 480, generator=random(seed + 1))
+    counts = torch.histc(fine, 16, 2, 6)
+    order = weights[0].argsort()
+    return counts[order[-4:]].sum() - 3 * counts[order[:8]].sum()
+
+
+@cache
+def photographs():
+    return load_scene(downscale=2)
+
+
+def some(seed):
+    scene = photographs()
+    return scene.select(
+        torch.randperm(len(scene), generator=random(seed))[:30].sort().values.tolist()
+    )
+
+
+@claim("7.12", "The monitor looks at cameras and silhouettes before the training", slow=True)
+def test_the_monitor_finds_what_is_sick_and_nothing_else(seed):
+    healthy = some(seed)
+    flipped, zoomed = healthy.camera_to_world.clone(), healthy.intrinsics.clone()
+    flipped[:, :3, 1:3] *= -1
+    zoomed[:, :2] *= 2
+    sick = (replace(healthy, camera_to_world=flipped), replace(healthy, intrinsics=zoomed))
+    return all(nerf.check_scene(scene) for scene in sick) and not nerf.check_scene(healthy)
+
+
+@cache
+def ablated(seed, **change):
+    """PSNR of the notebook's small network after 250 steps, with one ingredient left out."""
+    small = load_scene(downscale=2)
+    test = load_scene(split="test", downscale=2)
+    common = {
+        "width": 64,
+        "depth": 4,
+        "coarse": 10,
+        "fine": 10,
+        "learning_rate": 5e-3,
+        "batch": 512,
+    }
+    field = nerf.MLPField(small, seed=seed, **(common | {"position_frequencies": 6} | change))
+    nerf.train(field, small, seconds=1e6, steps=250, generator=random(seed))
+    return nerf.evaluate(field, test.select(range(0, len(test), 4)))["psnr"]
+
+
+@claim("7.11", "the encoding is missed at once, by about three decibels.", slow=True)
+def test_the_encoding_is_missed(seed):
+    return ablated(seed) - ablated(seed, position_frequencies=0) - 2
+
+
+@claim("7.11", "The others make less than a decibel here, of either sign", slow=True)
+def test_the_other_ingredients_make_little_difference_yet(seed):
+    others = ({"view_dependent": False}, {"fine": 0}, {"stratified": False})
+    return 1 - max(abs(ablated(seed) - ablated(seed, **change)) for change in others)
