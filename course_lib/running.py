@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -45,6 +46,38 @@ STATES = {  # how a loop ended: its words, and its bar's colour
 }
 
 
+class Threads:
+    """All of torch's threads or one, whichever makes the steps quicker: tried, kept, tried again.
+
+    OpenMP's threads wait for each other after every operation. Where another process keeps a core busy,
+    several of them can so be slower than one, and a timed training would make a part of its steps.
+    """
+
+    TRIED, KEPT = 8, 3.0
+    """The steps of a trial, half of them with one thread; and for how many seconds its answer holds."""
+
+    def __init__(self):
+        self.all, self._until = torch.get_num_threads(), 0.0
+        self._trial: list[float] = []
+
+    def after_step(self, took: float, now: float) -> None:
+        """Choose the threads of the next step; `took`: the seconds of the last one."""
+        if self.all == 1 or now < self._until:
+            return
+        self._trial.append(took)
+        if len(self._trial) <= self.TRIED:  # the first one was no part of the trial
+            torch.set_num_threads(1 if len(self._trial) % 2 else self.all)
+            return
+        alone, together = median(self._trial[1::2]), median(self._trial[2::2])
+        torch.set_num_threads(1 if alone < together else self.all)
+        self._until, self._trial = now + self.KEPT, []
+
+    def restore(self) -> None:
+        """All threads again."""
+        if torch.get_num_threads() != self.all:
+            torch.set_num_threads(self.all)
+
+
 class Budget:
     """Iterate over training steps with a progress bar, until `steps` are done or `seconds` are spent.
 
@@ -55,11 +88,12 @@ class Budget:
     >>> len(losses)
     3
 
-    With `steps=None` the time alone ends it. Otherwise a machine that is too slow, but will have done
-    the steps within three times the seconds, gets them; one that will not is stopped in time, and
-    the bar says so, in another colour than when all is done: `state` is "done", "time limit",
-    "interrupted" or "left". `say("loss 0.12")` puts a text beside the bar. An interrupt (Ctrl-C, the
-    stop button) leaves the loop as if the budget were spent, so what was trained stays usable.
+    With `steps=None` the time alone ends it, and the steps run on all threads or on one, whichever is
+    quicker just now. Otherwise a machine that is too slow, but will have done the steps within three
+    times the seconds, gets them; one that will not is stopped in time, and the bar says so, in another
+    colour than when all is done: `state` is "done", "time limit", "interrupted" or "left".
+    `say("loss 0.12")` puts a text beside the bar. An interrupt (Ctrl-C, the stop button) leaves the loop
+    as if the budget were spent, so what was trained stays usable.
     """
 
     def __init__(
@@ -75,19 +109,22 @@ class Budget:
         self._text = text
 
     def __iter__(self) -> Iterator[int]:
-        start, shown, bar = time.perf_counter(), 0.0, _Bar()
+        start, shown, bar, threads = time.perf_counter(), 0.0, _Bar(), Threads()
         with _interrupt_flag() as interrupted:
             try:
                 while not self._is_over() and not interrupted:
                     yield self.done
                     self.done += 1
-                    self.elapsed = time.perf_counter() - start
+                    before, self.elapsed = self.elapsed, time.perf_counter() - start
+                    if self.steps is None:
+                        threads.after_step(self.elapsed - before, self.elapsed)
                     if self.elapsed - shown >= self.every:
                         shown = self.elapsed
                         bar.update(self)
                 self.state = "interrupted" if interrupted else self._ending()
             finally:  # also where the loop is left by `break`
                 self.state = "left" if self.state == "running" else self.state
+                threads.restore()
                 bar.update(self)
 
     def _is_over(self) -> bool:

@@ -5,8 +5,9 @@ import signal
 import time
 
 import pytest
+import torch
 
-from course_lib.running import Budget, asset, budget, is_fast
+from course_lib.running import Budget, Threads, asset, budget, is_fast
 
 
 def test_a_budget_stops_after_its_steps(capsys):
@@ -103,3 +104,30 @@ def test_a_gpu_gets_the_large_budget_but_not_in_fast_mode(monkeypatch):
 def test_a_missing_asset_says_how_to_make_it():
     with pytest.raises(FileNotFoundError, match="course_lib assets nothing"):
         asset("nothing/at/all")
+
+
+@pytest.mark.parametrize("quicker", [1, 3])
+def test_timed_steps_take_the_number_of_threads_that_is_quicker_and_ask_again(quicker):
+    before, used, now = torch.get_num_threads(), [], 0.0
+    torch.set_num_threads(3)
+    threads = Threads()
+    try:
+        while now < 2 * Threads.KEPT:
+            used.append(torch.get_num_threads())
+            took = 0.01 if (used[-1] == quicker) == (now < Threads.KEPT) else 0.02
+            now += took
+            threads.after_step(took, now)
+        assert set(used[:9]) == {1, 3} and set(used[9:200]) == {quicker}
+        assert used[-1] == 4 - quicker  # another process has come, or gone
+        threads.restore()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_loop_of_so_many_steps_keeps_its_threads_and_so_its_numbers():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    used = {torch.get_num_threads() for _ in Budget(15, seconds=60.0)}
+    torch.set_num_threads(before)
+    assert used == {2}

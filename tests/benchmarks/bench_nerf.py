@@ -1,7 +1,10 @@
-"""PSNR against seconds of the fast field and of two networks, on the shipped scene, in one run.
+"""PSNR against seconds of the grid, the hash field and two networks, on one scene, in one run.
 
-    python tests/benchmarks/bench_nerf.py [--fields voxels small paper] [--seconds 10 30 120]
-        [--network-seconds 300] [--device cuda] [--folder FOLDER]
+    python tests/benchmarks/bench_nerf.py [--fields voxels hash small paper] [--seconds 10 30 120]
+        [--network-seconds 300] [--device cuda] [--folder FOLDER | --toys SEED]
+
+--toys makes a scene of its own, other than the shipped one and of 36 views only (about a minute): more
+seconds must not make a field worse there.
 
 Seconds are CPU seconds of the training thread on a CPU (with one thread, so that a busy machine does
 not disturb them), wall seconds on a GPU. The curve is the PSNR of 4,096 pixels drawn from all test
@@ -10,12 +13,16 @@ meanwhile. The last table says how much sooner the fast field is as good as a ne
 """
 
 import argparse
+import math
 import platform
 import time
 
 import torch
 
-from course_lib import nerf
+from course_lib import nerf, shapes
+from course_lib.authoring import desk, scene
+from course_lib.cameras import spherical_cameras
+from course_lib.data.scene import Scene
 from course_lib.data.scenes import load_scene
 
 MARKS = (10, 30, 60, 120, 300)
@@ -23,6 +30,36 @@ EARLY = (1, 2, 3, 5, 7)  # of the fast field only
 SMALL = {"width": 64, "depth": 4, "coarse": 12, "fine": 12, "batch": 768}
 SMALL |= {"learning_rate": 5e-3, "position_frequencies": 6}
 NETWORKS = {"small": ("network 4 x 64", SMALL), "paper": ("network 8 x 256 (paper)", {})}
+
+
+def toys(seed):
+    """Fourteen glossy, patterned things in the air: the parts of a scene, as `desk.parts` gives them."""
+    generator = torch.Generator().manual_seed(seed)
+    for index in range(14):
+        center = (1.3 * torch.rand(3, generator=generator) - 0.65).tolist()
+        radius, gloss = (torch.rand(2, generator=generator) * torch.tensor([0.16, 0.9])).tolist()
+        size = 0.1 + radius
+        colors = [desk.plain(*color) for color in torch.rand(2, 3, generator=generator).tolist()]
+        pattern = (desk.stripes(index % 3, 0.1, 0.04), desk.chequer(0.1))[index % 2]
+        solid = (
+            shapes.sphere(size),
+            shapes.torus(size, 0.05),
+            shapes.rounded_box(1.5 * size, 0.02),
+        )
+        turned = shapes.rotate(solid[index % 3], index % 2, 37.0 * index)
+        yield desk.Part(shapes.translate(turned, center), desk.blend(*colors, pattern), gloss)
+
+
+def made(parts, count, elevation):
+    """Photographs of other parts than the desk's."""
+    desk.parts, cameras = (
+        (lambda: parts),
+        spherical_cameras(count, scene.RADIUS, elevation=elevation),
+    )
+    images = torch.stack([scene.photograph(camera) for camera in cameras])
+    focal = scene.SIZE / (2 * math.tan(scene.FIELD_OF_VIEW / 2))
+    intrinsics = torch.tensor([focal, focal, scene.SIZE / 2, scene.SIZE / 2]).expand(count, 4)
+    return Scene(images, cameras, intrinsics, torch.zeros(count, 4), tuple(map(str, range(count))))
 
 
 class Marks:
@@ -77,25 +114,32 @@ def ratios(fast, network):
 def main():
     """All curves, and what they say about each other."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fields", nargs="*", default=["voxels", "small", "paper"])
+    parser.add_argument("--fields", nargs="*", default=["voxels", "hash", "small", "paper"])
     parser.add_argument("--seconds", type=float, nargs="*", default=[10, 30, 120])
     parser.add_argument("--network-seconds", type=float, default=300)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder")
+    parser.add_argument("--toys", type=int)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    scene, test = (load_scene(options.folder, s).to(options.device) for s in ("train", "test"))
+    if options.toys is None:
+        views = [load_scene(options.folder, split) for split in ("train", "test")]
+    else:
+        parts = tuple(toys(options.toys))
+        views = [made(parts, 36, (-12.0, 80.0)), made(parts, 8, (-5.0, 72.0))]
+    photos, test = (view.to(options.device) for view in views)
     where = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor()
-    print(f"{where}; {len(scene)} photographs of {scene.size}")
-    fast = {}
-    for seconds in options.seconds if "voxels" in options.fields else ():
-        field = nerf.VoxelField(scene)
-        fast = curve("sparse voxels", field, scene, test, seconds, EARLY + MARKS) | fast
-        print("  whole photographs:", nerf.evaluate(field, test), flush=True)
+    print(f"{where}; {len(photos)} photographs of {photos.size}")
+    for kind, make in (("hash", nerf.HashField), ("voxels", nerf.VoxelField)):
+        fast = {}  # at last those of the grid
+        for seconds in options.seconds if kind in options.fields else ():
+            field = make(photos)
+            fast = curve(make.__name__, field, photos, test, seconds, EARLY + MARKS) | fast
+            print("  whole photographs:", nerf.evaluate(field, test), flush=True)
     for key in set(NETWORKS).intersection(options.fields):
         name, settings = NETWORKS[key]
-        network = nerf.MLPField(scene, **settings)
-        ratios(fast, curve(name, network, scene, test, options.network_seconds))
+        network = nerf.MLPField(photos, **settings)
+        ratios(fast, curve(name, network, photos, test, options.network_seconds))
 
 
 if __name__ == "__main__":
