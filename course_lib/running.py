@@ -53,24 +53,32 @@ class Threads:
     several of them can so be slower than one, and a timed training would make a part of its steps.
     """
 
-    TRIED, KEPT = 8, 3.0
-    """The steps of a trial, half of them with one thread; and for how many seconds its answer holds."""
+    TRIED, KEPT = 4, 3.0
+    """The steps of a trial with one thread, and then with all; for how many seconds its answer holds."""
 
     def __init__(self):
         self.all, self._until = torch.get_num_threads(), 0.0
-        self._trial: list[float] = []
+        self._alone: list[float] = []
+        self._together: list[float] = []
+        self._tried: list[float] | None = None
 
     def after_step(self, took: float, now: float) -> None:
         """Choose the threads of the next step; `took`: the seconds of the last one."""
         if self.all == 1 or now < self._until:
             return
-        self._trial.append(took)
-        if len(self._trial) <= self.TRIED:  # the first one was no part of the trial
-            torch.set_num_threads(1 if len(self._trial) % 2 else self.all)
+        if self._tried is not None:  # else the step was no part of a trial
+            self._tried.append(took)
+        if len(self._alone) < self.TRIED:
+            self._tried = self._alone
+            torch.set_num_threads(1)
             return
-        alone, together = median(self._trial[1::2]), median(self._trial[2::2])
-        torch.set_num_threads(1 if alone < together else self.all)
-        self._until, self._trial = now + self.KEPT, []
+        limit = median(self._alone)
+        if len(self._together) < self.TRIED and sum(self._together) < 2 * self.TRIED * limit:
+            self._tried = self._together
+            torch.set_num_threads(self.all)
+            return
+        torch.set_num_threads(1 if limit < median(self._together) else self.all)
+        self._until, self._alone, self._together, self._tried = now + self.KEPT, [], [], None
 
     def restore(self) -> None:
         """All threads again."""
