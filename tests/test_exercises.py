@@ -1,14 +1,19 @@
 """Every exercise of the catalogue: right answers pass, stubs and mistakes are told apart."""
 
+import functools
 import importlib
+import inspect
 import pkgutil
 
 import alternatives
+import numpy as np
 import pytest
 import torch
 
 from course_lib import exercises
-from course_lib.checking.diagnose import State, examine
+from course_lib.checking import check
+from course_lib.checking.diagnose import State, examine, judge
+from course_lib.checking.kinds import _kind, _results
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.checking.sources import runnable_source, stub_source
 from course_lib.exercises.exercise import Exercise, Question
@@ -82,8 +87,6 @@ def test_a_misconception_is_a_program_that_runs(exercise, misconception):
 def test_noise_on_the_reference_fails(exercise):
     expected = [run_case(exercise, exercise.reference, case) for case in exercise.cases]
     got = [Outcome(disturbed(outcome.value), outcome.gradients) for outcome in expected]
-    from course_lib.checking.diagnose import judge
-
     assert judge(exercise, exercise.cases, expected, got).state is State.INCORRECT
 
 
@@ -135,3 +138,47 @@ def test_random_cases_change_with_the_seed_and_repeat_with_it(exercise):
             assert inputs[0] != inputs[1], (
                 f"case {case.name!r} ignores its generator: mark it fixed"
             )
+
+
+# Right answers of another kind, in later cells
+
+
+def odd(value, convert):
+    """The value with its tensors converted, named tuples as plain ones."""
+    if isinstance(value, torch.Tensor):
+        return convert(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(odd(item, convert) for item in value)
+    return np.float64(value) if type(value) is float else value
+
+
+def answer(exercise, convert):
+    """The reference, its results odd; so for functions that it returns."""
+
+    def made(function):
+        @functools.wraps(function)
+        def other(*arguments, **options):
+            result = function(*arguments, **options)
+            return made(result) if inspect.isfunction(result) else odd(result, convert)
+
+        return other
+
+    return made(exercise.reference)
+
+
+def double(x):
+    return x.double() if x.dtype == torch.float32 else x.int() if x.dtype == torch.int64 else x
+
+
+@pytest.mark.parametrize("convert", [double, lambda x: x.detach().numpy(), torch.Tensor.tolist])
+@pytest.mark.parametrize("exercise", WRITTEN, ids=named)
+def test_what_check_returns_works_in_later_cells(exercise, convert, capsys):
+    """It gives tensors where the reference gives tensors, of the same kind, and named tuples."""
+    if isinstance(exercise.reference, type):
+        return
+    result = check(answer(exercise, convert), exercise.name)
+    gradients = "gradient" in capsys.readouterr().out
+    assert result is not exercise.reference or gradients, "a right answer was rejected"
+    for case in exercise.cases:
+        wanted, got = (_results(exercise, f, case) for f in (exercise.reference, result))
+        assert [_kind(v) for v in got] == [_kind(v) for v in wanted]

@@ -4,33 +4,60 @@ The check accepts a numpy array for a tensor, double for single precision, a pla
 one. Later cells are written for the reference's kind.
 """
 
+import contextlib
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from course_lib.exercises.exercise import Exercise, call_directly
+from course_lib.exercises.exercise import Case, Exercise
 
 
 def usable(exercise: Exercise, candidate: Callable) -> Callable:
     """The candidate itself, or, where its results are of another kind, the candidate with a conversion.
 
-    Only functions that are called directly are looked at: the first case tells.
+    All cases are looked at, and every result of a candidate that a case calls more than once, or whose
+    result is a function itself. A class is left as it is.
     """
-    if isinstance(exercise.reference, type) or exercise.call is not call_directly:
+    if isinstance(exercise.reference, type):
         return candidate
-    arguments = exercise.cases[0].arguments
-    try:
-        example, got = exercise.reference(*arguments(0)), candidate(*arguments(0))
-    except Exception:  # a case about an error: nothing to convert
-        return candidate
-    if _kind(like(example, got)) == _kind(got):
-        return candidate
+    for case in exercise.cases:
+        right, given = (_results(exercise, f, case) for f in (exercise.reference, candidate))
+        for example, got in zip(right, given, strict=False):
+            if _kind(like(example, got)) != _kind(got):
+                return _converted(candidate, [e for e in right if not callable(e)])
+    return candidate
+
+
+def _results(exercise: Exercise, function: Callable, case: Case) -> list:
+    """What a function returns when it is run on a case, call by call."""
+    seen: list = []
+
+    def watched(inner: Callable) -> Callable:
+        @functools.wraps(inner)
+        def call(*arguments: Any, **options: Any) -> Any:
+            result = inner(*arguments, **options)
+            seen.append(result)
+            return watched(result) if inspect.isfunction(result) else result
+
+        return call
+
+    with contextlib.suppress(Exception):  # a case about an error
+        exercise.call(watched(function), *case.arguments(0))
+    return seen
+
+
+def _converted(candidate: Callable, examples: list) -> Callable:
+    """The candidate, its results in the kind of the first example; so for functions that it returns."""
 
     @functools.wraps(candidate)
     def converted(*arguments: Any, **options: Any) -> Any:
-        return like(example, candidate(*arguments, **options))
+        result = candidate(*arguments, **options)
+        if inspect.isfunction(result):
+            return _converted(result, examples)
+        return like(examples[0], result)
 
     return converted
 
@@ -44,7 +71,8 @@ def like(example: Any, value: Any) -> Any:
     if isinstance(example, torch.Tensor):
         return _tensor(example, value)
     if isinstance(example, (bool, int, float)):
-        return type(example)(value) if hasattr(value, "item") else value
+        is_number = hasattr(value, "item") or isinstance(value, (bool, int, float))
+        return type(example)(value) if is_number else value
     if isinstance(example, (list, tuple)):
         parts = list(vars(value).values()) if hasattr(value, "__dict__") else value
         if not isinstance(parts, (list, tuple)) or len(parts) != len(example):
@@ -56,12 +84,14 @@ def like(example: Any, value: Any) -> Any:
 
 def _tensor(example: torch.Tensor, value: Any) -> Any:
     try:
-        made = torch.as_tensor(value)
+        listed = isinstance(value, (list, tuple)) and isinstance(
+            next(iter(value), None), torch.Tensor
+        )
+        made = torch.stack(list(value)) if listed else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
         return value
-    if example.dtype == torch.float32 and made.is_floating_point():
-        return made.float()
-    return made
+    same_kind = made.is_floating_point() == example.is_floating_point()
+    return made.to(example.dtype) if same_kind and example.dtype != torch.bool else made
 
 
 def _kind(value: Any) -> Any:

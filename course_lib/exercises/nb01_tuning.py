@@ -1,5 +1,7 @@
 """Notebook 01, the language model: p(Yes), AUC, balanced sampling, LoRA."""
 
+import contextlib
+
 import torch
 
 from course_lib import tabular
@@ -269,14 +271,21 @@ def _with_defaults(g):
     return layer, None, None, *rest
 
 
+@contextlib.contextmanager
+def _unset_numbers_as_nan():
+    """`torch.empty` holds NaN. (The public switch imports torch's compiler: that takes seconds.)"""
+    torch._C._set_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch._C._set_deterministic_algorithms(False)
+
+
 def use_lora(candidate, layer, rank, alpha, a, b, x):
     """Build the layer, look at it as it is fresh, put known matrices in, look again."""
     options = () if rank is None else (rank, alpha)
-    torch.use_deterministic_algorithms(True, warn_only=True)  # numbers never set are NaN, then
-    try:
+    with _unset_numbers_as_nan():
         lora = candidate(layer, *options)
-    finally:
-        torch.use_deterministic_algorithms(False)
     fresh, start = lora(x), lora.a.detach().clone()
     trained = {name for name, p in lora.named_parameters() if p.requires_grad}
     shapes = {name: tuple(getattr(lora, name).shape) for name in ("a", "b")}

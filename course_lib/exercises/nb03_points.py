@@ -278,7 +278,7 @@ def _patch(n, k):
 
 def _without_sign(candidate, points, k):
     """n nᵀ, in which the sign of the normal n, which is free, is gone."""
-    normals = candidate(points) if k is None else candidate(points, k)
+    normals = torch.as_tensor(candidate(points) if k is None else candidate(points, k))
     return normals[:, :, None] * normals[:, None, :]
 
 

@@ -160,7 +160,7 @@ def _two_cameras(g):
 
 def _up_to_scale(candidate, intrinsics, source_to_target, normal, distance):
     """Multiples of a homography are the same map: its last number is made 1."""
-    found = candidate(intrinsics, source_to_target, normal, distance)
+    found = torch.as_tensor(candidate(intrinsics, source_to_target, normal, distance))
     return found / found[2, 2]
 
 

@@ -1,5 +1,6 @@
 """Notebook 06: from points to pixels, and the confusions of camera conventions."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,8 @@ def _where_it_means_something(candidate, points, camera_to_world, focal, height,
     """What `project` returns; pixels of points behind the camera mean nothing and are left out."""
     pixels, depth = candidate(points, camera_to_world, focal, height, width)
     behind = _in_camera(points, camera_to_world)[:, 2] >= 0
+    if isinstance(pixels, (list, np.ndarray)):
+        pixels = torch.as_tensor(pixels)
     if isinstance(pixels, Tensor) and pixels.shape == (len(points), 2):
         pixels = pixels.masked_fill(behind[:, None], torch.nan)
     return pixels, depth
@@ -174,6 +177,7 @@ PROJECT = Exercise(
         Case("points on all sides, odd sides of the image", _all_around),
     ),
     misconceptions=PROJECT_MISTAKES,
+    gradients=("points",),
     hints=(
         "Three steps: into camera axes, divide by the depth, into pixels.",
         "Camera axes: q = Rᵀ(p − t) with R = camera_to_world[:3, :3], t = camera_to_world[:3, 3]. "
