@@ -75,7 +75,7 @@ def run_arguments(exercise: Exercise, candidate: Any, arguments: tuple) -> Outco
         with contextlib.redirect_stdout(printed), time_limit(exercise.seconds):
             torch.manual_seed(0)
             value = values.freeze(exercise.call(candidate, *given))
-            gradients = _gradients(exercise, candidate, arguments) if exercise.gradients else ()
+            gradients = _gradients(exercise, candidate, arguments)
     except (Exception, TimeLimitReached, SystemExit) as error:
         failure = describe(error, candidate, exercise)
         return Outcome(failure=failure, printed=printed.getvalue()[:PRINTED_LIMIT])
@@ -88,9 +88,13 @@ def run_arguments(exercise: Exercise, candidate: Any, arguments: tuple) -> Outco
 def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tuple:
     """Derivatives of a weighted sum of the result; unequal weights tell permuted results apart.
 
-    Code that leaves torch, or writes into what is differentiated, has none.
+    Code that leaves torch, or writes into what is differentiated, has none. Where the value does not
+    count, 0 stands for it.
     """
-    asked = [n in exercise.gradients for n in exercise.argument_names[: len(arguments)]]
+    if not (exercise.gradients or exercise.differentiable):
+        return ()
+    names = exercise.argument_names[: len(arguments)]
+    asked = [n in exercise.gradients + exercise.differentiable for n in names]
     given = copy.deepcopy(arguments)
     given = tuple(_leaf(a) if wanted else a for a, wanted in zip(given, asked, strict=True))
     leaves = [a for a, wanted in zip(given, asked, strict=True) if wanted]
@@ -100,7 +104,10 @@ def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tup
             result = exercise.call(candidate, *given)
             parts = [part for part in _tensors(result) if part.requires_grad]
             weighted = torch.stack([(part * _weights(part)).sum().double() for part in parts]).sum()
-        return tuple(values.freeze(torch.autograd.grad(weighted, leaves, allow_unused=True)))
+        found = torch.autograd.grad(weighted, leaves, allow_unused=True)
+        if exercise.differentiable:
+            return tuple(g if g is None else torch.zeros(()) for g in found)
+        return tuple(values.freeze(found))
     except Exception:
         return (None,) * len(leaves)
 

@@ -48,7 +48,7 @@ def recognise(
 
 class _Search:
     def __init__(self, exercise: Exercise, cases: Any, expected: Any, got: Any, candidate: Any):
-        quick = dataclasses.replace(exercise, gradients=(), seconds=RUN_SECONDS)
+        quick = dataclasses.replace(exercise, gradients=(), differentiable=(), seconds=RUN_SECONDS)
         self.exercise, self.quick, self.cases, self.candidate = exercise, quick, cases, candidate
         self.expected, self.got = expected, got
 

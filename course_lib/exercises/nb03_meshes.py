@@ -269,6 +269,7 @@ GRAPH = Exercise(
         Case("a denser graph", _graph(8, 16, 2, 4)),
     ),
     misconceptions=GRAPH_MISTAKES,
+    differentiable=("features",),
     hints=(
         "Make two lists, receivers i and senders j: both directions of each edge, and every loop.",
         "`index_add(0, i, values)` adds a row of values to row i.",
