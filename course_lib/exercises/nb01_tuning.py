@@ -1,7 +1,5 @@
 """Notebook 01, the language model: p(Yes), AUC, balanced sampling, LoRA."""
 
-import contextlib
-
 import torch
 
 from course_lib import tabular
@@ -271,21 +269,15 @@ def _with_defaults(g):
     return layer, None, None, *rest
 
 
-@contextlib.contextmanager
-def _unset_numbers_as_nan():
-    """`torch.empty` holds NaN. (The public switch imports torch's compiler: that takes seconds.)"""
-    torch._C._set_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch._C._set_deterministic_algorithms(False)
-
-
 def use_lora(candidate, layer, rank, alpha, a, b, x):
     """Build the layer, look at it as it is fresh, put known matrices in, look again."""
     options = () if rank is None else (rank, alpha)
-    with _unset_numbers_as_nan():
+    switch = torch._C._set_deterministic_algorithms  # the public one imports the compiler: seconds
+    switch(True, warn_only=True)  # numbers never set are NaN, then
+    try:
         lora = candidate(layer, *options)
+    finally:
+        switch(False)
     fresh, start = lora(x), lora.a.detach().clone()
     trained = {name for name, p in lora.named_parameters() if p.requires_grad}
     shapes = {name: tuple(getattr(lora, name).shape) for name in ("a", "b")}
