@@ -125,6 +125,22 @@ def test_a_grown_grid_has_the_values_of_the_old_one():
     torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
 
 
+def test_smoothing_moves_each_corner_towards_the_mean_of_its_six_neighbours():
+    field = grid.SparseGrid(torch.ones(4, 4, 4, dtype=torch.bool), 1)
+    values = torch.randn(5, 5, 5)
+    field.tables[0].data.copy_(values.view(-1, 1))
+    sides = F.pad(values[None, None], (1,) * 6, mode="replicate")[0, 0]
+    mean = torch.zeros(5, 5, 5)
+    for axis in range(3):  # at the border the corner itself stands for the neighbour it lacks
+        inner = [slice(1, -1)] * 3
+        for start in (0, 2):
+            inner[axis] = slice(start, start + 5)
+            mean += sides[tuple(inner)] / 6
+    field.smooth(0.25)
+    expected = 0.75 * values + 0.25 * mean
+    torch.testing.assert_close(field.tables[0].detach().view(5, 5, 5), expected)
+
+
 @pytest.mark.parametrize("resolution", [8, 16, 24])
 def test_resampled_cells_cover_the_old_ones(resolution):
     cells = torch.rand(16, 16, 16) < 0.02

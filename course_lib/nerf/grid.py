@@ -30,6 +30,7 @@ class SparseGrid:
         self.corner = ((CORNERS[:, 0] * n + CORNERS[:, 1]) * n + CORNERS[:, 2]).int().to(device)
         rows = len(self.used)
         self.tables = [torch.zeros(rows, c, device=device).requires_grad_() for c in features]
+        self.neighbors = self._neighbors()
 
     @property
     def voxel(self) -> float:
@@ -41,6 +42,24 @@ class SparseGrid:
         n = self.resolution + 1
         index = torch.stack([self.used // (n * n), self.used // n % n, self.used % n], dim=-1)
         return index * self.voxel - 1
+
+    def _neighbors(self) -> Int[Tensor, "m 6"]:
+        """The rows of the six corners next to each one; its own row where one is not in use."""
+        n, own = self.resolution + 1, torch.arange(len(self.used), device=self.used.device)
+        rows = torch.full((n**3,), -1, device=own.device)
+        rows[self.used] = own
+        rows = F.pad(rows.view(n, n, n), (1,) * 6, value=-1)  # (n³,) → (n + 2, n + 2, n + 2)
+        i, j, k = self.used // (n * n) + 1, self.used // n % n + 1, self.used % n + 1
+        around = [rows[i - 1, j, k], rows[i + 1, j, k], rows[i, j - 1, k]]
+        around += [rows[i, j + 1, k], rows[i, j, k - 1], rows[i, j, k + 1]]
+        beside = torch.stack(around, dim=-1)  # (m, 6)
+        return torch.where(beside < 0, own[:, None], beside)
+
+    @torch.no_grad()
+    def smooth(self, share: float) -> None:
+        """Move every corner's features by a share of the way to the mean of its neighbours'."""
+        for table in self.tables:
+            table.lerp_(F.embedding_bag(self.neighbors, table, mode="mean"), share)
 
     @torch.no_grad()
     def copy_from(self, other: "SparseGrid") -> None:

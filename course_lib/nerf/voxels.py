@@ -12,8 +12,10 @@ from torch import Tensor
 from course_lib.data.scene import Scene
 from course_lib.nerf.grid import SparseGrid, resample
 from course_lib.nerf.packed import Harmonics, PackedField
+from course_lib.nerf.pixels import PixelSource
 
 DENSITY, COLOR = 0, 1  # the tables of the grid
+SMOOTH, EVERY = 1e-4, 8  # smoothing of a step, see `learn`; steps from one to the next
 
 
 class VoxelField(PackedField):
@@ -30,7 +32,7 @@ class VoxelField(PackedField):
         super().__init__(scene, resolution)
         self.degree, self.learning_rate = degree, learning_rate
         self.density_scale, self.density_shift = 2.0, self.schedule.start
-        self.stage = 0
+        self.stage, self.steps, self.rays = 0, 0, 0
         self._use(self._new_grid())
 
     @property
@@ -49,6 +51,21 @@ class VoxelField(PackedField):
             grown.copy_from(self.grid)
             self._use(grown)
         self.optimizer.param_groups[0]["lr"] = self.learning_rate * 0.1**progress
+
+    def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
+        """One step; and neighbours become alike, the more so the less the photographs have to say.
+
+        A pixel that was seen a hundred times says nothing new: what is still learned from it is noise
+        that fits it. So the smoothing grows with how often each pixel was seen, and with how many
+        corners share one; it falls with the learning rate.
+        """
+        loss = super().learn(pixels, generator)
+        self.steps, self.rays = self.steps + 1, self.rays + self.batch
+        if self.steps % EVERY == 0:
+            passes, share = self.rays / len(pixels.pool), len(self.grid.used) / len(pixels.pool)
+            rate = self.optimizer.param_groups[0]["lr"] / self.learning_rate
+            self.grid.smooth(min(0.5, SMOOTH * EVERY * passes * share * rate))
+        return loss
 
     def _new_grid(self) -> SparseGrid:
         resolution = max(8, round(self.resolution * self.schedule.growth[self.stage][1]))
