@@ -449,19 +449,19 @@ repeated = corners[:, None].expand(2, len(centres), 3, 2)  # two faces, every pi
 signed = torch.stack([signed_squared_distance(centres, face) for face in repeated]) / 24**2
 
 
-def soft_picture(log_softness):
-    layers = soft_coverage(signed.abs(), signed >= 0, 10.0**log_softness)
+def soft_picture(softness):
+    layers = soft_coverage(signed.abs(), signed >= 0, softness)
     both = [viz.as_picture(one.reshape(48, 64)) for one in (layers[0], union_coverage(layers))]
     return viz.arrange(both, ["one face", "two faces together"], height=240)
 
 
-controls = {"log_softness": (-4.5, -0.5, -2.0)}
+controls = {"softness": widgets.log_slider(1e-4, 1, 0.01)}
 words = "Two triangles whose edges blur as the softness grows."
 softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %% [markdown]
-# *What to try:* at $\log_{10}\sigma = -4$ the edges are as sharp as the pixels, and only pixels on the edge
-# know anything. At $-1$ every pixel pulls, but on what? Good fits start soft and end sharp.
+# *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
+# know anything. At $0.1$ every pixel pulls, but on what? Good fits start soft and end sharp.
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
