@@ -132,6 +132,14 @@ def test_a_gallery_has_its_pictures_and_words():
     assert image.size[::-1] == figure.picture.shape[:2]
 
 
+def test_titles_of_a_wide_page_stay_readable_when_it_is_made_smaller():
+    few, many = (
+        viz.arrange([np.ones((150, 150, 3), np.uint8)] * n, ["I"] * n, columns=n) for n in (2, 6)
+    )
+    heights = [(page[:, :150] < 100).any(axis=(1, 2)).sum() - 150 for page in (few, many)]
+    assert heights[1] >= 1.2 * heights[0] > 6
+
+
 def test_words_are_escaped_in_html():
     assert 'alt="a &lt; &quot;b&quot;"' in viz.gallery([np.zeros((2, 2))], alt='a < "b"').as_html()
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from course_lib.viz.figure import Figure, as_picture, described, show
 
 MARGIN, TEXT = 8, 14
+NARROW = 700  # pixels: wider pages are made smaller in a narrow window, so their titles are larger
 
 
 def gallery(
@@ -63,7 +64,9 @@ def arrange(
     if columns is None:
         widest = max(picture.shape[1] for picture in scaled)
         columns = max(1, min(len(scaled), 1000 // (widest + MARGIN)))
-    blocks = [_block(picture, titles[i] if titles else "") for i, picture in enumerate(scaled)]
+    across = sum(sorted(picture.shape[1] for picture in scaled)[-columns:])
+    text = round(TEXT * max(1.0, across / NARROW))
+    blocks = [_block(one, titles[i] if titles else "", text) for i, one in enumerate(scaled)]
     rows = [blocks[i : i + columns] for i in range(0, len(blocks), columns)]
     widths = [max(row[c].shape[1] for row in rows if c < len(row)) for c in range(len(rows[0]))]
     heights = [max(block.shape[0] for block in row) for row in rows]
@@ -88,24 +91,24 @@ def _scale(picture: np.ndarray, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize(size, method))
 
 
-def _block(picture: np.ndarray, title: str) -> np.ndarray:
-    """The picture with its title above, wrapped to the picture's width."""
+def _block(picture: np.ndarray, title: str, text: int) -> np.ndarray:
+    """The picture with its title above, `text` pixels high, wrapped to the picture's width."""
     if not title:
         return picture
-    lines = _wrap(title, max(picture.shape[1], 60))
-    page = Image.new("RGB", (picture.shape[1], (TEXT + 4) * len(lines) + 4), "white")
+    lines = _wrap(title, max(picture.shape[1], 60), text)
+    page = Image.new("RGB", (picture.shape[1], (text + 4) * len(lines) + 4), "white")
     draw = ImageDraw.Draw(page)
     for row, line in enumerate(lines):
-        x = (picture.shape[1] - font().getlength(line)) / 2
-        draw.text((x, row * (TEXT + 4)), line, fill="#222222", font=font())
+        x = (picture.shape[1] - font(text).getlength(line)) / 2
+        draw.text((x, row * (text + 4)), line, fill="#222222", font=font(text))
     return np.concatenate([np.asarray(page), picture])
 
 
-def _wrap(title: str, width: int) -> list[str]:
+def _wrap(title: str, width: int, text: int) -> list[str]:
     lines: list[str] = []
     for word in title.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font().getlength(longer) <= width:
+        if lines and font(text).getlength(longer) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -113,8 +116,8 @@ def _wrap(title: str, width: int) -> list[str]:
 
 
 @cache
-def font() -> ImageFont.FreeTypeFont:
+def font(size: int = TEXT) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along."""
     from matplotlib import get_data_path
 
-    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", TEXT)
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)

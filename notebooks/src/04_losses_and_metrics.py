@@ -93,7 +93,8 @@ for wall in (44, 8, 4, 2, 1):  # the thickness in voxels; 44 is a solid ball
     moved = points + torch.tensor([2 / r, 0, 0])
     mean_square = losses.chamfer_distance(points[None], moved[None]).item() / 2  # both directions
     gap = mean_square**0.5 / (2 / r)  # a length, in voxels of the side 2/r
-    rows.append(["solid" if wall == 44 else f"{wall} voxels", overlap, gap])
+    name = "solid" if wall == 44 else f"{wall} voxel" + "s" * (wall > 1)
+    rows.append([name, overlap, gap])
 caption = "A hollow ball, moved by one voxel"
 viz.table(rows, ["wall", "IoU", "distance of the surfaces (root mean square), in voxels"], caption)
 
@@ -538,7 +539,7 @@ def smoothing_view(steps):
     for _ in range(steps):
         vertices = vertices - 0.5 * laplacian_coordinates(vertices, coarse.edges)
     mesh = meshes.Mesh(vertices, coarse.faces)
-    text = f"{steps} steps: volume {mesh.volume().item():.3f} of {target.volume().item():.3f}"
+    text = f"step {steps}: volume {mesh.volume().item():.3f} of {target.volume().item():.3f}"
     return [
         viz.Scene(meshes.Mesh(noisy, coarse.faces), title="before"),
         viz.Scene(mesh, title="after"),

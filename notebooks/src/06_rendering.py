@@ -661,7 +661,7 @@ for samples in (1, 10, 1000):
     deltas = torch.full((samples,), 2.0 / samples)
     opacity = compositing_weights(torch.full((samples,), 0.7), deltas).sum()
     print(
-        f"{samples:5d} samples: opacity {opacity:.6f}   (1 - exp(-0.7 · 2) = {1 - math.exp(-1.4):.6f})"
+        f"samples {samples:5d}: opacity {opacity:.6f}   (1 - exp(-0.7 · 2) = {1 - math.exp(-1.4):.6f})"
     )
 
 # %%
