@@ -117,6 +117,13 @@ def test_edges_are_drawn_live_and_follow_the_mesh():
     assert edges.color < mesh.color and edges.width < 0.02
 
 
+def test_colours_of_points_and_vertices_are_not_dimmed_by_the_colour_of_the_whole():
+    ball, colors = meshes.icosphere(0), torch.ones(12, 3)
+    items = [viz.Item(what, colors=colors) for what in (ball, ball.vertices)]
+    view = widgets.view3d(*items, ball.vertices, alt="Three.", size=40)
+    assert [live.color for live in view.scenes[0].objects] == [0xFFFFFF, 0xFFFFFF, 0x009E73]
+
+
 def test_numbers_and_texts_stand_below_the_pictures():
     def update(n):
         viz.table([["faces", n]], ["what", "count"], "Counts")

@@ -14,6 +14,7 @@ from course_lib.viz.scene import Item, Scene, occupied, plain
 from course_lib.widgets.manners import CANVAS
 
 FLAT_UP_TO = 400  # faces: such meshes are drawn with flat faces, finer ones smoothly
+LIGHT = 1.9  # k3d's, for colours as bright as in pictures
 WIRE, WIRE_WIDTH = 0.45, 0.0025  # the edges' brightness, as in pictures; their width, of the extent
 
 
@@ -42,6 +43,7 @@ class LiveScene:
             menu_visibility=False,
             camera_auto_fit=False,
             axes_helper=0,
+            lighting=LIGHT,
             axes=["", "", ""],
             camera_fov=float(np.degrees(FIELD)),
             custom_data={"name": alt},
@@ -79,7 +81,8 @@ class LiveScene:
 def _parts(scene: Scene, index: int) -> list[tuple[Item, int]]:
     """Item `index` with its colour, and, where a mesh has `wire`, its edges in a darker one."""
     item, color = scene.items[index], scene.color(index)
-    parts = [(item, hexadecimal(color))]
+    # k3d multiplies the colours of points and vertices by the colour of the whole
+    parts = [(item, hexadecimal(color) if item.colors is None else 0xFFFFFF)]
     if item.kind == "mesh" and item.wire and len(item.what.faces):
         faces = torch.as_tensor(item.what.faces).cpu().long()
         pairs = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(dim=1).values
