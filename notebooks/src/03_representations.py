@@ -541,7 +541,7 @@ for rho in (0.06, 0.15, 0.3, 0.62):
     near = lambda p, rho=rho: torch.cdist(p, ring).amin(-1) - rho  # noqa: E731
     thick = implicit.sdf_to_mesh(near, budget(72, 56), bound=1.3)
     pictures.append(viz.render_mesh(thick, size=180))
-    titles.append(f"ρ = {rho}: {meshes.component_count(thick)} pieces, genus {meshes.genus(thick)}")
+    titles.append(f"ρ = {rho}: pieces {meshes.component_count(thick)}, genus {meshes.genus(thick)}")
 viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 
 # %% [markdown]
