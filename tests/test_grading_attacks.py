@@ -52,7 +52,8 @@ def graded(tmp_path_factory):
     files = {}
     for number, (_, parts) in ATTACKS.items():
         files |= {f"submissions/{name(number)}{ending}": text for ending, text in parts.items()}
-        files[f"submissions/{name(number)}-next.ipynb"] = centroid(RIGHT)
+        # A text of its own: the same text would be run once for all who handed it in.
+        files[f"submissions/{name(number)}-next.ipynb"] = centroid(f"{RIGHT}# {number}\n")
     for what, text in NUISANCES.items():
         files[f"submissions/nuisance-{what}.ipynb"] = text
     write(top, files)

@@ -2,10 +2,16 @@
 
 COURSE_SEEDS=20 takes every exercise through twenty seeds (about six minutes of a core); without it every
 eighth exercise meets one (`test_exercises.py` has all of them on their visible cases).
+
+COURSE_ANSWERS=FOLDER hands in every reference, every alternative and the answers in FOLDER/right and
+FOLDER/wrong (files called 04_iou_1.py), and grades them as a class of so many students ("-" for no
+folder).
 """
 
+import contextlib
 import importlib
 import inspect
+import io
 import json
 import os
 import pkgutil
@@ -15,9 +21,14 @@ from pathlib import Path
 import alternatives
 import pytest
 import torch
+from grading.notebooks import write
+from test_grading import grade, read_grades
 
+from course_lib.checking.diagnose import examine
 from course_lib.checking.outcome import Outcome, run_case
-from course_lib.exercises import catalogue, written
+from course_lib.checking.report import State
+from course_lib.checking.sources import runnable_source
+from course_lib.exercises import catalogue, find, written
 from course_lib.exercises.exercise import Exercise, Question
 from course_lib.grading import inside
 from course_lib.grading.assemble import Plan, make_plan
@@ -110,7 +121,7 @@ def test_right_answers_get_full_marks_and_misconceptions_do_not(exercise):
         plan = make_plan(exercise, str(seed))
         wanted = hidden(exercise, plan, exercise.reference)
         wrong = [hidden(exercise, plan, m.wrong) for m in exercise.misconceptions]
-        key = Key(texts(wanted), [texts(outcomes) for outcomes in wrong])
+        key = Key(texts(wanted), [texts([w[i] for i in plan.one_of_each]) for w in wrong])
         full = (exercise.points, "correct")
         for other in alternatives_of(exercise):
             assert points(exercise, plan, key, hidden(exercise, plan, other)) == full, other
@@ -141,8 +152,8 @@ def test_a_question_gives_its_points_for_the_right_answer_only():
             assert points(exercise, plan, key, [Outcome(wrong.wrong)])[0] == 0, exercise.name
 
 
-def in_its_notebook(exercise: Exercise, text: str, helpers: str) -> Cell:
-    """The answer that the grader takes from the course's notebook with this text in its cell."""
+def in_its_notebook(exercise: Exercise | Question, text: str, helpers: str = "") -> bytes:
+    """The course's notebook with this text in the exercise's cell."""
     number = exercise.notebook
     path = next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))
     whole = json.loads(path.read_text(encoding="utf-8"))
@@ -150,7 +161,19 @@ def in_its_notebook(exercise: Exercise, text: str, helpers: str) -> Cell:
     own = next(c for c in cells if c.get("id") == f"ex-{exercise.name}")
     own["source"] = text
     cells.insert(2, {**own, "id": "mine", "metadata": {}, "source": helpers})
-    return extract(json.dumps(whole).encode(), set(catalogue())).cells[exercise.name]
+    return json.dumps(whole).encode()
+
+
+def taken(exercise: Exercise | Question, book: bytes) -> dict:
+    """The names that the answer which the grader takes from a notebook defines."""
+    cell = extract(book, set(catalogue())).cells[exercise.name]
+    space = {name: getattr(inside, name) for name in inside.__all__}
+    for other in written():
+        if other is not exercise:
+            space[other.name] = other.reference
+    for text in [*cell.needs, cell.source]:
+        exec(python(text), space)
+    return space
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, ids=lambda exercise: exercise.name)
@@ -158,10 +181,67 @@ def test_what_the_grader_takes_from_a_notebook_is_the_right_answer(exercise):
     plan = make_plan(exercise, "0")
     key = Key(texts(hidden(exercise, plan, exercise.reference)))
     for other in alternatives_of(exercise):
-        module = inspect.getsource(sys.modules[other.__module__])
-        cell = in_its_notebook(exercise, f"{exercise.name} = {other.__name__}\n", module)
-        space = {name: getattr(inside, name) for name in inside.__all__}
-        for text in [*cell.needs, cell.source]:
-            exec(python(text), space)
-        got = hidden(exercise, plan, space[exercise.name])
+        answer = taken(exercise, alternative(exercise, other))[exercise.name]
+        got = hidden(exercise, plan, answer)
         assert points(exercise, plan, key, got) == (exercise.points, "correct"), other
+
+
+def alternative(exercise: Exercise, other) -> bytes:
+    """A notebook whose answer is a differently written one, with its module as the helpers."""
+    module = inspect.getsource(sys.modules[other.__module__])
+    return in_its_notebook(exercise, f"{exercise.name} = {other.__name__}\n", module)
+
+
+# The real grader
+
+
+def right_answers(folder: Path) -> dict[str, bytes]:
+    """Every right answer that there is, as a notebook by a name that begins with the exercise's."""
+    found = {}
+    for exercise in catalogue().values():
+        text = runnable_source(exercise) if isinstance(exercise, Exercise) else None
+        text = text or f"{exercise.name} = {exercise.reference!r}\n"
+        found[f"{exercise.name}+reference"] = in_its_notebook(exercise, text)
+    for exercise in written():
+        for number, other in enumerate(alternatives_of(exercise)):
+            found[f"{exercise.name}+alternative{number}"] = alternative(exercise, other)
+    return found | answers(folder / "right")
+
+
+def answers(folder: Path) -> dict[str, bytes]:
+    """The answers in a folder, by their exercise."""
+    lower = {name.lower(): exercise for name, exercise in catalogue().items()}
+    found = {}
+    for path in sorted(folder.glob("*.py")):
+        exercise = lower[path.stem[3:].rpartition("_")[0].lower()]
+        found[f"{exercise.name}+{path.stem}"] = in_its_notebook(exercise, path.read_text())
+    return found
+
+
+def verdict(name: str, book: bytes) -> bool:
+    """True where the check in the notebook calls it correct."""
+    exercise = find(name.partition("+")[0])
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            answer = taken(exercise, book).get(exercise.name)
+            return examine(exercise, answer).state is State.CORRECT
+    except Exception:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("COURSE_ANSWERS" not in os.environ, reason="takes long: set COURSE_ANSWERS")
+def test_the_grader_agrees_with_the_check_on_hundreds_of_answers(tmp_path):
+    folder = Path(os.environ["COURSE_ANSWERS"])
+    right, wrong = right_answers(folder), answers(folder / "wrong")
+    for name, book in (right | wrong).items():
+        write(tmp_path / "submissions", {f"{name}.ipynb": book})
+    done = grade(tmp_path, "--exercises", *sorted({notebook_of(e) for e in catalogue().values()}))
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = read_grades(tmp_path)
+    full = {n for n in right | wrong if (r := rows[n, n.partition("+")[0]])["points"] == r["max"]}
+    lost, given = right.keys() - full, wrong.keys() & full
+    differ = {n for n, book in (right | wrong).items() if verdict(n, book) != (n in full)}
+    print(f"{len(right)} right, {len(wrong)} wrong answers; other than the check: {sorted(differ)}")
+    assert not lost, sorted(lost)
+    assert not given, sorted(given)

@@ -34,10 +34,13 @@ def top():
 
 
 def hand_in(folder: Path, pattern: str = "*") -> None:
-    """The solved notebooks of one student."""
+    """The solved notebooks of one student, in a text of its own: the same would be run once for all."""
     folder.mkdir(parents=True)
     for path in sorted((ROOT / "notebooks").glob(f"{pattern}.ipynb")):
-        nbformat.write(solve(nbformat.read(path, as_version=4)), folder / path.name)
+        book = solve(nbformat.read(path, as_version=4))
+        for cell in (cell for cell in book.cells if cell.id.startswith("ex-")):
+            cell.source += f"\n# {folder.name}"
+        nbformat.write(book, folder / path.name)
 
 
 def grade(top: Path, *options: str, ordinary: bool = False) -> dict[tuple[str, str], dict]:

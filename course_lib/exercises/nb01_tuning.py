@@ -272,12 +272,11 @@ def _with_defaults(g):
 def use_lora(candidate, layer, rank, alpha, a, b, x):
     """Build the layer, look at it as it is fresh, put known matrices in, look again."""
     options = () if rank is None else (rank, alpha)
-    switch = torch._C._set_deterministic_algorithms  # the public one imports the compiler: seconds
-    switch(True, warn_only=True)  # numbers never set are NaN, then
+    torch.set_deterministic_debug_mode("warn")  # numbers never set are NaN, then
     try:
         lora = candidate(layer, *options)
     finally:
-        switch(False)
+        torch.set_deterministic_debug_mode("default")
     fresh, start = lora(x), lora.a.detach().clone()
     trained = {name for name, p in lora.named_parameters() if p.requires_grad}
     shapes = {name: tuple(getattr(lora, name).shape) for name in ("a", "b")}

@@ -46,6 +46,12 @@ class Plan:
     points: float
     cases: tuple[HiddenCase, ...]
 
+    @property
+    def one_of_each(self) -> list[int]:
+        """The number of the first case of each name: enough to recognise a misconception by."""
+        names = [case.name for case in self.cases]
+        return [names.index(name) for name in dict.fromkeys(names)]
+
     def to_json(self) -> dict:
         """As plain data."""
         return asdict(self)

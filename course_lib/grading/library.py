@@ -8,9 +8,11 @@ grading itself. What calls a removed body raises NotImplementedError.
 import ast
 import inspect
 import os
+import py_compile
 import shutil
 import sys
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import course_lib
@@ -68,6 +70,7 @@ def make_library(folder: Path, exercise: Exercise | None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if relative in changed:
             target.write_text(changed[relative], encoding="utf-8")
+            _compile(target)
         else:
             _link(folder / "common" / relative, source, target)
     assets = PACKAGE.parent / "assets"
@@ -86,10 +89,23 @@ def _link(common: Path, source: Path, target: Path) -> None:
     if not common.exists():
         common.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, common)
-    try:
-        os.link(common, target)
-    except OSError:  # a file system without links
-        shutil.copyfile(source, target)
+        _compile(common)
+    for have, want in ((common, target), (_compiled(common), _compiled(target))):
+        want.parent.mkdir(exist_ok=True)
+        try:
+            os.link(have, want)
+        except OSError:  # a file system without links
+            shutil.copyfile(have, want)
+
+
+def _compile(path: Path) -> None:
+    """Kernels cannot write what they compile, and would do it again and again."""
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(path), dfile=path.name, doraise=True, invalidation_mode=mode)
+
+
+def _compiled(path: Path) -> Path:
+    return Path(cache_from_source(str(path)))
 
 
 def _changed_texts(exercise: Exercise | None) -> dict[Path, str]:

@@ -63,7 +63,7 @@ REMARKS = (
 @dataclass(frozen=True)
 class Key:
     """What grading an exercise needs to know: the encoded outcomes of the reference on the hidden
-    cases, and those of each misconception."""
+    cases, and those of each misconception on one case of each name."""
 
     expected: list[str]
     misconceptions: list[list[str]] = field(default_factory=list)
@@ -200,14 +200,14 @@ def _failure(row: dict) -> str:
 
 
 def _misconception(plan: Plan, key: Key, rows: list[dict]) -> tuple[str, str]:
-    """(name, message) of the misconception that gives the same as the student on every case."""
+    """(name, message) of the misconception that gives the same as the student on a case of each name."""
     exercise = find(plan.exercise)
     for misconception, texts in zip(exercise.misconceptions, key.misconceptions, strict=True):
         if isinstance(exercise, Question):
             given = decode(rows[0]["got"])
             same = given is not None and str(given.value) == str(misconception.wrong)
         else:
-            pairs = zip(texts, rows, strict=True)
+            pairs = zip(texts, [rows[number] for number in plan.one_of_each], strict=True)
             same = all(compare(exercise, text, row["got"]) is None for text, row in pairs)
         if same:
             return misconception.name, misconception.message

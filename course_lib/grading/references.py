@@ -3,9 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
-from course_lib.checking.outcome import Outcome, run_case
+from course_lib.checking.outcome import run_case
 from course_lib.exercises import find
-from course_lib.exercises.exercise import Case, Question
+from course_lib.exercises.exercise import Question
 from course_lib.grading.assemble import Plan
 from course_lib.grading.instructor import added_case
 from course_lib.grading.journal import Journal, digest, package_digest
@@ -53,28 +53,16 @@ def _is_usable(expected: list[str | None]) -> bool:
 
 
 def _misconceptions(plan: Plan) -> list[list[str]]:
-    """What each wrong implementation of the catalogue gives on the hidden cases."""
+    """What each wrong implementation of the catalogue gives on one hidden case of each name."""
     exercise = find(plan.exercise)
     if isinstance(exercise, Question):
         return [[] for _ in exercise.misconceptions]
-    cases = [_case(plan, number) for number in range(len(plan.cases))]
-    seeds = [hidden.seed for hidden in plan.cases]
+    hidden = [plan.cases[number] for number in plan.one_of_each]
+    cases = [added_case(h.name, h.make) if h.make else exercise.cases[h.index] for h in hidden]
     return [
         [
-            _encoded(run_case(exercise, misconception.wrong, case, seed))
-            for case, seed in zip(cases, seeds, strict=True)
+            json.dumps(run_case(exercise, misconception.wrong, case, h.seed).to_json())
+            for case, h in zip(cases, hidden, strict=True)
         ]
         for misconception in exercise.misconceptions
     ]
-
-
-def _encoded(outcome: Outcome) -> str:
-    return json.dumps(outcome.to_json())
-
-
-def _case(plan: Plan, number: int) -> Case:
-    """A hidden case as the catalogue has it; the instructor's expressions are evaluated here."""
-    hidden = plan.cases[number]
-    if hidden.make is None:
-        return find(plan.exercise).cases[hidden.index]
-    return added_case(hidden.name, hidden.make)

@@ -1,10 +1,11 @@
 """A grading run: from submissions to marks, in parallel, with a journal for interruptions."""
 
+import itertools
 import secrets
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from course_lib.grading.students import Student, early_mark, read, safe_name
 from course_lib.grading.submissions import Submission
 
 LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
+Tasks = dict[str, tuple[Student, list[Plan]]]
+"""What is to be run of each student, by name."""
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
 
@@ -105,15 +108,19 @@ def _of_the_class(students: list[Student]) -> set[str]:
 
 
 class _Kept:
-    """The marks in the journal: of the same cell, plan, reference and course."""
+    """The marks in the journal: of the same answer, plan, reference and course.
 
-    def __init__(self, journal: Journal, plans: list[Plan], keys: dict[str, Key]):
-        self._journal = journal
+    Whose answer it is makes no difference, so each text is run once: grading is the same for all. With
+    `each` it is run for every student.
+    """
+
+    def __init__(self, journal: Journal, plans: list[Plan], keys: dict[str, Key], each: bool):
+        self._journal, self._each = journal, each
         parts = {plan.exercise: plan.to_json() for plan in plans if plan.exercise in keys}
         self._plans = {n: digest(p, asdict(keys[n]), package_digest()) for n, p in parts.items()}
 
     def find(self, student: Student, exercise: str) -> Mark | None:
-        """The mark of an earlier run."""
+        """The mark of an earlier run, or of somebody else."""
         found = self._journal.entries.get(self._key(student, exercise))
         return Mark(**found) if found else None
 
@@ -122,9 +129,21 @@ class _Kept:
         if mark.status != NOT_GRADED and not _may_be_luck(mark):
             self._journal.add(self._key(student, mark.exercise), mark.to_json())
 
+    def once(self, tasks: Tasks) -> Tasks:
+        """The tasks, each answer only for the first who gave it."""
+        first: dict[str, str] = {}
+        for name, (student, plans) in tasks.items():
+            for plan in plans:
+                first.setdefault(self._key(student, plan.exercise), name)
+        return {
+            name: (student, own)
+            for name, (student, plans) in tasks.items()
+            if (own := [p for p in plans if first[self._key(student, p.exercise)] == name])
+        }
+
     def _key(self, student: Student, exercise: str) -> str:
-        cell = asdict(student.cells[exercise])
-        return digest("mark", student.name, cell, self._plans[exercise])
+        whose = student.name if self._each else ""
+        return digest("mark", whose, asdict(student.cells[exercise]), self._plans[exercise])
 
 
 def _grade_all(
@@ -135,16 +154,13 @@ def _grade_all(
     What was lost to time, or with its kernel, is graded once more, with fewer at a time: on a busy
     machine that may be nobody's fault.
     """
-    kept = _Kept(journal, plans, keys)
+    kept = _Kept(journal, plans, keys, run.keep)
+    _grade_tasks(run, kept.once(_unmarked(students, plans, keys, kept)), keys, kept)
+    again = _unmarked(students, plans, keys, kept)
     for student in students:
-        for plan in plans:
-            mark = _early_mark(student, plan, keys) or kept.find(student, plan.exercise)
-            if mark is not None:
-                student.marks[plan.exercise] = mark
-    todo = _tasks(students, plans, lambda mark: mark is None)
-    _grade_tasks(run, todo, keys, kept)
-    again = _tasks(students, plans, _may_be_luck)
-    again = {name: (student, part[:MOST_AGAIN]) for name, (student, part) in again.items()}
+        lost = [plan for plan in plans if _may_be_luck(student.marks.get(plan.exercise))]
+        if lost:
+            again.setdefault(student.name, (student, []))[1].extend(lost[:MOST_AGAIN])
     _grade_tasks(replace(run, jobs=max(1, run.jobs // 2)), again, keys, kept)
     for student in students:
         student.marks = {plan.exercise: student.marks[plan.exercise] for plan in plans}
@@ -154,18 +170,23 @@ def _may_be_luck(mark: Mark | None) -> bool:
     return mark is not None and any(flag.startswith(LUCK) for flag in mark.flags)
 
 
-def _tasks(
-    students: list[Student], plans: list[Plan], wanted: Callable[[Mark | None], bool]
-) -> dict[str, tuple[Student, list[Plan]]]:
-    """What is to be graded of each student: the exercises whose mark is as wanted."""
-    tasks = {
-        student.name: (student, [p for p in plans if wanted(student.marks.get(p.exercise))])
-        for student in students
-    }
-    return {name: task for name, task in tasks.items() if task[1]}
+def _unmarked(
+    students: list[Student], plans: list[Plan], keys: dict[str, Key], kept: _Kept
+) -> Tasks:
+    """Give the marks for which nothing is to be run; what is left of each student."""
+    tasks: Tasks = {}
+    for student, plan in itertools.product(students, plans):
+        if plan.exercise in student.marks:
+            continue
+        mark = _early_mark(student, plan, keys) or kept.find(student, plan.exercise)
+        if mark is not None:
+            student.marks[plan.exercise] = mark
+        else:
+            tasks.setdefault(student.name, (student, []))[1].append(plan)
+    return tasks
 
 
-def _grade_tasks(run: Run, tasks: dict, keys: dict[str, Key], kept: _Kept) -> None:
+def _grade_tasks(run: Run, tasks: Tasks, keys: dict[str, Key], kept: _Kept) -> None:
     if not tasks:
         return
     with tqdm(total=len(tasks), unit=" students") as bar:
@@ -177,7 +198,7 @@ def _grade_tasks(run: Run, tasks: dict, keys: dict[str, Key], kept: _Kept) -> No
             bar.update()
 
 
-def _engine(run: Run, tasks: dict, keys: dict[str, Key]) -> Iterator[tuple[str, Any]]:
+def _engine(run: Run, tasks: Tasks, keys: dict[str, Key]) -> Iterator[tuple[str, Any]]:
     """Run the tasks here, or on a dask cluster."""
     if run.dask:
         from course_lib.grading.dask_engine import grade_on_cluster

@@ -15,6 +15,9 @@ from course_lib.grading.extract import Cell
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
 from course_lib.grading.suspicion import suspicions
 
+NOT_NEEDED = ("cacheprovider", "doctest", "faulthandler", "logging", "threadexception", "unittest")
+NOT_NEEDED += ("unraisableexception",)
+"""Plugins of pytest that take long, some as long as the kernels."""
 NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
 
 
@@ -28,18 +31,21 @@ class _Listener:
         self.records = session.config.stash[plugin.RECORDS]
 
 
-def run_notebooks(files: list[Path], seconds: float) -> list[dict]:
-    """Run pytest with nbval and our plugin on grading notebooks; what happened in each cell."""
+def run_notebooks(folder: Path, texts: dict[str, str], seconds: float) -> list[dict]:
+    """Write grading notebooks into a new folder and run pytest with nbval and our plugin on it; what
+    happened in each cell."""
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / f"{name}.ipynb").write_text(text, encoding="utf-8")
     listener = _Listener()
-    arguments = ["--nbval", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "-q"]
-    arguments += ["--rootdir", str(files[0].parent), f"--nbval-cell-timeout={seconds}"]
-    for name in ("unraisableexception", "threadexception", "faulthandler", "doctest", "unittest"):
-        arguments += ["-p", f"no:{name}"]  # not needed, and some take long
+    arguments = ["--nbval", "-c", os.devnull, "--noconftest", "-q", "-s"]
+    arguments += ["--rootdir", str(folder), f"--nbval-cell-timeout={seconds}"]
+    for name in NOT_NEEDED:
+        arguments += ["-p", f"no:{name}"]
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     os.environ.update(environment)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        plugins = [plugin, nbval.plugin, listener]
-        pytest.main([*arguments, *map(str, files)], plugins=plugins)
+        pytest.main([*arguments, str(folder)], plugins=[plugin, nbval.plugin, listener])
     return listener.records
 
 
@@ -47,13 +53,13 @@ def grade_cells(
     folder: Path, cells: dict[str, Cell], plans: list[Plan], keys: dict[str, Key], seconds: float
 ) -> list[Mark]:
     """The marks for a student's cells; the grading notebooks are written to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for plan in plans:
-        text = notebook(plan, cells[plan.exercise], keys[plan.exercise].expected)
-        files.append(folder / f"{plan.exercise}.ipynb")
-        files[-1].write_text(text, encoding="utf-8")
-    records = _started(files, seconds, run_notebooks(files, seconds))
+    texts = {p.exercise: notebook(p, cells[p.exercise], keys[p.exercise].expected) for p in plans}
+    records = run_notebooks(folder, texts, seconds)
+    # Before its set-up cell nothing of the student's has run: that it fails is the grader's fault.
+    again = {name: texts[name] for name in texts.keys() - _started_exercises(records)}
+    if again:
+        records = [record for record in records if record["exercise"] not in again]
+        records += run_notebooks(folder / "again", again, seconds)
     marks = []
     for plan in plans:
         own = [record for record in records if record["exercise"] == plan.exercise]
@@ -70,32 +76,21 @@ def _started_exercises(records: list[dict]) -> set[str]:
     return {r["exercise"] for r in records if r["role"] == "set-up" and r["passed"]}
 
 
-def _started(files: list[Path], seconds: float, records: list[dict]) -> list[dict]:
-    """The records, with those of kernels that did not come up made anew, once.
-
-    Nothing of the student's has run before the set-up cell has: that it fails is the grader's fault.
-    """
-    good = _started_exercises(records)
-    again = [file for file in files if file.stem not in good]
-    kept = [record for record in records if record["exercise"] in good]
-    return kept + (run_notebooks(again, seconds) if again else [])
-
-
 def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[str, list]:
     """What the references give on the hidden cases: all in one kernel, or, where that fails, each in
     the kernel that a student's cell would get."""
-    folder.mkdir(parents=True, exist_ok=True)
     got: dict[str, list] = {plan.exercise: [None] * len(plan.cases) for plan in plans}
-    together = folder / "references.ipynb"
-    together.write_text(references_notebook(plans), encoding="utf-8")
-    _record(got, run_notebooks([together], seconds * len(plans)))
-    alone = []
-    for plan in (plan for plan in plans if None in got[plan.exercise]):
-        cell = Cell(runnable_source(find(plan.exercise)))
-        alone.append(folder / f"{plan.exercise}.ipynb")
-        alone[-1].write_text(notebook(plan, cell, expected=["null"] * len(plan.cases)))
+    together = {"references": references_notebook(plans)}
+    _record(got, run_notebooks(folder / "together", together, seconds * len(plans)))
+    alone = {
+        plan.exercise: notebook(
+            plan, Cell(runnable_source(find(plan.exercise))), ["null"] * len(plan.cases)
+        )
+        for plan in plans
+        if None in got[plan.exercise]
+    }
     if alone:
-        _record(got, run_notebooks(alone, seconds))
+        _record(got, run_notebooks(folder / "alone", alone, seconds))
     return got
 
 

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from grading import attacks, more_attacks  # noqa: E402  # beside the other tests
 
 Books = dict[str, nbformat.NotebookNode]
+MINE = "a remark of one's own"
 NOTHING = "def {name}(*arguments, **options):\n    return None\n"
 
 
@@ -45,7 +46,8 @@ def replaced(books: Books, source: Callable[[str, int], str | None]) -> dict[str
         copy = nbformat.from_dict(json.loads(nbformat.writes(book)))
         for cell in (cell for cell in copy.cells if cell.id.startswith("ex-")):
             text = source(cell.id.removeprefix("ex-"), position)
-            cell.source, position = cell.source if text is None else text, position + 1
+            source = cell.source if text is None else text
+            cell.source, position = f"{source}\n# {MINE}" if source else "", position + 1
         texts[file] = nbformat.writes(copy)
     return texts
 
@@ -75,8 +77,9 @@ def write_class(folder: Path, texts: dict[str, dict[str, str]], count: int) -> N
         kind = order[i // 2 % len(order)] if i % 2 else "solved"
         student = folder / f"{i:03d}-{kind}"
         student.mkdir(parents=True)
-        for file, text in texts[kind].items():
-            (student / file).write_text(text, encoding="utf-8")
+        for file, text in texts[kind].items():  # the same text would be run once for all
+            own = text.replace(MINE, f"{folder.parent.name} {i}")
+            (student / file).write_text(own, encoding="utf-8")
 
 
 def start(submissions: Path, out: Path, options: argparse.Namespace) -> subprocess.Popen:

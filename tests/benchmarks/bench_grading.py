@@ -34,11 +34,13 @@ TESTS = {
 PROGRAM = [sys.executable, "-m", "course_lib", "grade"]
 
 
-def notebook() -> nbformat.NotebookNode:
-    """A submission with three right answers; each test cell prints a number that is stored too."""
+def notebook(number: int = 0) -> nbformat.NotebookNode:
+    """A submission with three right answers; each test cell prints a number that is stored too.
+
+    Each has a text of its own: the same would be run once for all."""
     cells = [_cell("set-up", "import torch")]
     for name in EXERCISES:
-        solution = _cell(f"ex-{name}", runnable_source(find(name)))
+        solution = _cell(f"ex-{name}", f"{runnable_source(find(name))}\n# {number}")
         test = _cell(f"test-{name}", f"{TESTS[name]}\nprint(1)")
         test.outputs = [new_output("stream", name="stdout", text="1\n")]
         base = {
@@ -117,7 +119,7 @@ def ours(folder: Path, students: int, jobs: int) -> Cost:
     if not submissions.exists():
         submissions.mkdir()
         for number in range(students):
-            nbformat.write(notebook(), submissions / f"s{number:02d}.ipynb")
+            nbformat.write(notebook(number), submissions / f"s{number:02d}.ipynb")
     shutil.rmtree(folder / "out", ignore_errors=True)
     command = [*PROGRAM, str(submissions), "--out", str(folder / "out"), "--jobs", str(jobs)]
     whole = timed([*command, "--exercises", *EXERCISES], folder)
