@@ -15,7 +15,7 @@ from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 from course_lib.__main__ import main
 from course_lib.exercises import catalogue, find
 from course_lib.grading import sandbox
-from course_lib.grading.assemble import make_plan, names_used, notebook, runnable
+from course_lib.grading.assemble import make_plan, notebook, runnable
 from course_lib.grading.extract import Cell
 from course_lib.grading.formats import no_formula
 from course_lib.grading.instructor import points_of, read_cases
@@ -113,12 +113,11 @@ def test_a_grading_notebook_takes_other_exercises_from_the_course():
     assert "import laplacian_coordinates" in first and "import laplacian_loss" not in first
 
 
-def test_markers_of_nbval_are_taken_out_and_names_of_broken_code_are_none():
+def test_markers_of_nbval_are_taken_out():
     assert runnable("# NBVAL_SKIP\nx = 1 # NBVAL_SKIP") == "#\nx = 1 # NBVAL_SKIP"
     assert (
         runnable("if x:\n    !pip list\n%time y = 2") == "if x:\n    pass  #pip list\n%time y = 2"
     )
-    assert names_used("def (") == set()
 
 
 CASE = '[[centroid.cases]]\nname = "a"\narguments = "{}"\n'

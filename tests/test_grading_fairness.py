@@ -236,7 +236,7 @@ def test_the_grader_agrees_with_the_check_on_hundreds_of_answers(tmp_path):
     right, wrong = right_answers(folder), answers(folder / "wrong")
     for name, book in (right | wrong).items():
         write(tmp_path / "submissions", {f"{name}.ipynb": book})
-    done = grade(tmp_path, "--exercises", *sorted({notebook_of(e) for e in catalogue().values()}))
+    done = grade(tmp_path, "--exercises", *sorted({e.notebook for e in catalogue().values()}))
     assert done.returncode == 0, done.stderr[-2000:]
     rows = read_grades(tmp_path)
     full = {n for n in right | wrong if (r := rows[n, n.partition("+")[0]])["points"] == r["max"]}

@@ -199,6 +199,29 @@ def test_a_right_answer_in_an_odd_place_is_found_and_a_human_is_told(name):
     assert is_right(found) and found.doubt
 
 
+SAVED = json.loads((Path(__file__).parent / "grading" / "saved_by_jupyterlab.json").read_text())
+"""What JupyterLab 4.6 saved after its own commands, on the two exercises of notebook 00."""
+FOR_A_HUMAN = {"left-as-markdown", "left-as-raw", "new-cell-below"}
+
+
+def as_classic(whole: dict, minor: int) -> dict:
+    """The notebook as the classic editor saves it, in nbformat 4.`minor`: without ids, folded cells."""
+    cells = [{key: value for key, value in c.items() if key != "id"} for c in whole["cells"]]
+    for code in (c for c in cells if c["cell_type"] == "code"):
+        code["metadata"] = {**code["metadata"], "collapsed": True, "scrolled": False}
+    kernel = {"kernelspec": {"name": "python3"}, "language_info": {"version": "3.9.7"}}
+    return {**whole, "cells": cells, "metadata": kernel, "nbformat_minor": minor}
+
+
+@pytest.mark.parametrize("minor", [5, 4, 2, 0])
+@pytest.mark.parametrize("name", SAVED)
+def test_what_editors_save_holds_the_right_answer(name, minor):
+    whole = SAVED[name] if minor == 5 else as_classic(SAVED[name], minor)
+    found = extract(json.dumps(whole).encode(), NAMES)
+    assert found.notebooks == ["00"] and is_right(found.cells["centroid"])
+    assert bool(found.cells["centroid"].doubt) == (name in FOR_A_HUMAN)
+
+
 def test_a_question_is_found_without_its_id():
     check = cell("y", '_ = check(axis_that_points_up, "axis_that_points_up")')
     for entry in (new(ANSWER), cell("1f", ANSWER + "\n" + check["source"])):

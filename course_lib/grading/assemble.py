@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from nbval.plugin import comment_markers
 
@@ -52,16 +52,6 @@ class Plan:
         names = [case.name for case in self.cases]
         return [names.index(name) for name in dict.fromkeys(names)]
 
-    def to_json(self) -> dict:
-        """As plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict) -> "Plan":
-        """The inverse of `to_json`."""
-        cases = tuple(HiddenCase(**case) for case in data["cases"])
-        return cls(data["exercise"], data["points"], cases)
-
 
 def make_plan(
     exercise: Exercise, seed: str, extra: dict | None = None, points: float | None = None
@@ -93,30 +83,24 @@ def _secret(*parts: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 2
 
 
+NOTHING = "null"
+"""An expected outcome that none is like: it only makes nbval compare, and so record what it gets."""
+
+
 def notebook(plan: Plan, cell: Cell, expected: list[str] | None = None) -> str:
-    """The grading notebook as text. Without `expected` it has no reference outputs: it records them."""
+    """The grading notebook as text; without `expected`, one that records."""
     exercise = find(plan.exercise)
-    used = [*cell.needs, cell.source]
-    cells = [_code("set-up", _setup(exercise, used))]
+    cells = [_code("set-up", _setup(exercise, [*cell.needs, cell.source]))]
     cells += [_code("need", text, number) for number, text in enumerate(cell.needs)]
     cells.append(_code("submission", runnable(cell.source)))
-    for number, case in enumerate(plan.cases):
-        call = _code("case", _call(exercise, case), number)
-        if expected is not None:
-            _expect(call, expected[number])
-        cells.append(call)
-    return _book(cells, plan.exercise)
+    return _book(cells + _cases(plan, expected), plan.exercise)
 
 
 def references_notebook(plans: list[Plan]) -> str:
     """One notebook that runs the references of several exercises, to record what they give."""
     cells = [_code("set-up", "from course_lib.grading.inside import *")]
     for plan in plans:
-        exercise = find(plan.exercise)
-        own = [_code("submission", runnable_source(exercise))]
-        own += [_code("case", _call(exercise, case), i) for i, case in enumerate(plan.cases)]
-        for cell in own[1:]:
-            _expect(cell, "null")  # a cell without output would not be compared, nor recorded
+        own = [_code("submission", runnable_source(find(plan.exercise))), *_cases(plan)]
         for cell in own:
             cell["id"] = f"{plan.exercise[:40]}-{cell['id']}"
             cell["metadata"]["course"]["exercise"] = plan.exercise
@@ -133,10 +117,14 @@ def _book(cells: list[dict], exercise: str) -> str:
     return json.dumps(book, indent=1)
 
 
-def _expect(cell: dict, outcome: str) -> None:
-    data = {inside.MIME: outcome}
-    cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
-    cell["execution_count"] = 1
+def _cases(plan: Plan, expected: list[str] | None = None) -> list[dict]:
+    exercise, cells = find(plan.exercise), []
+    for number, case in enumerate(plan.cases):
+        data = {inside.MIME: expected[number] if expected else NOTHING}
+        output = {"output_type": "display_data", "data": data, "metadata": {}}
+        cell = _code("case", _call(exercise, case), number)
+        cells.append({**cell, "outputs": [output], "execution_count": 1})
+    return cells
 
 
 def _code(role: str, source: str, number: int = 0) -> dict:
@@ -153,7 +141,7 @@ def _code(role: str, source: str, number: int = 0) -> dict:
 def _setup(exercise: Exercise, texts: list[str]) -> str:
     """The notebook's names, and the other exercises that the student's cells use."""
     lines = ["from course_lib.grading.inside import *"]
-    used = {name for text in texts for name in names_used(text)}
+    used = {name for text in texts for s in statements(text) or () for name in s.uses}
     for other in written():
         if other.name in used and other.name != exercise.name:
             lines.append(f"from {other.reference.__module__} import {other.reference.__name__}")
@@ -168,11 +156,6 @@ def _call(exercise: Exercise, case: HiddenCase) -> str:
         f"# {case.name}\n"
         f'show("{exercise.name}", "{module}", case={case.index}, seed={case.seed}{make})'
     )
-
-
-def names_used(source: str) -> set[str]:
-    """Every name that Python text takes from the notebook; empty where it does not parse."""
-    return {name for s in statements(source) or () for name in s.uses}
 
 
 def runnable(source: str) -> str:

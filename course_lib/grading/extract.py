@@ -91,8 +91,7 @@ class Piece:
     @cached_property
     def checked(self) -> set[str]:
         """The names of the exercises that it checks."""
-        calls = [checked(node) for s in self.statements for node in ast.walk(s.node)]
-        return {name for _, name in filter(None, calls)}
+        return {name for s in self.statements for name in s.checks}
 
 
 @dataclass

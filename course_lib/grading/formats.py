@@ -12,7 +12,6 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal
 
 from course_lib.exercises import find
 from course_lib.grading.assemble import Plan
@@ -36,10 +35,10 @@ def no_formula(name: str) -> str:
     return "'" + re.sub(r"[;,|\t\r\n]", " ", name)
 
 
-def table(rows: Iterable[list[str]], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> str:
+def table(rows: Iterable[list[str]]) -> str:
     """CSV text."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n", quoting=quoting).writerows(rows)
+    csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
 
 

@@ -100,18 +100,12 @@ def _check_case(exercise: Exercise, case: Any) -> None:
     try:
         added = added_case(case["name"], case["arguments"])
         arguments = added.make(torch.Generator().manual_seed(0))
+        if not isinstance(arguments, tuple):
+            raise TypeError("a tuple such as (x,) is expected: is a comma missing?")
+        inspect.signature(exercise.reference).bind(*arguments)
     except Exception as error:  # whatever the expression raises
         kind = type(error).__name__
         raise ValueError(f"expected arguments, got {kind} in {where}: {error}") from error
-    if not isinstance(arguments, tuple):
-        raise ValueError(
-            f"expected a tuple such as (x,), got {type(arguments).__name__} in {where}: "
-            "is a comma missing?"
-        )
-    try:
-        inspect.signature(exercise.reference).bind(*arguments)
-    except TypeError as error:
-        raise ValueError(f"expected the exercise's arguments in {where}: {error}") from error
     failure = run_case(exercise, exercise.reference, added).failure
     if failure:
         raise ValueError(

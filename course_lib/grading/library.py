@@ -18,20 +18,13 @@ from pathlib import Path
 import course_lib
 from course_lib.exercises import catalogue, entries
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.grading import slicing
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 WHOLE = "whole course"
 CHECKING = ("outcome.py", "values.py", "limits.py")
-KEPT_KEYWORDS = {
-    "number",
-    "name",
-    "reference",
-    "cases",
-    "tolerance",
-    "gradients",
-    "seconds",
-    "call",
-}
+KEPT_KEYWORDS = {"number", "name", "reference", "cases", "call"}
+KEPT_KEYWORDS |= {"tolerance", "gradients", "seconds"}
 REMOVED = "the course's solution is not here while the exercise is graded"
 INERT_CHECKING = '''"""What notebooks import; while grading, these do nothing."""
 
@@ -179,45 +172,11 @@ def only_cases(text: str) -> str:
     (When a question is graded, no catalogue is there at all.)
     """
     tree = ast.parse(text)
-    tree.body = [s for s in tree.body if _made_by(s) not in ("Question", "choice_question")]
-    for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
-        if isinstance(call.func, ast.Name) and call.func.id == "Exercise":
+    starts: set[str] = set()
+    for statement in tree.body:
+        call = getattr(statement, "value", None)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Exercise":
             call.keywords = [k for k in call.keywords if k.arg in KEPT_KEYWORDS]
-    starts = [_defined(s) or set() for s in tree.body if _made_by(s) == "Exercise"]
-    tree.body = _reachable(tree.body, set().union(*starts))
-    return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def _made_by(statement: ast.stmt) -> str:
-    """The name that `X = name(...)` calls; empty for other statements."""
-    call = getattr(statement, "value", None)
-    return getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
-
-
-def _reachable(statements: list[ast.stmt], start: set[str]) -> list[ast.stmt]:
-    """The statements that define what `start` needs, directly or not; loose ones are kept."""
-    needed, kept = start, set()
-    grown = True
-    while grown:
-        grown = False
-        for index, statement in enumerate(statements):
-            names = _defined(statement)
-            if index not in kept and (names is None or names & needed):
-                kept.add(index)
-                needed |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-                grown = True
-    return [statement for index, statement in enumerate(statements) if index in kept]
-
-
-def _defined(statement: ast.stmt) -> set[str] | None:
-    """The names that a statement defines; None for one that must be kept; empty for a docstring."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-        return {statement.name}
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return {(alias.asname or alias.name.split(".")[0]) for alias in statement.names}
-    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return set()
-    return None
+            starts |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    available = slicing.statements(ast.unparse(tree)) or []
+    return "\n".join(slicing.texts(slicing.needed(starts, available)[0]))

@@ -8,7 +8,7 @@ answer earns anything. Feedback is made of fixed sentences: the hidden inputs an
 import builtins
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from course_lib.checking.compare import difference
 from course_lib.exercises import find
@@ -90,10 +90,6 @@ class Mark:
     by_hand: str = ""
     graded: float = 0.0
     answer: str = ""
-
-    def to_json(self) -> dict:
-        """As plain data."""
-        return asdict(self)
 
 
 def without_grading(plan: Plan, status: str, sentence: str) -> Mark:

@@ -1,6 +1,7 @@
 """What the exercises' references, and their misconceptions, give on the hidden cases of a run."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from course_lib.checking.outcome import run_case
@@ -23,7 +24,7 @@ def make_keys(run: "Run", plans: list[Plan], journal: Journal) -> dict[str, Key]
 
     An exercise whose reference does not run there is left out.
     """
-    ids = {plan.exercise: digest("key", plan.to_json(), package_digest()) for plan in plans}
+    ids = {plan.exercise: digest("key", asdict(plan), package_digest()) for plan in plans}
 
     def make(part: list[Plan]) -> dict[str, dict]:
         folder = run.work / "reference" / part[0].exercise

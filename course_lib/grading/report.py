@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from course_lib.exercises import find
@@ -92,7 +93,7 @@ def _student_data(student: Student, plans: list[Plan], extra: dict[str, dict]) -
         "problem": student.problem,
         "number": student.number,
         "platform": student.platform,
-        "marks": [mark.to_json() for mark in marks],
+        "marks": [asdict(mark) for mark in marks],
     }
 
 

@@ -23,12 +23,10 @@ from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.references import make_keys
 from course_lib.grading.session import grade_cells
-from course_lib.grading.students import Student, early_mark, read, safe_name
+from course_lib.grading.students import Student, Tasks, early_mark, read, safe_name
 from course_lib.grading.submissions import Submission
 
 LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
-Tasks = dict[str, tuple[Student, list[Plan]]]
-"""What is to be run of each student, by name."""
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
 
 
@@ -116,7 +114,7 @@ class _Kept:
 
     def __init__(self, journal: Journal, plans: list[Plan], keys: dict[str, Key], each: bool):
         self._journal, self._each = journal, each
-        parts = {plan.exercise: plan.to_json() for plan in plans if plan.exercise in keys}
+        parts = {plan.exercise: asdict(plan) for plan in plans if plan.exercise in keys}
         self._plans = {n: digest(p, asdict(keys[n]), package_digest()) for n, p in parts.items()}
 
     def find(self, student: Student, exercise: str) -> Mark | None:
@@ -127,7 +125,7 @@ class _Kept:
     def keep(self, student: Student, mark: Mark) -> None:
         """Keep a mark for later runs, unless they may give another."""
         if mark.status != NOT_GRADED and not _may_be_luck(mark):
-            self._journal.add(self._key(student, mark.exercise), mark.to_json())
+            self._journal.add(self._key(student, mark.exercise), asdict(mark))
 
     def once(self, tasks: Tasks) -> Tasks:
         """The tasks, each answer only for the first who gave it."""
@@ -217,7 +215,7 @@ def _engine(run: Run, tasks: Tasks, keys: dict[str, Key]) -> Iterator[tuple[str,
             target = kept / safe_name(student.name)
             shutil.copytree(folder, target, dirs_exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-        return [mark.to_json() for mark in marks]
+        return [asdict(mark) for mark in marks]
 
     longest = max((len(todo) for _, todo in tasks.values()), default=0)
     outer = 60 + longest * (run.seconds + 60)

@@ -242,18 +242,15 @@ def running(folder: Path) -> Iterator[None]:
         own.stop()
 
 
-_own: Sandbox | None = None
-"""A sandbox that was started because none was running (pytest by hand)."""
+_own = contextlib.ExitStack()
+"""Holds a sandbox that was started because none was running (pytest by hand)."""
 
 
 def library_for(exercise: "Exercise | None") -> None:
     """See to it that a sandbox runs and that it has the library for an exercise (None: all of it)."""
-    global _own
     if Sandbox.current is None:
-        folder = Path(tempfile.mkdtemp(prefix="course-sandbox-"))
-        _own = Sandbox.current = Sandbox(folder, folder / "libraries")
-        if not unsandboxed():
-            _own.start()
+        folder = _own.enter_context(tempfile.TemporaryDirectory(prefix="course-sandbox-"))
+        _own.enter_context(running(Path(folder)))
     from course_lib.grading.library import WHOLE, make_library
 
     if not (Sandbox.current.libraries / (exercise.name if exercise else WHOLE)).exists():
@@ -268,8 +265,4 @@ def forget(library: str) -> None:
 
 def stop_own() -> None:
     """End the sandbox that `library_for` started, if it did."""
-    global _own
-    if _own is not None:
-        _own.stop()
-        shutil.rmtree(_own.folder, ignore_errors=True)
-        _own = Sandbox.current = None
+    _own.close()

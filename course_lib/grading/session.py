@@ -83,9 +83,7 @@ def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[s
     together = {"references": references_notebook(plans)}
     _record(got, run_notebooks(folder / "together", together, seconds * len(plans)))
     alone = {
-        plan.exercise: notebook(
-            plan, Cell(runnable_source(find(plan.exercise))), ["null"] * len(plan.cases)
-        )
+        plan.exercise: notebook(plan, Cell(runnable_source(find(plan.exercise))))
         for plan in plans
         if None in got[plan.exercise]
     }

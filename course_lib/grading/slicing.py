@@ -7,7 +7,10 @@ import ast
 import re
 import symtable
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from course_lib.checking.cells import checked
 
 PYTHON_MAGICS = (
     "time",
@@ -27,7 +30,8 @@ BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 class Statement:
     """A statement at the top level of a cell.
 
-    `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`).
+    `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`), `checks`
+    the names of the exercises that calls of `check` in it are about.
     """
 
     node: ast.stmt
@@ -35,6 +39,7 @@ class Statement:
     defines: frozenset[str]
     uses: frozenset[str]
     changes: frozenset[str]
+    checks: frozenset[str]
 
     @property
     def is_everywhere(self) -> bool:
@@ -77,20 +82,27 @@ def _without_magics(source: str) -> str:
 
 def statements(source: str, cell: int = 0) -> list[Statement] | None:
     """The statements of a cell, or None where it is no Python."""
+    found = _read(source)
+    return None if found is None else [replace(statement, cell=cell) for statement in found]
+
+
+@lru_cache(maxsize=10_000)  # most cells are the course's own: the same in every student's notebook
+def _read(source: str) -> list[Statement] | None:
     try:
-        body = ast.parse(python(source)).body
-        return [_statement(node, cell) for node in body]
+        return [_statement(node) for node in ast.parse(python(source)).body]
     except BROKEN:
         return None
 
 
-def _statement(node: ast.stmt, cell: int) -> Statement:
+def _statement(node: ast.stmt) -> Statement:
     top = symtable.symtable(_plain(ast.unparse(node)), "cell", "exec")
     symbols = top.get_symbols()
     defines = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
     uses = {s.get_name() for s in symbols if s.is_referenced()} | set(_globals(top))
-    changes = {name for part in ast.walk(node) if (name := _changed(part))}
-    return Statement(node, cell, frozenset(defines), frozenset(uses), frozenset(changes))
+    parts = list(ast.walk(node))
+    changes = {name for part in parts if (name := _changed(part))}
+    checks = {call[1] for part in parts if (call := checked(part))}
+    return Statement(node, 0, *map(frozenset, (defines, uses, changes, checks)))
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from course_lib.grading.marks import Mark, without_grading
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.submissions import File, Submission
 
-EXTRACT_SECONDS, EXTRACT_MEGABYTES = 60, 2048
+EXTRACT_SECONDS, EXTRACT_MEGABYTES, BATCH = 60, 2048, 12
 
 
 @dataclass
@@ -32,12 +32,16 @@ class Student:
     late: bool = False
 
 
+Tasks = dict[str, tuple[Student, list[Plan]]]
+"""What is to be run of each student, by name."""
+
+
 def read(submissions: list[Submission], jobs: int) -> list[Student]:
-    """Take the answers out of every submission, each in a child process of its own."""
+    """Take the answers out of every submission, some at a time, in capped child processes."""
     names = set(catalogue())
 
-    def work(submission: Submission) -> list[dict]:
-        return [asdict(extract(file.read(), names)) for file in submission.notebooks]
+    def work(batch: list[Submission]) -> list[list[dict]]:
+        return [[asdict(extract(f.read(), names)) for f in s.notebooks] for s in batch]
 
     students = {
         s.student: Student(
@@ -45,21 +49,29 @@ def read(submissions: list[Submission], jobs: int) -> list[Student]:
         )
         for s in submissions
     }
-    tasks = [(s.student, s) for s in submissions if s.notebooks]
-    files = {s.student: s.notebooks for s in submissions}
-    limits: dict[str, Any] = {"seconds": EXTRACT_SECONDS, "megabytes": EXTRACT_MEGABYTES}
-    for name, result in run_all(work, tasks, jobs=jobs, once_more=False, **limits):
-        if isinstance(result, TaskLost):
-            students[name].problem = f"it could not be read ({result})"
-        else:
-            for file, data in zip(files[name], result, strict=True):
-                _add(students[name], file, _as_extract(data), len(result) > 1)
+    given = [s for s in submissions if s.notebooks]
+    batches = [given[start : start + BATCH] for start in range(0, len(given), BATCH)]
+    while batches:
+        again = []
+        limits: dict[str, Any] = {"seconds": EXTRACT_SECONDS, "megabytes": EXTRACT_MEGABYTES}
+        results = run_all(work, enumerate(batches), jobs=jobs, once_more=False, **limits)
+        for number, result in results:
+            batch = batches[number]
+            if isinstance(result, TaskLost) and len(batch) > 1:
+                again += [[one] for one in batch]  # which of them it was, shows alone
+            elif isinstance(result, TaskLost):
+                students[batch[0].student].problem = f"it could not be read ({result})"
+            else:
+                for submission, found in zip(batch, result, strict=True):
+                    _add_all(students[submission.student], submission.notebooks, found)
+        batches = again
     return list(students.values())
 
 
-def _as_extract(data: dict) -> Extract:
-    cells = {name: Cell(**cell) for name, cell in data["cells"].items()}
-    return Extract(cells, data["problem"], data["notebooks"])
+def _add_all(student: Student, files: tuple[File, ...], found: list[dict]) -> None:
+    for file, data in zip(files, found, strict=True):
+        cells = {name: Cell(**cell) for name, cell in data["cells"].items()}
+        _add(student, file, Extract(cells, data["problem"], data["notebooks"]), len(files) > 1)
 
 
 def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> None:
