@@ -214,7 +214,9 @@ def answers(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.glob("*.py")):
         exercise = lower[path.stem[3:].rpartition("_")[0].lower()]
-        found[f"{exercise.name}+{path.stem}"] = in_its_notebook(exercise, path.read_text())
+        found[f"{exercise.name}+{folder.name}+{path.stem}"] = in_its_notebook(
+            exercise, path.read_text()
+        )
     return found
 
 

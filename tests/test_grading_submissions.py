@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
@@ -9,6 +10,7 @@ from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 from course_lib.exercises import find
 from course_lib.grading import extract as extraction
 from course_lib.grading.assemble import make_plan
+from course_lib.grading.exports import named
 from course_lib.grading.students import Student, early_mark, read
 from course_lib.grading.submissions import collect
 
@@ -175,6 +177,32 @@ EXPORTS = {
         {"anna": 1, "ben": 1},
     ),
     "zipped on Windows": ({"class\\anna.ipynb", "class\\ben.ipynb"}, {"anna": 1, "ben": 1}),
+    "a folder in the folder": (
+        {"submitted/jo/ps1/00.ipynb", "submitted/jo/timestamp.txt", "submitted/ann/ps1/00.ipynb"},
+        {"jo": 1, "ann": 1},
+    ),
+    "groups": (
+        {"Mo/ann/00.ipynb", "Mo/ben/00.ipynb", "Tu/cem/00.ipynb", "Tu/dan/00.ipynb"},
+        {"ann": 1, "ben": 1, "cem": 1, "dan": 1},
+    ),
+    "a folder per notebook": (
+        {"00/ann.ipynb", "00/ben.ipynb", "04/ann.ipynb"},
+        {"ann": 2, "ben": 1},
+    ),
+    "called by notebook and student": (
+        {
+            "00_start_here_ann.ipynb",
+            "00_start_here-ben (1).ipynb",
+            "04_losses_and_metrics_ann.ipynb",
+            "Cem D - 00_start_here.ipynb",
+            "Copy of 00_start_here.ipynb - Dan.ipynb",
+        },
+        {"ann": 2, "ben": 1, "Cem D": 1, "Dan": 1},
+    ),
+    "one student's, called final": (
+        {"00_start_here_final.ipynb", "04_losses_and_metrics_final.ipynb", "03_nerf.ipynb"},
+        {"all": 3},
+    ),
     "one student's folder": ({"anna/00.ipynb", "anna/04_losses.ipynb"}, {"anna": 2}),
     "one student's notebooks": ({"00_start_here.ipynb", "04.IPYNB", "03.ipynb.txt"}, {"all": 3}),
     "copies": (
@@ -195,6 +223,18 @@ def test_exports_give_one_student_per_person(tmp_path, name):
     if "/" not in "".join(files) and "all" not in students and "\\" not in "".join(files):
         write(tmp_path / "folder", dict.fromkeys(files, "{}"))
         assert {s.student: len(s.notebooks) for s in collect([tmp_path / "folder"])} == students
+
+
+def test_the_course_s_notebooks_are_known_by_their_titles():
+    for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"):
+        assert named(f"{path.stem}_jo.ipynb") == "jo", path
+
+
+@pytest.mark.parametrize("name", ["a folder in the folder", "groups", "a folder per notebook"])
+def test_folders_are_read_like_zips(tmp_path, name):
+    files, students = EXPORTS[name]
+    write(tmp_path, dict.fromkeys(files, "{}"))
+    assert {s.student: len(s.notebooks) for s in collect([tmp_path])} == students
 
 
 def test_the_numbers_of_an_export_are_kept_and_late_ones_known(tmp_path):

@@ -10,6 +10,12 @@ PATTERNS = {
     "canvas": r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d+_.+",
     "brightspace": r"\d+-\d+ - (?P<name>.+?) - (?P<attempt>.+)",
 }
+TITLE = (
+    "0[0-9]_(?:start_here|tabular_as_text|why_3d|representations|losses_and_metrics|reconstruction"
+    "|rendering|nerf|splatting)"
+)
+NAMED = rf"(?:Copy of )?(?:{TITLE}(?:\.ipynb)?[ _-]+(?P<after>.+)|(?P<before>.+?)[ _-]+{TITLE})"
+"""A file that is called by the notebook and the student, in either order."""
 VERSION = r"(?: ?\((\d+)\)|-(\d{1,2})|[- ]+Copy ?(\d*))$"
 COURSE = r"0[0-9](?:\D.*)?"
 """The course's notebooks, and folders for them, begin with their number."""
@@ -35,7 +41,18 @@ def owner(parts: tuple[str, ...]) -> Owner:
             fields = {"attempt": attempt, "number": "", "late": "", **found.groupdict()}
             late = bool(fields["late"])
             return Owner(fields["name"], fields["number"], fields["attempt"], late, platform)
-    return Owner(parts[0] if len(parts) > 1 else stem(parts[0]), attempt=attempt)
+    return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt)
+
+
+def named(name: str) -> str:
+    """The student that a file is called by: its name without its ending, and without the notebook's.
+
+    >>> named("00_start_here_jane.ipynb"), named("Jane Roe - 00_start_here.ipynb"), named("jane.ipynb")
+    ('jane', 'Jane Roe', 'jane')
+    """
+    name = stem(name)
+    found = re.fullmatch(NAMED, version(name)[0], flags=re.DOTALL)
+    return (found["after"] or found["before"]) if found else name
 
 
 def stem(name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from course_lib.grading.exports import Owner, is_of_course, owner, stem, version
+from course_lib.grading.exports import Owner, is_of_course, named, owner, stem, version
 from course_lib.grading.extract import LARGEST_FILE
 
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
@@ -97,11 +97,14 @@ def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
     else:
         files = [((path.name,), File(path.name, path, time=path.stat().st_mtime))]
     files = [entry for entry in files if not _is_junk(entry[0])]
-    while is_zip and len(tops := {parts[0] for parts, _ in files}) == 1 and _is_class(files):
+    while _are_groups(files) or (is_zip and _is_class(files)):
         files = [(parts[1:], file) for parts, file in files]
     tops = {parts[0] for parts, _ in files}
     if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
-        files = [((path.resolve().stem, *parts), file) for parts, file in files]
+        if _are_by_notebook(files):
+            return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
+        if len({name for top in tops if (name := named(top)) != stem(top)}) < 2:
+            files = [((path.resolve().stem, *parts), file) for parts, file in files]
     return files
 
 
@@ -109,9 +112,28 @@ def _is_class(files: list[tuple[Parts, File]]) -> bool:
     """True where the one top folder holds several students: it is no student's by its name, nor holds
     what one student hands in."""
     inner = {parts[1] for parts, _ in files if len(parts) > 1}
-    whole = all(len(parts) > 1 for parts, _ in files)
-    named = any(owner(parts).platform for parts, _ in files)
-    return whole and not named and len(inner) > 1 and not all(map(is_of_course, inner))
+    whole = all(len(parts) > 1 for parts, _ in files) and len({p[0] for p, _ in files}) == 1
+    known = any(owner(parts).platform for parts, _ in files)
+    return whole and not known and len(inner) > 1 and not all(map(is_of_course, inner))
+
+
+def _are_groups(files: list[tuple[Parts, File]]) -> bool:
+    """True where most top folders are no students: they hold the same notebook in several folders."""
+    places: dict[tuple[str, str], set[str]] = {}
+    for parts, _ in files:
+        whose = owner(parts[:2])
+        is_deep = len(parts) > 2 and ".ipynb" in parts[-1].lower()
+        if is_deep and not (whose.platform or whose.attempt):
+            places.setdefault((parts[0], parts[-1]), set()).add(parts[1])
+    groups = {top for (top, _), inner in places.items() if len(inner) > 1}
+    return len(groups) > len({p[0] for p, _ in files}) / 2 and all(len(p) > 1 for p, _ in files)
+
+
+def _are_by_notebook(files: list[tuple[Parts, File]]) -> bool:
+    """True where each top folder is a notebook's, and holds one of every student."""
+    names = [(parts[0], parts[1]) for parts, _ in files if len(parts) > 1]
+    others = {name for name in names if not is_of_course(name[1])}
+    return len(names) == len(files) and len({top for top, _ in others}) < len(others)
 
 
 def _is_junk(parts: Parts) -> bool:
