@@ -210,6 +210,28 @@ def test_what_is_needed_needs_more_and_is_said_below_the_heading(tmp_path):
     assert "## 9.3 T\ntext" in said
 
 
+def overwritten(cells) -> set[str]:
+    """Names that a cell takes from one above, and another section defines anew below."""
+    section, seen, found = "", {}, set()  # name: the sections whose cells take it from above
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            section = (sections.HEADING.findall(cell.source) or [section])[-1]
+            continue
+        does = list(sections.names(cell.source))
+        own = {name for kind, name in does if kind == "defines"}
+        found |= {name for name in own if seen.get(name, set()) - {section}}
+        seen |= {name: set() for name in own}
+        for name in {name for _, name in does} & seen.keys() - own:
+            seen[name].add(section)
+    return found
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.stem)
+def test_no_later_section_overwrites_what_a_cell_takes_from_above(source):
+    meant = {"train"} if source.stem.startswith("05") else set()  # more shapes, on a GPU alone
+    assert overwritten(assemble(source).cells) <= meant
+
+
 # Minutes
 
 

@@ -38,7 +38,7 @@ def sections(cells: Sequence[NotebookNode]) -> dict[str, Section]:
             number = (HEADING.findall(cell.source) or [number])[-1]
             continue
         section, own = found.setdefault(number, Section()), set()
-        for kind, name in _names(compile(python(cell.source), "cell", "exec")):
+        for kind, name in names(cell.source):
             if kind == "reads" and name not in section.defines | own:
                 section.reads.add(name)
             elif kind == "defines":
@@ -53,8 +53,13 @@ def sections(cells: Sequence[NotebookNode]) -> dict[str, Section]:
     return found
 
 
+def names(source: str) -> Iterator[tuple[str, str]]:
+    """What a cell does with names, in the order of its instructions: it "reads" or "defines" them, or
+    its functions read them, "late"."""
+    return _names(compile(python(source), "cell", "exec"))
+
+
 def _names(code: CodeType, inner: bool = False) -> Iterator[tuple[str, str]]:
-    """What a piece of code does with names of the notebook, in the order of its instructions."""
     own = set()
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in own:

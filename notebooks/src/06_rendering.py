@@ -244,23 +244,23 @@ print(f"{inside.sum()} pixels are covered")
 # %%
 floor = torch.tensor([[-2.0, -0.6, -1.2], [2.0, -0.6, -1.2], [2.0, -0.6, -7.0], [-2.0, -0.6, -7.0]])
 tiles = torch.tensor([[0.0, 0.0], [6.0, 0.0], [6.0, 9.0], [0.0, 9.0]])
-size = (200, 300)
-rows, columns = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
-centres = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
-pixels, depth = project(floor, look_at([0.0, 0.9, 0.4], [0.0, -0.6, -3.0]), 200.0, *size)
+frame = (200, 300)
+rows, columns = torch.meshgrid(torch.arange(frame[0]), torch.arange(frame[1]), indexing="ij")
+places = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
+on_screen, depths = project(floor, look_at([0.0, 0.9, 0.4], [0.0, -0.6, -3.0]), 200.0, *frame)
 
 
 # %%
 def tiled(correct):
-    picture = torch.ones(size[0] * size[1])
+    picture = torch.ones(frame[0] * frame[1])
     for face in torch.tensor([[0, 1, 2], [0, 2, 3]]):
-        weights = barycentric_coordinates(centres, pixels[face])
+        weights = barycentric_coordinates(places, on_screen[face])
         inside = (weights >= 0).all(dim=-1)
         if correct:
-            weights, _ = perspective_correct(weights, depth[face])
+            weights, _ = perspective_correct(weights, depths[face])
         u = (weights @ tiles[face])[inside].floor().sum(dim=-1)
         picture[inside] = 0.35 + 0.4 * (u % 2)
-    return picture.reshape(size)
+    return picture.reshape(frame)
 
 
 viz.gallery(
