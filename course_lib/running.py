@@ -54,13 +54,17 @@ class Threads:
     """
 
     TRIED, KEPT = 4, 3.0
-    """The steps of a trial with one thread, and then with all; for how many seconds its answer holds."""
+    """The steps of a trial with one thread, and then with all; for how many seconds its answer holds.
+
+    All get no more time than the one had; an answer that is given again holds twice as long.
+    """
 
     def __init__(self):
-        self.all, self._until = torch.get_num_threads(), 0.0
+        self.all, self._until, self._held = torch.get_num_threads(), 0.0, self.KEPT
         self._alone: list[float] = []
         self._together: list[float] = []
         self._tried: list[float] | None = None
+        self._answer: int | None = None
 
     def after_step(self, took: float, now: float) -> None:
         """Choose the threads of the next step; `took`: the seconds of the last one."""
@@ -73,12 +77,15 @@ class Threads:
             torch.set_num_threads(1)
             return
         limit = median(self._alone)
-        if len(self._together) < self.TRIED and sum(self._together) < 2 * self.TRIED * limit:
+        if len(self._together) < self.TRIED and sum(self._together) < self.TRIED * limit:
             self._tried = self._together
             torch.set_num_threads(self.all)
             return
-        torch.set_num_threads(1 if limit < median(self._together) else self.all)
-        self._until, self._alone, self._together, self._tried = now + self.KEPT, [], [], None
+        answer = 1 if limit < median(self._together) else self.all
+        self._held = 2 * self._held if answer == self._answer else self.KEPT
+        torch.set_num_threads(answer)
+        self._answer, self._until = answer, now + self._held
+        self._alone, self._together, self._tried = [], [], None
 
     def restore(self) -> None:
         """All threads again."""
@@ -120,6 +127,8 @@ class Budget:
         start, shown, bar, threads = time.perf_counter(), 0.0, _Bar(), Threads()
         with _interrupt_flag() as interrupted:
             try:
+                if self.steps is None:
+                    threads.after_step(0.0, 0.0)  # the first trial begins with the first step
                 while not self._is_over() and not interrupted:
                     yield self.done
                     self.done += 1
