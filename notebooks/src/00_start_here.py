@@ -20,8 +20,10 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # not work here: run `python -m course_lib doctor` in a terminal, which says what is missing. The
 # course works without them, every view has its picture.
 #
-# The mouse is not needed: the left and right arrows move the slider that you are on, and in a menu the
-# space bar opens it, the arrows choose, and Enter takes.
+# The wheel scrolls the page until you click a view; then it brings the shape nearer. The mouse is not
+# needed: the arrow keys turn the view that you reach with Tab, + and − bring it nearer and farther; the
+# left and right arrows move the slider that you are on, and in a menu the space bar opens it, the arrows
+# choose, and Enter takes.
 
 # %% [markdown]
 # ## 0.2 How do exercises work?
