@@ -140,6 +140,18 @@ def test_titles_of_a_wide_page_stay_readable_when_it_is_made_smaller():
     assert heights[1] >= 1.2 * heights[0] > 6
 
 
+def test_hurried_pictures_are_the_same_packed_less_tightly(monkeypatch):
+    monkeypatch.delenv("COURSE_FAST", raising=False)
+    picture = viz.render_mesh(meshes.icosphere(2), size=120)
+    tight = figures.img(picture, "A ball.")
+    with figures.hurried():
+        loose = figures.img(picture, "A ball.")
+    assert len(tight) < len(loose) and figures.img(picture, "A ball.") == tight
+    files = [base64.b64decode(html.split("base64,")[1].split('"')[0]) for html in (tight, loose)]
+    pixels = [np.asarray(Image.open(io.BytesIO(file))).astype(int) for file in files]
+    assert abs(pixels[0] - pixels[1]).mean() < 3
+
+
 def test_words_are_escaped_in_html():
     assert 'alt="a &lt; &quot;b&quot;"' in viz.gallery([np.zeros((2, 2))], alt='a < "b"').as_html()
 

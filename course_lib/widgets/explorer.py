@@ -16,6 +16,7 @@ from course_lib.viz.figure import (
     as_picture,
     collecting,
     described,
+    hurried,
     img,
     in_notebook,
     in_words,
@@ -114,12 +115,13 @@ class Explorer:
         Moves made meanwhile wait in the browser, which sends the newest alone.
         """
         self._manners.busy = True
-        try:
-            self.refresh()
-        except Exception as error:  # a callback's traceback would be shown nowhere
-            text = f"{type(error).__name__}: {error}"
-            self.shown = [Figure(text, html=f'<pre role="alert">{escape(text)}</pre>')]
-        self._fill()
+        with hurried():
+            try:
+                self.refresh()
+            except Exception as error:  # a callback's traceback would be shown nowhere
+                text = f"{type(error).__name__}: {error}"
+                self.shown = [Figure(text, html=f'<pre role="alert">{escape(text)}</pre>')]
+            self._fill()
         self._manners.busy = False
 
     def _fill(self) -> None:
