@@ -28,7 +28,7 @@ _ = widgets.explore(
 )
 """
 SPACE = "from IPython.display import HTML\nHTML('<div style=\"height:2000px\"></div>')"
-RESTART = "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+RESTART = "() => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
 TOP = f"() => document.querySelector('{PANEL} .jp-WindowedPanel-outer').scrollTop"
 
 
