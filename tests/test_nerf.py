@@ -194,6 +194,21 @@ def test_the_mesh_of_a_trained_field_is_near_the_true_one(trained):
     assert distance.amin(0).median() < 0.08 and distance.amin(1).median() < 0.08
 
 
+def test_a_field_of_distances_learns_and_its_surface_is_near_the_true_one(tiny):
+    from course_lib.meshes import sample_surface
+    from course_lib.meshes.files import load_mesh
+
+    field = nerf.SurfaceField(tiny[0], resolution=36)
+    before = nerf.evaluate(field, tiny[1])["psnr"]
+    nerf.train(field, tiny[0], seconds=1e9, steps=150)
+    assert nerf.evaluate(field, tiny[1])["psnr"] > before + 3
+    mesh = nerf.extract_mesh(field, resolution=40)
+    p = sample_surface(mesh, 1500)[0]
+    q = sample_surface(load_mesh(asset("scene/mesh.ply")), 1500)[0]
+    distance = torch.cdist(p, q)
+    assert distance.amin(0).median() < 0.08 and distance.amin(1).median() < 0.08
+
+
 def test_the_mesh_of_an_untrained_field_is_said_to_be_of_haze(tiny):
     with pytest.warns(UserWarning, match="nowhere 0.5 opaque"):
         mesh = nerf.extract_mesh(nerf.VoxelField(tiny[0], resolution=16), resolution=16)

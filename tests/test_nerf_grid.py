@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from course_lib.cameras import look_at, spherical_cameras
 from course_lib.data.scenes import Scene
-from course_lib.nerf import grid, hashing, occupancy, packed, region
+from course_lib.nerf import grid, hashing, occupancy, packed, region, sdf
 from course_lib.volume import compositing_weights
 
 
@@ -209,3 +209,26 @@ def test_tight_span_encloses_every_occupied_step():
     assert near[0].item() == pytest.approx(2.5, abs=0.07)
     assert far[0].item() == pytest.approx(3.625, abs=0.07)
     assert near[1] == far[1]
+
+
+def test_the_steps_of_a_grid_lead_to_the_next_corners():
+    cells = torch.rand(6, 6, 6, generator=torch.Generator().manual_seed(0)) < 0.3
+    sparse = grid.SparseGrid(cells, 1)
+    where, steps = sparse.corner_positions(), sdf.steps(sparse)
+    for axis in range(3):
+        expected = torch.zeros(3).index_fill(0, torch.tensor(axis), sparse.voxel)
+        moved = where[steps[:, 1 + axis]] - where[steps[:, 0]]
+        torch.testing.assert_close(moved, expected.expand_as(moved))
+    known = {tuple(p) for p in (where / sparse.voxel).round().long().tolist()}
+    next_ones = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    complete = sum(
+        all((x + i, y + j, z + k) in known for i, j, k in next_ones) for x, y, z in known
+    )
+    assert len(steps) == complete > 20
+
+
+def test_the_distance_to_occupied_cells_that_make_a_ball():
+    ball = occupancy.cell_centers(48, torch.device("cpu")).norm(dim=-1) < 0.7
+    unit = (torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1) * 0.95
+    found = sdf.hull_distance(occupancy.Occupancy(ball.view(48, 48, 48)), unit)
+    assert (found - (unit.norm(dim=-1) - 0.7)).abs().max() < 2 * 2 / 48  # two cells

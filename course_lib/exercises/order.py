@@ -52,7 +52,7 @@ ORDER = {
         "why_density_ignores_the_view": (1, 1), "camera_rays": (8, 2), "positional_encoding": (7, 2),
         "query_field": (6, 2), "stratified_positions": (6, 2), "compositing_weights": (7, 3),
         "composite": (4, 2), "slab_opacity": (4, 2), "inverse_cdf": (12, 3), "psnr": (2, 1),
-        "trilinear": (8, 2), "sh_color": (5, 2), "hash_index": (6, 2),
+        "trilinear": (8, 2), "sh_color": (5, 2), "hash_index": (6, 2), "laplace_density": (5, 2),
         "quiz_occupied_share": (2, 1), "quiz_one_sided_chamfer": (3, 2),
         "quiz_gradient_of_an_sdf": (1, 1), "quiz_outlier": (2, 1), "quiz_serialised_row": (1, 1),
     },

@@ -22,6 +22,7 @@ from course_lib.nerf.mlp import MLPField, RadianceMLP, query_field
 from course_lib.nerf.occupancy import surroundings, tight_span
 from course_lib.nerf.pixels import PixelSource
 from course_lib.nerf.region import orbit
+from course_lib.nerf.sdf import SurfaceField, laplace_density
 from course_lib.nerf.surface import extract_mesh
 from course_lib.nerf.training import Curve, History, evaluate, train
 from course_lib.nerf.voxels import VoxelField

@@ -1,40 +1,59 @@
-"""From a radiance field to a mesh: the level set of its density."""
+"""From a radiance field to a mesh: the level set of its density, or of its distance."""
 
 import math
 import warnings
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
 from course_lib.nerf.field import RadianceField
+from course_lib.nerf.sdf import SurfaceField
+
+OPACITY = 0.5  # share of the light that a layer one cell thick stops, on the surface
 
 
 @torch.no_grad()
-def extract_mesh(
-    field: RadianceField, *, resolution: int = 128, opacity: float = 0.5, smooth: bool = True
-) -> Mesh:
-    """The surface where a layer one cell thick stops the share `opacity` of the light.
+def extract_mesh(field: RadianceField, *, resolution: int = 128) -> Mesh:
+    """The surface by marching cubes (Lorensen and Cline 1987), in world coordinates.
 
-    Marching cubes (Lorensen and Cline 1987) on -log(1 - opacity) = σ · cell, in world coordinates. The
-    density is averaged over 3³ samples if `smooth`, and zero at the border, so the mesh is closed.
-    Of a contracted region it is what lies in the cube around which the cameras stand, cut off at its
-    sides. Where the density never reaches the level, half its maximum does, with a warning.
+    It is where a layer one cell thick stops half of the light, -log(1 - 0.5) = σ · cell, the density
+    being averaged over 3³ samples; of a `SurfaceField` where the signed distance is 0. It is closed at
+    the region's border, and hollows inside, which no camera sees, are filled. Of a contracted region it
+    is what lies in the cube around which the cameras stand, cut off at its sides. Where the density
+    never reaches the level, half its maximum does, with a warning.
     """
-    region = field.region
-    unit = lattice(resolution).to(region.center).reshape(-1, 3)
-    sigma = field.density(region.inner(unit)).view(1, 1, *(resolution + 1,) * 3)
-    if smooth:
-        sigma = F.avg_pool3d(sigma, 3, 1, 1)
-    sigma = F.pad(sigma[..., 1:-1, 1:-1, 1:-1], (1,) * 6)[0, 0]
-    depth = sigma * (2 * region.scale / resolution)  # of a layer as thick as a cell
-    level, most = -math.log(1 - opacity), depth.max().item()
+    region, n = field.region, resolution + 1
+    points = region.inner(lattice(resolution).to(region.center).reshape(-1, 3))
+    cell = 2 * region.scale / resolution
+    if isinstance(field, SurfaceField):
+        outside = field.distance(points).view(n, n, n)
+    else:
+        outside = _beyond_level(field.density(points).view(n, n, n) * cell)
+    outside = F.pad(outside[1:-1, 1:-1, 1:-1], (1,) * 6, value=cell)
+    mesh = grid_to_mesh(torch.where(_filled(outside), -outside.abs() - 1e-6, outside))
+    return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
+
+
+def _beyond_level(depth: Float[Tensor, "n n n"]) -> Float[Tensor, "n n n"]:
+    """What the optical depth of a cell lacks to the surface's: negative inside."""
+    depth = F.avg_pool3d(depth[None, None], 3, 1, 1)[0, 0]
+    level, most = -math.log(1 - OPACITY), depth.max().item()
     if most <= level:
         level = most / 2
         warnings.warn(
-            f"the density is nowhere {opacity:g} opaque: this surface is of haze, train longer",
+            f"the density is nowhere {OPACITY:g} opaque: this surface is of haze, train longer",
             UserWarning,
-            stacklevel=3,  # beyond torch.no_grad
+            stacklevel=4,  # beyond torch.no_grad
         )
-    mesh = grid_to_mesh(level - depth)
-    return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
+    return level - depth
+
+
+def _filled(outside: Float[Tensor, "n n n"]) -> Tensor:
+    """Where what is inside encloses what is not."""
+    from scipy.ndimage import binary_fill_holes
+
+    solid = (outside < 0).cpu().numpy()
+    return torch.from_numpy(binary_fill_holes(solid) & ~solid).to(outside.device)

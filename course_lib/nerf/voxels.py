@@ -80,11 +80,15 @@ class VoxelField(PackedField):
         self.optimizer = torch.optim.Adam(grid.tables, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     def ask(self, unit: Float[Tensor, "m 3"]) -> tuple[Float[Tensor, "m"], Harmonics]:
-        """Both interpolated between the corners; the depth is a softplus of the stored number."""
+        """Both interpolated between the corners."""
         index, w = self.grid.locate(unit)
         raw = self.grid.read(DENSITY, index, w)[:, 0]
 
         def harmonics(shown: Int[Tensor, "s"]) -> Float[Tensor, "s k 3"]:
             return self.grid.read(COLOR, index[shown], w[shown]).unflatten(1, (-1, 3))
 
-        return F.softplus(raw * self.density_scale + self.density_shift), harmonics
+        return self.depth_of(raw), harmonics
+
+    def depth_of(self, raw: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
+        """The optical depth of a step from the number that the grid holds."""
+        return F.softplus(raw * self.density_scale + self.density_shift)

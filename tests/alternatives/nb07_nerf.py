@@ -218,7 +218,20 @@ def hash_in_python(corners, size):
     return torch.tensor(flat).view(corners.shape[:-1])
 
 
+def density_by_masks(distance, beta):
+    sigma = torch.empty_like(distance)
+    outside = distance > 0
+    sigma[outside] = torch.exp(-distance[outside] / beta) / (2 * beta)
+    sigma[~outside] = (1 - torch.exp(distance[~outside] / beta) / 2) / beta
+    return sigma
+
+
+def density_by_a_distribution(distance, beta):
+    return torch.distributions.Laplace(0.0, beta).cdf(-distance) / beta
+
+
 ALTERNATIVES = {
+    "laplace_density": (density_by_masks, density_by_a_distribution),
     "trilinear": (trilinear_axis_by_axis, trilinear_by_corners),
     "sh_color": (harmonics_in_numbers, harmonics_one_by_one),
     "hash_index": (hash_by_masks, hash_in_python),
