@@ -56,7 +56,7 @@ class SurfaceField(VoxelField):
 
     def _use(self, grid: SparseGrid) -> None:
         super()._use(grid)
-        self.steps = steps(grid)
+        self.beside = steps(grid)
 
     def depth_of(self, raw: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
         """The optical depth of a step from the stored distance."""
@@ -67,10 +67,10 @@ class SurfaceField(VoxelField):
     ) -> tuple[list[Composite], Float[Tensor, ""] | float]:
         """With a generator, the eikonal loss at random corners, by differences to their neighbours."""
         pictures, more = super().pictures(rays, background, generator)
-        if generator is not None and len(self.steps):
-            device = self.steps.device
-            some = torch.randint(len(self.steps), (CORNERS,), generator=generator, device=device)
-            d = self.grid.tables[DENSITY][self.steps[some], 0] * self.cell  # (CORNERS, 4)
+        if generator is not None and len(self.beside):
+            device = self.beside.device
+            some = torch.randint(len(self.beside), (CORNERS,), generator=generator, device=device)
+            d = self.grid.tables[DENSITY][self.beside[some], 0] * self.cell  # (CORNERS, 4)
             slope = ((d[:, 1:] - d[:, :1]) / self.voxel).norm(dim=-1)
             more = more + EIKONAL * ((slope - 1) ** 2).mean()
         return pictures, more
