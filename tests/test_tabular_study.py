@@ -40,6 +40,7 @@ def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, mo
     changes = {
         "HELD_OUT": 24,
         "COMPARED": 12,
+        "SCORED": 12,
         "SHOTS": (4, 16),
         "SEEDS": (0,),
         "STEPS": {4: 1, 16: 2},
@@ -51,7 +52,7 @@ def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, mo
     stored = study.load_scores(tmp_path)
     for method in ("lora", "features", "embedding", "prior"):
         assert {f"{method}/4/0", f"{method}/16/0"} <= set(stored.scores)
-    assert {"zero/0/0", "ia3/16/0", "permuted values/0/0"} <= set(stored.scores)
+    assert {"zero/0/0", "pool/0/0", "ia3/16/0", "permuted values/0/0"} <= set(stored.scores)
     assert all(p.min() >= 0 and p.max() <= 1 for p in stored.scores.values())
     assert stored.notes["natural sentence"]["tokens"] > 20
     first = (tmp_path / "run.log").read_text()

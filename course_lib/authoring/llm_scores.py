@@ -46,6 +46,7 @@ def make_llm_scores(folder: Path) -> None:
         run.note("natural sentence", llm, study.study_prompts(test), start)
         _few_shot(run, llm, cached, [("lora", add_lora, k) for k in study.SHOTS[:-1]])
         _compare_serialisations(run, llm)
+        _score_pool(run, llm)
         _few_shot(
             run, llm, cached, [("lora", add_lora, study.SHOTS[-1]), ("ia3", add_ia3, IA3_SHOTS)]
         )
@@ -183,6 +184,13 @@ def _compare_serialisations(run: _Run, llm: LanguageModel) -> None:
         run.note(method, llm, prompts, start)
 
 
+def _score_pool(run: _Run, llm: LanguageModel) -> None:
+    """Zero-shot scores of the first rows of the pool."""
+    pool, labels, _, _ = study.held_out_rows()
+    prompts = study.study_prompts(pool.head(study.SCORED))
+    run.keep("pool/0/0", labels[: study.SCORED], partial(llm.p_yes, prompts))
+
+
 def _weights(llm: LanguageModel) -> int:
     return round(sum(p.numel() for p in llm.network.parameters()) / 1e6)
 
@@ -190,7 +198,7 @@ def _weights(llm: LanguageModel) -> int:
 _README = """# Scores of a language model on census rows
 
 `scores.npz`: p(Yes) of the 500 held-out rows of `assets/adult` by SmolLM2-135M-Instruct (Apache-2.0),
-one vector per run, named method/shots/seed. `notes.json`: tokens and CPU seconds per row of each
+one vector per run, named method/shots/seed; pool/0/0 belongs to the first 2,000 rows of the pool. `notes.json`: tokens and CPU seconds per row of each
 serialisation. `run.log`: the log of the run. The settings stand in `course_lib/tabular/study.py`.
 
 Made by: `python -m course_lib assets llm_scores` (about half an hour on two CPU cores; it goes on where

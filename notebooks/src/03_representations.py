@@ -97,6 +97,11 @@ def surface_error(cloud):
     return float(there + back) / 2
 
 
+def mesh_bytes(mesh):
+    """Three numbers of four bytes for each vertex and each face."""
+    return 12 * len(mesh.vertices) + 12 * len(mesh.faces)
+
+
 def size_and_error(count, mesh):
     return count, surface_error(sample_surface(mesh, 4000, generator=seeded)[0])
 
@@ -108,7 +113,7 @@ for r in budget((8, 12, 16, 24, 32, 48, 64), (8, 16, 32)):
     grid, mesh = voxels.voxelize(chair.sdf, r), chair.mesh(r)
     if grid.any():
         curves["voxels (1 bit each)"].append(size_and_error(r**3 / 8, voxels.voxels_to_mesh(grid)))
-    curves["mesh"].append(size_and_error(12 * len(mesh.vertices) + 12 * len(mesh.faces), mesh))
+    curves["mesh"].append(size_and_error(mesh_bytes(mesh), mesh))
     cloud, _ = sample_surface(fine, r * r, generator=seeded)
     curves["points"].append((12 * r * r, surface_error(cloud)))
 
@@ -148,7 +153,8 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:*
-# - At 10 kB voxels are just ahead of points and network; the mesh is last. At 50 kB points win.
+# - At 10 kB voxels are just ahead of points and network; the mesh of this chair is last. At 50 kB points
+#   are ahead of voxels.
 # - The error of points falls like (bytes)$^{-1/2}$. That of voxels falls more slowly, in theory like
 #   (bytes)$^{-1/3}$: they pay for the inside.
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
@@ -197,8 +203,8 @@ print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
 # %% [markdown]
 # *What to see:* slide · r is 3.1 to 3.3 in every row: the fraction falls like $1/r$, by 2 when $r$
 # doubles, since a surface meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every
-# resolution. Our shapes fill less than the slide's: shapes differ in the factor, which is their
-# surface, and hardly in the power of $r$.
+# resolution. On the average of six families our shapes fill about half of what the slide's do: shapes
+# differ in the factor, which is their surface, and hardly in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
 # > for surface grids only. A solid grid converges to its volume's share.
@@ -382,20 +388,21 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 def scan(count, noise, size=96):
     """Fuse the depth maps of `count` cameras around the chair, with noise in the depth."""
     seen = views.render_views(chair.mesh(64), cameras.spherical_cameras(count, 3.0), size)
-    k, clouds = cameras.intrinsics(seen.focal, size, size), []
+    k, clouds, g = cameras.intrinsics(seen.focal, size, size), [], torch.Generator().manual_seed(0)
     for depth, mask, pose in zip(seen.depth, seen.mask, seen.cameras, strict=True):
-        g = torch.Generator().manual_seed(0)
         measured = depth + noise * torch.randn(depth.shape, generator=g)
         clouds.append(unproject_depth(measured, k, pose)[mask])
     return torch.cat(clouds)
 
 
 rows = []
-for noise in (0.0, 0.01, 0.03):
-    cloud = scan(6, noise)
-    rows.append([noise, len(cloud), float(chair.sdf(cloud).abs().mean()), surface_error(cloud)])
-header = ["noise", "points", "distance to the surface", "both directions"]
-viz.table(rows, header, "Six scans of a chair, fused")
+for count in (1, 6, 24):
+    for noise in (0.0, 0.03):
+        cloud = scan(count, noise)
+        off, gap = chair.sdf(cloud).abs().mean(), nearest_neighbors(truth[None], cloud[None])[0]
+        rows.append([count, noise, len(cloud), float(off), float(gap.sqrt().mean())])
+header = ["cameras", "noise", "points", "points from the surface", "surface from the points"]
+viz.table(rows, header, "Scans of a chair, fused: mean distances")
 
 # %%
 widgets.explore(
@@ -405,8 +412,9 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* one camera leaves shadows. More cameras fill them, but no number of cameras removes
-# the noise of each point: in the table the distance grows with the noise.
+# *What to see:* one camera leaves shadows, and much of the surface is far from any of its points (last
+# column). More cameras fill them. The noise of each point stays, with 24 cameras as with one (the column
+# before): to remove it, points that saw the same place must be averaged.
 #
 # ## 3.8 Points are multiplied by matrices
 # *Slide "You can multiply the points with linear transformation matrices".* In homogeneous
@@ -496,16 +504,34 @@ def some_clouds(family, count, seed):
     return clouds.gather(1, order[..., None].expand(-1, -1, 3))
 
 
-n = int(budget(24, 8))
-known, fresh = ([torch.cat([some_clouds(f, n, s) for f in ("chair", "lamp")])] for s in (0, 500))
-label = torch.arange(2 * n) >= n
-symmetric = lambda c: torch.cat((c.mean(1), c.amin(1), c.amax(1)), 1)  # noqa: E731
-for name, feature in (("flattened list", lambda c: c.flatten(1)), ("symmetric", symmetric)):
-    x = torch.cat((feature(known[0]), torch.ones(2 * n, 1)), 1)
+def flattened(clouds):
+    return clouds.flatten(1)
+
+
+def symmetric(clouds):
+    return torch.cat((clouds.mean(1), clouds.amin(1), clouds.amax(1)), 1)
+
+
+def list_against_set(feature, seed):
+    """Accuracy on new clouds as they are, and with the points of each cloud in an order of its own."""
+    n = int(budget(40, 8))
+    known, fresh = (torch.cat([some_clouds(f, n, s) for f in ("chair", "lamp")])
+                    for s in (1000 * seed, 1000 * seed + 500))  # fmt: skip
+    label = torch.arange(2 * n) >= n
+    x = torch.cat((feature(known), torch.ones(2 * n, 1)), 1)
     w = torch.linalg.solve(x.T @ x + 0.1 * torch.eye(x.shape[1]), x.T @ (2.0 * label - 1))
-    score = lambda c: ((feature(c) @ w[:-1] + w[-1] > 0) == label).float().mean()  # noqa: E731, B023
-    shuffled = fresh[0][:, torch.randperm(64, generator=seeded)]
-    print(f"{name:15s} accuracy {score(fresh[0]):.2f}, rows shuffled {score(shuffled):.2f}")
+    g = torch.Generator().manual_seed(seed)
+    shuffled = torch.stack([cloud[torch.randperm(64, generator=g)] for cloud in fresh])
+    scores = (feature(clouds) @ w[:-1] + w[-1] for clouds in (fresh, shuffled))
+    return [float(((score > 0) == label).float().mean()) for score in scores]
+
+
+# %%
+draws = int(budget(5, 2))
+for feature in (flattened, symmetric):
+    accuracy = np.array([list_against_set(feature, seed) for seed in range(draws)]).T
+    before, after = (f"{a.mean():.2f} ± {a.std():.2f}" for a in accuracy)
+    print(f"{feature.__name__:9s} accuracy {before}, points shuffled {after} ({draws} draws)")
 
 
 # %%
@@ -521,10 +547,9 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
                 alt="A cloud, and its first hundred rows as grey values: shuffling changes only them.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the symmetric features give the same answer whatever the order: they cannot suffer. The
-# flattened list can: its weights belong to *places in the list*, and here one permutation was used for all
-# fresh clouds, of which few were learned from, so that the loss may be small or, by luck, none. Learned
-# from many clouds, with another permutation for each, it falls towards guessing. In the view the grey
+# *What to see:* as long as all clouds are sorted alike, the flattened list is the better of the two: its
+# places mean something. With the points of each cloud in another order it is hardly better than
+# guessing, while the symmetric features do not change their answer at all. In the view the grey
 # stripes are the first hundred rows of the cloud: the list changes, the cloud and its mean do
 # not. A network's answer should not change either; PointNet (notebook 2) is built on this.
 #
@@ -564,29 +589,40 @@ viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 # `reconstruct_surface` averages tangent planes on a grid and marches it.
 
 # %%
-import warnings
+torus_mesh = meshes.torus(segments=96, sides=48)
 
-rows, torus_mesh = [], meshes.torus(segments=96, sides=48)
-clouds = ((300, 0.0), (1000, 0.0), (4000, 0.0), (4000, 0.01), (4000, 0.03))
-for n, noise in budget(clouds, clouds[:2]):
-    cloud, true_normals = sample_surface(torus_mesh, n, generator=seeded)
-    cloud = cloud + noise * torch.randn(n, 3, generator=seeded)
+
+def recovered(n, noise, seed):
+    """Error of the normals in degrees, wrong signs in %, and the surface's error, of one noisy cloud."""
+    g = torch.Generator().manual_seed(seed)
+    cloud, true_normals = sample_surface(torus_mesh, n, generator=g)
+    cloud = cloud + noise * torch.randn(n, 3, generator=g)
     guess = pca_normals(cloud, 16)
     oriented = points.orient_normals(cloud, guess, 12)
     angle = (guess * true_normals).sum(1).abs().clamp(max=1).acos().rad2deg().mean()
-    wrong = 100 * float(((oriented * true_normals).sum(1) < 0).float().mean())
-    with warnings.catch_warnings(record=True) as said:
+    wrong = 100 * ((oriented * true_normals).sum(1) < 0).float().mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where most normals point inwards: the table shows it
         rebuilt = points.reconstruct_surface(cloud, oriented, 40)
-    error = float(shapes.torus()(rebuilt.vertices).abs().mean())
-    rows.append([n, noise, float(angle), wrong, error, "turned inwards?" if said else ""])
-header = ["points", "noise", "normal error, °", "wrong side, %", "surface error", "warning"]
-viz.table(rows, header, "From a cloud to a surface: a torus with a tube of radius 0.2")
+    return [float(angle), float(wrong), float(shapes.torus()(rebuilt.vertices).abs().mean())]
+
+
+# %%
+rows, draws = [], int(budget(5, 2))
+for n, noise in budget(
+    ((300, 0.0), (1000, 0.0), (4000, 0.0), (4000, 0.01), (4000, 0.03)), ((300, 0.0),)
+):
+    each = np.array([recovered(n, noise, seed) for seed in range(draws)])
+    spreads = zip(each.mean(0), each.std(0), strict=True)
+    rows.append([n, noise, *(f"{mean:.3g} ± {spread:.1g}" for mean, spread in spreads)])
+header = ["points", "noise", "normal error, °", "wrong side, %", "surface error"]
+viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {draws} draws each")
 
 # %% [markdown]
-# *What to see:* dense and clean is easy; a noise of 0.03, a seventh of the tube's radius, spoils
-# much: the normals are about 25° off on average, and so is the surface made of them. Their *sign* is a
-# matter of luck: it is passed from neighbour to neighbour, and one wrong step turns a whole region
-# inside out. Where that happens the library notices it, and warns.
+# *What to see:* dense and clean is easy. A noise of 0.03, a seventh of the tube's radius, turns the normals
+# by about 25° on average. Few of them get the wrong sign: it is passed from neighbour to neighbour, which
+# bears much. But where it fails, it fails for a whole region, and the surface is turned inside out there;
+# if that is most of the cloud, the library warns.
 #
 # ## 3.13 Meshes for graphics
 # *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
@@ -749,8 +785,8 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* one vertex pulls six faces with it: their normals turn by up to 85°, the shading
-# breaks, and the *mean* edge loss of 7680 edges grows by a quarter through six of them. In the cloud
+# *What to see:* one vertex pulls its five faces with it: their normals turn by up to 85°, the shading
+# breaks, and the *mean* edge loss of 7680 edges grows by nearly a quarter through five of them. In the cloud
 # it is one point in 2562: Chamfer hardly notices.
 #
 # ## 3.17 Signed distance functions
@@ -831,7 +867,7 @@ for r in budget((32, 64, 128, 256), (16, 32)):
     seconds = time.perf_counter() - start
     error = float(chair.sdf(read.vertices).abs().mean())
     rows.append(
-        [f"{r}³", len(read.faces), 24 * len(read.faces) / 1e3, network_bytes / 1e3, error, seconds]
+        [f"{r}³", len(read.faces), mesh_bytes(read) / 1e3, network_bytes / 1e3, error, seconds]
     )
 header = ["grid", "faces", "mesh, kB", "network, kB", "surface error", "seconds"]
 viz.table(rows, header, "One network, marched at several resolutions")
@@ -856,7 +892,7 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error does
-# not fall below 0.005: the *network* is the limit, not the grid that reads it. And one function answers
+# not fall with a finer grid: the *network* is the limit, not the grid that reads it. And one function answers
 # "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
@@ -886,8 +922,8 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 
 # %% [markdown]
 # *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
-# times smaller an error is than in the row before). From yes/no voxels the area stays 7 to 9 % too large
-# at *every* resolution: rounding destroyed what interpolation needs.
+# times smaller an error is than in the row before). From yes/no voxels the area stays about 8 % too large
+# at *every* resolution (for balls of other sizes 5 to 10 %): rounding destroyed what interpolation needs.
 # Sphere tracing, the way from a function straight to a picture, is in notebook 6.
 #
 # ## 3.20 "Can't be obtained from other formats"?
@@ -935,9 +971,8 @@ triplanar = (weight * planes).sum(1)
 pictures = [viz.render_mesh(ball, colors=c[:, None].repeat(1, 3) * 0.8 + 0.1, view=(30, 50), size=260)
             for c in (by_map, triplanar)]  # fmt: skip
 viz.gallery(pictures, ["UV (longitude, latitude)", "triplanar"], alt="Two textures on a ball.")
-width = torch.cos(latitude / 8 * math.pi)
-least = 100 * float(width.quantile(0.01))
-print(f"UV: cells shrink to {least:.0f} % of their width near the poles")
+edge = 100 * math.cos(3 / 8 * math.pi)  # the last of four rows of cells begins at 67.5° of latitude
+print(f"UV: the last cells begin with {edge:.0f} % of the equator's width, and end in a point")
 blend = 100 * float((weight.amax(1) < 0.9).float().mean())
 print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
 
