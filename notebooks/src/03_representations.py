@@ -854,6 +854,20 @@ widgets.explore(
 # equation is necessary, not sufficient. After CSG the function is a *bound* on the distance; sphere
 # tracing (notebook 6) still works with it, offsets do not.
 #
+# **"Small number of datasets".** *The same slide.* Nobody hands out signed distances: they are computed
+# from meshes, and most meshes of the large collections are not closed, so their inside is a guess (3.20).
+#
+# | data set | what | how many | may be used for |
+# |---|---|---|---|
+# | ModelNet40 (2015) | CAD models in 40 classes | 12,311 | research |
+# | ShapeNetCore (2015) | CAD models in 55 classes, one size, one pose | about 51,300 | research and teaching, not commercially |
+# | Redwood (2016) | scans of real things | 10,933 scans, 441 meshes | anything (public domain) |
+# | Google Scanned Objects (2022) | scanned household goods with textures, closed | about 1,030 | anything, naming the source (CC BY 4.0) |
+# | Objaverse (2023) | all kinds of models from the web | over 800,000 | as each model's licence says |
+#
+# For comparison: ImageNet holds 14 million pictures. Since Objaverse the bullet holds for *clean* shapes
+# only. (Sizes as their makers state them; read the licence of what you use.)
+#
 # ## 3.18 Compact, scalable, physically correct
 # *Slide "Compact description, model scalability, physically correct model".* The same network as in
 # 3.1, read at growing resolution: the file stays the same. (The last row reads it 17 million times:
@@ -931,6 +945,16 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 # > with the sign of the **winding number** $w(x) = \frac{1}{4\pi}\sum_f \Omega_f(x)$, $\Omega_f$ the solid
 # > angle of face $f$ seen from $x$: 1 inside, 0 outside. From soups and scans with holes it follows
 # > approximately.
+#
+# A **solid angle** is how much of a sphere of radius 1 around $x$ a face covers; the whole sphere is
+# $4\pi$. With $a, b, c$ the corners seen from $x$ (Van Oosterom and Strackee 1983):
+#
+# $$\tan\frac{\Omega}{2} = \frac{a \cdot (b \times c)}{|a||b||c| + (a \cdot b)|c| + (b \cdot c)|a| + (c \cdot a)|b|}$$
+#
+# Above stands the volume that the three directions span, so the sign says from which side the face is
+# seen. For corners one step along each axis it is $\tan(\Omega/2) = 1/1$, so $\Omega = \pi/2$: an
+# eighth of the sphere, as it must be. A closed surface covers the whole sphere once from inside; from
+# outside its front and its back cancel.
 #
 # How approximately? Remove a cap of a ball and count wrong signs.
 

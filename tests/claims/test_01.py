@@ -53,3 +53,20 @@ def test_boosting_is_behind_regression(seed):
             lr, trees = (names["roc_auc"](fit(*given), names["labels"]).item() for fit in fits)
             gaps.append(lr - trees)
     return np.reshape(gaps, (-1, 5)).mean(1).min()
+
+
+@claim("1.9", "Pretrained on the unlabelled rows it is clearly better with 16 labels", slow=True)
+def test_pretraining_on_unlabelled_rows_helps(seed):
+    names = table()
+    names["numbers"], names["codes"], names["sizes"] = names["coded"](names["pool"], names["pool"])
+    names["numbers_test"], names["codes_test"], _ = names["coded"](names["test"], names["pool"])
+    state, gains = names["pretrained"](seed), []
+    for draw in range(5):
+        g = torch.Generator().manual_seed(5 * seed + draw)
+        rows = names["balanced_sample"](names["pool_labels"], 16, generator=g)
+        plain, better = (
+            names["roc_auc"](names["tuned_network"](rows, draw, start), names["labels"]).item()
+            for start in (None, state)
+        )
+        gains.append(better - plain)
+    return np.mean(gains)
