@@ -199,7 +199,8 @@ _README = """# Scores of a language model on census rows
 
 `scores.npz`: p(Yes) of the 500 held-out rows of `assets/adult` by SmolLM2-135M-Instruct (Apache-2.0),
 one vector per run, named method/shots/seed; pool/0/0 belongs to the first 2,000 rows of the pool.
-`notes.json`: tokens and CPU seconds per row of each serialisation. `run.log`: the log of the run. The settings stand in `course_lib/tabular/study.py`.
+`notes.json`: tokens and CPU seconds per row of each serialisation. `run.log`: the log of the run. The
+settings stand in `course_lib/tabular/study.py`.
 
 Made by: `python -m course_lib assets llm_scores` (about half an hour on two CPU cores; it goes on where
 it was stopped)

@@ -616,6 +616,7 @@ def mean_of(measure, scores):
     return spread([float(measure(p)) for p in scores])
 
 
+# %%
 viz.table(
     [
         [

@@ -504,6 +504,7 @@ def some_clouds(family, count, seed):
     return clouds.gather(1, order[..., None].expand(-1, -1, 3))
 
 
+# %%
 def flattened(clouds):
     return clouds.flatten(1)
 
