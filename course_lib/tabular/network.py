@@ -55,9 +55,10 @@ class FeatureNetwork(nn.Module):
         self.sizes = [numbers, *sizes]
         self.scale = nn.Parameter(0.1 * torch.randn(numbers, d))
         self.shift = nn.Parameter(torch.zeros(numbers, d))
-        self.tables = nn.ModuleList(nn.Embedding(size, d) for size in sizes)
-        for table in self.tables:
+        tables = [nn.Embedding(size, d) for size in sizes]
+        for table in tables:
             nn.init.normal_(table.weight, std=0.1)
+        self.tables = nn.ModuleList(tables)
         self.mask = nn.Parameter(0.1 * torch.randn(features, d))
         first, second = nn.Linear(features * d, width), nn.Linear(width, width)
         self.body = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.1), second, nn.ReLU())

@@ -22,14 +22,15 @@ def table():
     return names
 
 
-@claim("1.9", "With 16 rows the hybrid is ahead of one-hot LR in nearly every draw")
-def test_the_prior_helps_with_sixteen_rows(seed):
-    return table()["gain_of_the_prior"](16, seed)
+@claim("1.9", "With 4 and with 16 rows the hybrid is ahead of one-hot LR in most draws")
+def test_the_prior_helps_with_few_rows(seed):
+    gains = [[table()["gain_of_the_prior"](k, 20 * seed + i) for i in range(20)] for k in (4, 16)]
+    return (np.array(gains) > 0).mean(1).min() - 0.5
 
 
-@claim("1.9", "with 256 rows nothing is left of the gain.")
+@claim("1.9", "with 64 rows little is left of the gain, with 256 nothing.")
 def test_the_prior_is_worth_nothing_with_many_rows(seed):
-    return 0.015 - abs(table()["gain_of_the_prior"](256, seed))
+    return 0.01 - abs(np.mean([table()["gain_of_the_prior"](256, 5 * seed + i) for i in range(5)]))
 
 
 @claim("1.9", "with 4 rows it gains most on average")
