@@ -44,7 +44,9 @@ def test_more_cameras_do_not_remove_the_noise(seed):
 
 
 @claim(
-    "3.10", "as long as all clouds are sorted alike, the flattened list is the better of the two"
+    "3.10",
+    "as long as all clouds are sorted alike, the flattened list is the better of the two",
+    slow=True,
 )
 def test_a_sorted_list_says_more(seed):
     names = notebook(3)
@@ -54,7 +56,7 @@ def test_a_sorted_list_says_more(seed):
     return sorted_list - summary
 
 
-@claim("3.10", "it is hardly better than guessing")
+@claim("3.10", "it is hardly better than guessing", slow=True)
 def test_a_shuffled_list_is_hardly_better_than_guessing(seed):
     names = notebook(3)
     return 0.68 - names["list_against_set"](names["flattened"], seed)[1]
