@@ -3,9 +3,11 @@
 # **You will be able to** store one shape in six ways, say what each is good for with a number
 # instead of a bullet point, convert between them, and know which conversions lose what.
 #
-# *About 165 minutes with the exercises, 45 without. You need tensors (PyTorch) and a little linear
-# algebra. Runs in about 3 minutes on two CPU cores. All of it stays on the CPU, so a Colab T4 needs as
-# long (an estimate, not measured): the networks of this page are too small to gain from a GPU.*
+# *About 165 minutes with the exercises, 45 without: two sittings, voxels and points (3.1 to 3.12, 75
+# minutes) and meshes, functions and views (from 3.13 on, 90 minutes). You need tensors (PyTorch) and a
+# little linear algebra. Runs in about 3 minutes on two CPU cores. All of it stays on the CPU, so a Colab
+# T4 needs as long (an estimate, not measured): the networks of this page are too small to gain from a
+# GPU.*
 
 # %% [setup]
 
@@ -33,11 +35,6 @@ from course_lib.voxels import voxel_centers
 chair = make_shape("chair", 3)
 seeded = torch.Generator().manual_seed(0)
 
-# %% [markdown]
-# ## 3.1 Six representations of one shape
-# *Slide "3D data representations".* Voxels store *where matter is*, points *samples of the surface*,
-# a mesh *the surface in pieces*, a function *the distance everywhere*, views and planes *pictures*.
-
 
 # %%
 def slice_picture(sdf, height, size=120):
@@ -48,6 +45,23 @@ def slice_picture(sdf, height, size=120):
     picture = viz.colormap(values, -0.6, 0.6).clone()
     picture[values.abs() < 1.4 / size] = 1.0
     return picture.numpy()
+
+
+# %%
+truth, _ = sample_surface(chair.mesh(budget(128, 64)), 4000, generator=seeded)
+
+
+def surface_error(cloud):
+    """Half the sum of the two mean distances between a cloud and the true surface."""
+    there = chair.sdf(cloud).abs().mean()
+    back = nearest_neighbors(truth[None], cloud[None])[0].sqrt().mean()
+    return float(there + back) / 2
+
+
+# %% [markdown]
+# ## 3.1 Six representations of one shape
+# *Slide "3D data representations".* Voxels store *where matter is*, points *samples of the surface*,
+# a mesh *the surface in pieces*, a function *the distance everywhere*, views and planes *pictures*.
 
 
 # %%
@@ -86,17 +100,8 @@ widgets.explore(
 # closest to the true surface? The error is the mean distance from 4000 points of the stored surface to
 # the true one (known from the signed distance function, SDF), and back.
 
+
 # %%
-truth, _ = sample_surface(chair.mesh(budget(128, 64)), 4000, generator=seeded)
-
-
-def surface_error(cloud):
-    """Half the sum of the two mean distances between a cloud and the true surface."""
-    there = chair.sdf(cloud).abs().mean()
-    back = nearest_neighbors(truth[None], cloud[None])[0].sqrt().mean()
-    return float(there + back) / 2
-
-
 def mesh_bytes(mesh):
     """Three numbers of four bytes for each vertex and each face."""
     return 12 * len(mesh.vertices) + 12 * len(mesh.faces)
@@ -624,6 +629,9 @@ viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {dr
 # by about 25° on average. Few of them get the wrong sign: it is passed from neighbour to neighbour, which
 # bears much. But where it fails, it fails for a whole region, and the surface is turned inside out there;
 # if that is most of the cloud, the library warns.
+#
+# **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
+# that a section names below its heading.
 #
 # ## 3.13 Meshes for graphics
 # *Slide "Natural format for use in computer graphics and games".* A face with corners $a, b, c$, seen
