@@ -1,10 +1,15 @@
 """A run as the instructor lives with it: whose exercises, what is kept, how much time a student has."""
 
+import os
+import signal
 import stat
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 from grading.notebooks import RIGHT, centroid, write
-from test_grading import grade, needs_sandbox, read_grades
+from test_grading import ROOT, grade, grade_command, needs_sandbox, read_grades
 
 from course_lib.exercises import find
 from course_lib.grading import plugin
@@ -68,6 +73,29 @@ def test_who_ran_out_of_time_is_graded_again_when_there_is_more(tmp_path):
         rows = read_grades(tmp_path)
         assert rows["a", "centroid"]["status"] == status
         assert rows["b", "centroid"]["status"] == "correct"
+
+
+@needs_sandbox
+def test_a_sandbox_that_the_system_killed_costs_no_mark(tmp_path):
+    texts = {f"s{i}.ipynb": centroid(f"{RIGHT}# {i}\n") for i in range(3)}
+    write(tmp_path / "submissions", texts)
+    command = [*grade_command(tmp_path, "--exercises", "centroid"), "--seed", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    journal, killed = tmp_path / "out" / ".grading" / "journal.jsonl", False
+    while running.poll() is None and not killed:
+        time.sleep(0.05)
+        if journal.exists() and journal.read_bytes().count(b"\n") >= 2:  # the seed, the key
+            (zygote,) = [
+                int(path.parent.name)
+                for path in Path("/proc").glob("[0-9]*/stat")
+                if path.read_text().rpartition(")")[2].split()[1] == str(running.pid)
+                and "(bwrap)" in path.read_text()
+            ]
+            os.kill(zygote, signal.SIGKILL)
+            killed = True
+    assert running.wait() == 0 and killed
+    assert {row["status"] for row in read_grades(tmp_path).values()} == {"correct"}
 
 
 def test_ten_notebooks_to_the_limit_use_up_a_students_time():

@@ -13,6 +13,8 @@ A status is one of: correct, partly correct, incorrect, not attempted, missing (
 unreadable (no notebook, or a broken one), error, time limit, memory limit, output limit, process limit,
 crashed, needs review (points as given; the flags say why), and not graded (the grader failed).
 
+The same text, of an answer and of what it needs, is run once for all who handed it in.
+
 Marks of students who are not in this run stay as they were. Points that you write to overrides.csv
 (student, exercise, points, comment), or change in grades.csv, stand over later runs.
 

@@ -12,7 +12,7 @@ from course_lib.grading.instructor import added_case
 from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.marks import Key
 from course_lib.grading.pool import TaskLost, run_all
-from course_lib.grading.session import record_references
+from course_lib.grading.session import is_usable, record_references
 from course_lib.grading.workspace import GradingError
 
 if TYPE_CHECKING:
@@ -38,19 +38,10 @@ def make_keys(run: "Run", plans: list[Plan], journal: Journal) -> dict[str, Key]
         if isinstance(results, TaskLost):
             raise GradingError(f"the references cannot be run in the sandbox: {results}")
         for name, result in results.items():
-            if _is_usable(result["expected"]):
+            if is_usable(result["expected"]):
                 journal.add(ids[name], result)
     found = {name: journal.entries.get(key) for name, key in ids.items()}
     return {name: Key(**entry) for name, entry in found.items() if entry is not None}
-
-
-def _is_usable(expected: list[str | None]) -> bool:
-    texts = [text for text in expected if text is not None]
-    if len(texts) < len(expected):
-        return False
-    kinds = {"NotImplementedError", "NotDefined", "TimeLimitReached"}
-    failures = [json.loads(text)["failure"] for text in texts]
-    return not any(failure and failure["kind"] in kinds for failure in failures)
 
 
 def _misconceptions(plan: Plan) -> list[list[str]]:

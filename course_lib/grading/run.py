@@ -156,16 +156,18 @@ def _grade_all(
     _grade_tasks(run, kept.once(_unmarked(students, plans, keys, kept)), keys, kept)
     again = _unmarked(students, plans, keys, kept)
     for student in students:
-        lost = [plan for plan in plans if _may_be_luck(student.marks.get(plan.exercise))]
+        given = [(p, student.marks[p.exercise]) for p in plans if p.exercise in student.marks]
+        lost = [plan for plan, mark in given if _may_be_luck(mark)][:MOST_AGAIN]
+        lost += [p for p, mark in given if mark.status == NOT_GRADED and p.exercise in keys]
         if lost:
-            again.setdefault(student.name, (student, []))[1].extend(lost[:MOST_AGAIN])
+            again.setdefault(student.name, (student, []))[1].extend(lost)
     _grade_tasks(replace(run, jobs=max(1, run.jobs // 2)), again, keys, kept)
     for student in students:
         student.marks = {plan.exercise: student.marks[plan.exercise] for plan in plans}
 
 
-def _may_be_luck(mark: Mark | None) -> bool:
-    return mark is not None and any(flag.startswith(LUCK) for flag in mark.flags)
+def _may_be_luck(mark: Mark) -> bool:
+    return any(flag.startswith(LUCK) for flag in mark.flags)
 
 
 def _unmarked(
@@ -193,6 +195,7 @@ def _grade_tasks(run: Run, tasks: Tasks, keys: dict[str, Key], kept: _Kept) -> N
             for mark in _marks(result, todo):
                 student.marks[mark.exercise] = mark
                 kept.keep(student, mark)
+            sandbox.revive()
             bar.update()
 
 

@@ -100,6 +100,10 @@ class Sandbox:
         listener.close()
         log.close()
 
+    def has_ended(self) -> bool:
+        """True where the zygote was started and is no longer there."""
+        return self._process is not None and self._process.poll() is not None
+
     def stop(self) -> None:
         """End the zygote and with it every kernel."""
         if self._process is not None:
@@ -255,6 +259,12 @@ def library_for(exercise: "Exercise | None") -> None:
 
     if not (Sandbox.current.libraries / (exercise.name if exercise else WHOLE)).exists():
         make_library(Sandbox.current.libraries, exercise)
+
+
+def revive() -> None:
+    """Start the zygote again if it ended: the system may have killed it where memory was short."""
+    if Sandbox.current is not None and Sandbox.current.has_ended():
+        Sandbox.current.start()
 
 
 def forget(library: str) -> None:

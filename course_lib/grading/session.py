@@ -1,6 +1,7 @@
 """One pytest session with nbval, in this process: the grading notebooks of one student."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -85,11 +86,21 @@ def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[s
     alone = {
         plan.exercise: notebook(plan, Cell(runnable_source(find(plan.exercise))))
         for plan in plans
-        if None in got[plan.exercise]
+        if not is_usable(got[plan.exercise])
     }
     if alone:
         _record(got, run_notebooks(folder / "alone", alone, seconds))
     return got
+
+
+def is_usable(expected: list[str | None]) -> bool:
+    """True for outcomes of a reference that ran: on a busy machine it may be out of time."""
+    texts = [text for text in expected if text is not None]
+    if len(texts) < len(expected):
+        return False
+    kinds = {"NotImplementedError", "NotDefined", "TimeLimitReached"}
+    failures = [json.loads(text)["failure"] for text in texts]
+    return not any(failure and failure["kind"] in kinds for failure in failures)
 
 
 def _record(got: dict[str, list], records: list[dict]) -> None:
