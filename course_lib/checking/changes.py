@@ -16,10 +16,10 @@ from torch import Tensor
 Named = tuple[str, Callable[[Any], Any]]
 
 
-def of(value: Any) -> list[Named]:
-    """What may happen to an argument of this kind."""
+def of(value: Any, smooth: bool) -> list[Named]:
+    """What may happen to an argument of this kind. A result that is not `smooth` hides small changes."""
     if isinstance(value, Tensor):
-        return of_tensor(value)
+        return of_tensor(value, smooth)
     if isinstance(value, bool):
         return []
     if isinstance(value, int):
@@ -30,11 +30,12 @@ def of(value: Any) -> list[Named]:
     return FUNCTIONS if inspect.isfunction(value) else []
 
 
-def of_tensor(x: Tensor) -> list[Named]:
+def of_tensor(x: Tensor, smooth: bool = True) -> list[Named]:
     """Changes of every number, along each axis, and of two axes."""
     found = list(BOOLEANS if x.dtype == torch.bool else SIGNS)
-    found += FLOATS if x.is_floating_point() else []
-    found += [pair for k in range(x.ndim) for pair in along(k, x.shape[k])]
+    smooth = smooth and x.is_floating_point()
+    found += FLOATS if smooth else []
+    found += [pair for k in range(x.ndim) for pair in along(k, x.shape[k], smooth)]
     return found + [pair for i, j in combinations(range(x.ndim), 2) for pair in across(i, j)]
 
 
@@ -45,9 +46,9 @@ def of_pose(x: Any) -> list[Named]:
     return MATRICES + {3: INTRINSICS, 4: POSES}.get(x.shape[-1], [])
 
 
-def along(k: int, size: int) -> list[Named]:
+def along(k: int, size: int, smooth: bool) -> list[Named]:
     """Changes along an axis that keep the shape, or nearly; of components, if they are few."""
-    found = _bound(ALONG, "k", k)
+    found = _bound(ALONG + SCALED if smooth else ALONG, "k", k)
     if size in (2, 3, 4):
         found += [p for i in range(size) for p in _bound(COMPONENT, "ki", k, i)]
         pairs = combinations(range(size), 2)
@@ -153,15 +154,17 @@ ALONG: list = [
     ("{} moved back by one along axis {k}", lambda k, x: x.roll(-1, k)),
     ("{} sorted along axis {k}", lambda k, x: x.sort(k).values),
     ("{} summed up along axis {k} (cumsum)", lambda k, x: x.cumsum(k)),
+    ("only the first of axis {k} of {}, for all", lambda k, x: _only(k, 0, x)),
+    ("only the last of axis {k} of {}, for all", lambda k, x: _only(k, -1, x)),
+    ("{} without its first along axis {k}", lambda k, x: x.narrow(k, 1, x.shape[k] - 1)),
+    ("{} without its last along axis {k}", lambda k, x: x.narrow(k, 0, x.shape[k] - 1)),
+]
+SCALED: list = [
     ("{} divided by its sum along axis {k}", lambda k, x: x / x.sum(k, keepdim=True)),
     ("{} scaled to unit length along axis {k}", lambda k, x: F.normalize(x, dim=k)),
     ("{} minus its mean over axis {k}", lambda k, x: x - x.mean(k, keepdim=True)),
     ("the softmax of {} along axis {k}", lambda k, x: x.softmax(k)),
     ("the mean over axis {k} of {}, for all", lambda k, x: x.mean(k, True).expand_as(x)),
-    ("only the first of axis {k} of {}, for all", lambda k, x: _only(k, 0, x)),
-    ("only the last of axis {k} of {}, for all", lambda k, x: _only(k, -1, x)),
-    ("{} without its first along axis {k}", lambda k, x: x.narrow(k, 1, x.shape[k] - 1)),
-    ("{} without its last along axis {k}", lambda k, x: x.narrow(k, 0, x.shape[k] - 1)),
 ]
 COMPONENT: list = [
     ("{} with the other sign in component {i} of axis {k}", partial(_scaled, -1)),

@@ -46,6 +46,8 @@ def factor_ideas(
     if factor is None:
         return
     for text, size in _sizes(samples[0], names):
+        if len({size(sample) for sample in samples}) == 1 and size(samples[0]) != 3:
+            continue  # 4 × 4 matrices, say, do not tell 2 from √4; three coordinates are averaged often
         for name, said, power in POWERS:
             if _is_near(factor, power, size(samples[0])):
                 yield Idea(name, f"Your result is {said.format(text)}.", _scaled(size, power))

@@ -29,9 +29,7 @@ def ideas(samples: list[Sample], names: tuple[str, ...], reference: Run) -> Iter
     """Every other change of one argument, of small arguments first."""
     first = samples[0]
     for i in sorted(range(len(first.arguments)), key=lambda i: _size(first.arguments[i])):
-        known = changes.of(first.arguments[i])
-        if not _is_float(first.expected):  # a threshold hides what such a change does
-            known = [change for change in known if change not in changes.FLOATS]
+        known = changes.of(first.arguments[i], _is_float(first.expected))
         yield from _changes(reference, i, names[i], known)
 
 

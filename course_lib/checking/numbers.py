@@ -87,14 +87,14 @@ def _relation(want: torch.Tensor, have: torch.Tensor, bad: torch.Tensor) -> str:
     right, wrong_ones = want[bad], have[bad]
     if len(right) < 2:
         return ""
+    if torch.allclose(wrong_ones.abs(), right.abs(), 1e-4):
+        return "; they differ by their signs alone"
     for text, found in (
         ("; each wrong number is off by {:+.5g}", wrong_ones - right),
         ("; each wrong number is {:.5g} times the right one", wrong_ones / right),
     ):
         if bool(found.isfinite().all()) and torch.allclose(found, found[:1], 1e-4, 1e-6):
             return text.format(found[0].item())
-    if torch.allclose(wrong_ones.abs(), right.abs(), 1e-4):
-        return "; they differ by their signs alone"
     if torch.allclose(right.sort().values, wrong_ones.sort().values, 1e-4):
         return "; the numbers are right, their order is not"
     return ""

@@ -135,7 +135,9 @@ class _Search:
         for misconception in self.exercise.misconceptions:
             values = (self._run(misconception.wrong, s.arguments) for s in wrong)
             with contextlib.suppress(ValueError):
-                if all(self._alike(v, s.got) for v, s in zip(values, wrong, strict=True)):
+                if all(
+                    self._covers(v, s.expected, s.got) for v, s in zip(values, wrong, strict=True)
+                ):
                     return misconception
         return None
 
@@ -180,6 +182,19 @@ class _Search:
         if isinstance(value, torch.Tensor) and isinstance(got, torch.Tensor) and not value.ndim:
             value = value.expand(got.shape)
         return self._same(value, got)
+
+    def _covers(self, value: Any, right: Any, got: Any) -> bool:
+        """True if every number, or item, that the student has is right or that of the misconception."""
+        if isinstance(right, (tuple, list)) and isinstance(got, (tuple, list)):
+            return all(map(self._covers, value, right, got))
+        sides = [as_tensor(side) for side in (value, right, got)]
+        if (
+            all(t is not None and t.is_floating_point() for t in sides)
+            and len({t.shape for t in sides}) == 1
+        ):
+            mistaken = [wrong(t, sides[2], self.exercise.tolerance) for t in sides[:2]]
+            return not bool((mistaken[0] & mistaken[1]).any())
+        return self._alike(value, got) or self._same(right, got)
 
     def _is_wrong(self, sample: Sample) -> bool:
         return not self._same(sample.expected, sample.got)

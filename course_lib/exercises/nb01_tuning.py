@@ -299,8 +299,8 @@ class _Wrong(torch.nn.Module):
         super().__init__()
         self.linear = linear.requires_grad_(not self.freeze)
         self.scale = self.scale_of(alpha, rank)
-        self.a = torch.nn.Parameter(torch.randn(rank, linear.in_features) * (self.zero != "a"))
-        self.b = torch.nn.Parameter(torch.randn(linear.out_features, rank) * (self.zero != "b"))
+        self.a = torch.nn.Parameter(torch.randn(rank, linear.in_features) * ("a" not in self.zero))
+        self.b = torch.nn.Parameter(torch.randn(linear.out_features, rank) * ("b" not in self.zero))
 
     def forward(self, x):
         change = self.scale * (x @ self.a.T @ self.b.T)
@@ -317,6 +317,8 @@ LORA_MISTAKES = mistakes({
         "The linear layer is still trained: `linear.requires_grad_(False)` freezes it."),
     "A zero, not B": (_wrong(zero="a"),
         "You exchanged the starts: A is random, B is zero."),
+    "both zero": (_wrong(zero="ab"),
+        "Both matrices start at zero: then neither ever gets a gradient. A is random."),
     "not zero at the start": (_wrong(zero=""),
         "A fresh layer must compute what the frozen one does: start B at zero."),
     "not scaled": (_wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),

@@ -221,6 +221,8 @@ MATCHING_MISTAKES = mistakes({
     "over the generated": (lambda d: d.amin(dim=1).mean(),
         "You looked for the nearest reference of each generated shape. Every reference (column) "
         "looks for its nearest generated shape."),
+    "mean, then smallest": (lambda d: d.mean(dim=0).min(),
+        "You averaged first and took the smallest then. First the nearest shape of each reference."),
     "smallest of all": (lambda d: d.min(),
         "That is the smallest distance of all: one good shape would be enough."),
     "mean of all": (lambda d: d.mean(), "That is the mean over all pairs."),

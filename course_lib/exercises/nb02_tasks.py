@@ -327,6 +327,8 @@ RAND_INDEX_MISTAKES = mistakes({
     "unadjusted": (_rand(lambda s, a, b, n, e: (n + 2 * s - a - b) / n),
         "That is the plain Rand index, which is high even by chance. Subtract the expected "
         "value E."),
+    "larger for mean": (_rand(lambda s, a, b, n, e: (s - e) / (torch.maximum(a, b) - e)),
+        "Below the bar stands the *mean* of A and B, minus E; you took the larger of the two."),
     "no expectation": (_rand(lambda s, a, b, n, e: s / ((a + b) / 2)),
         "You left out the expected value E: subtract it above and below the fraction bar."),
     "purity": (lambda a, b: _table(a, b).amax(dim=1).sum() / len(a),

@@ -35,6 +35,16 @@ def _with_flat(v, f):
     return make
 
 
+def _tiny(v, f):
+    """Faces of a size of a thousandth."""
+
+    def make(g):
+        vertices, faces = _soup(v, f)(g)
+        return 1e-3 * vertices, faces
+
+    return make
+
+
 def _edges_of(mesh, product):
     a, b, c = mesh.corners.unbind(1)
     return product(b - a, c - a)
@@ -83,6 +93,9 @@ AREAS = Exercise(
 NORMALS_MISTAKES = mistakes({
     "NaN": (lambda m: _cross(m) / _cross(m).norm(dim=1, keepdim=True),
         "A face without area has no normal, and yours became NaN (0/0): it should be zero."),
+    "a guard": (lambda m: _cross(m) / (_cross(m).norm(dim=1, keepdim=True) + 1e-8),
+        "What you add to the length against 0/0 makes the normals of small faces shorter than 1: "
+        "`torch.nn.functional.normalize` does without."),
     "a large guard": (lambda m: _cross(m) / (_cross(m).norm(dim=1, keepdim=True) + 1e-3),
         "What you add to the length against 0/0 makes the normals shorter than 1: "
         "`torch.nn.functional.normalize` does without."),
@@ -108,6 +121,7 @@ NORMALS = Exercise(
     cases=(
         Case("a flat triangle", _right_triangle, fixed=True),
         Case("some faces, one without area", _with_flat(6, 4)),
+        Case("tiny faces", _tiny(6, 4)),
         Case("more faces", _soup(9, 12)),
     ),
     misconceptions=NORMALS_MISTAKES,
@@ -141,6 +155,7 @@ EULER_MISTAKES = mistakes({
         "`torch.unique` without `dim=0` counts single numbers, not pairs."),
     "edges twice": (lambda f: _euler(f, directed=True),
         "You counted an edge once per face: shared edges count *once*, whatever their direction."),
+    "signs exchanged": (lambda f: 2 * len(f.unique()) - _euler(f), "χ = V **−** E **+** F."),
     "minus faces": (lambda f: _euler(f, f_sign=-1), "χ = V − E **+** F."),
     "highest index": (lambda f: _euler(f, vertices=int(f.max()) + 1),
         "Vertices that no face uses do not count: the highest index says too much."),

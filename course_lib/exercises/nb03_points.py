@@ -146,6 +146,9 @@ TRANSFORM_MISTAKES = mistakes({
         "The rotation is inverted: for points in rows, M x becomes `x @ M.T`."),
     "last coordinate ignored": (_homogeneous,
         "Divide by the last homogeneous coordinate: it is not always 1."),
+    "shift first, divided rightly": (
+        lambda x, m: (x + m[:3, 3]) @ m[:3, :3].T / (x @ m[3, :3] + m[3, 3])[:, None],
+        "You shifted before you rotated, R (x + t): the matrix rotates first."),
     "shift first": (lambda x, m: (x + m[:3, 3]) @ m[:3, :3].T / m[3, 3],
         "You shifted before you rotated: the matrix rotates first."),
 })

@@ -107,6 +107,9 @@ HULL_MISTAKES = mistakes({
         "You projected linspace(−1, 1, r): centres lie at −1 + (2i + 1)/r, see `voxel_centers`."),
     "focal length ignored": (lambda m, c, r, focal=None: _hull(m, c, r),
         "`focal` is ignored: the picture's width is its *default* only."),
+    "height for the focal length": (
+        lambda m, c, r, focal=None: _hull(m, c, r, focal or float(m.shape[1])),
+        "Without `focal` you take the picture's height; the default is its width."),
     "inverse poses": (lambda *a, **k: _hull(*a, **k, turned=torch.linalg.inv),
         "`cameras` are camera-to-world matrices, as `project` takes them: do not invert."),
 })

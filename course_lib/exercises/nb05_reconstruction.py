@@ -199,6 +199,9 @@ TWO_BRANCHES_MISTAKES = mistakes({
         "2·sigmoid(x) − 1 is tanh(x/2): half as steep as the tanh."),
     "no tanh": (lambda f, s: torch.cat([f.unflatten(1, (-1, 3)), s.flatten(2).mT], dim=1),
         "The tanh is missing, which keeps all coordinates in [−1, 1]."),
+    "cut off": (
+        lambda f, s: torch.cat([f.unflatten(1, (-1, 3)), s.flatten(2).mT], dim=1).clamp(-1, 1),
+        "You cut the coordinates off at ±1, where they then have no gradient; a tanh bends them."),
     "sheet first": (lambda f, s: _join(s.flatten(2).mT, f.unflatten(1, (-1, 3))),
         "The points are right, their order is not: free points first, then the sheet."),
     "column by column": (lambda f, s: _join(f.unflatten(1, (-1, 3)), s.mT.flatten(2).mT),

@@ -213,6 +213,9 @@ NEAREST_MISTAKES = mistakes({
     "no background": (_nearest_or_zero,
         "Where no face covers the pixel you say face 0. It should be −1."),
     "farthest": (_farthest, "You keep the farthest face: the depth grows away from us."),
+    "any for all": (
+        lambda depth: torch.where(depth.isinf().any(dim=0), -1, depth.argmin(dim=0)),
+        "You say −1 as soon as *one* face leaves the pixel free: it is empty only if all do."),
     "counted from 1": (lambda depth: torch.where(nearest_face(depth) >= 0, nearest_face(depth) + 1, -1),
         "You count faces from 1. Index 0 is the first."),
     "along the wrong axis": (lambda depth: depth.min(dim=-1).indices,

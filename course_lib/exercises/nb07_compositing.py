@@ -75,6 +75,9 @@ WEIGHTS_MISTAKES = mistakes({
     "from behind": (
         lambda s, d: _front_to_back(s * d, (s * d).flip(-1).cumsum(-1).flip(-1) - s * d),
         "You summed what lies behind a sample. What lies before it hides it."),
+    "from behind, itself included": (
+        lambda s, d: _front_to_back(s * d, (s * d).flip(-1).cumsum(-1).flip(-1)),
+        "You summed what lies behind a sample, and itself. What lies before it hides it."),
     "rolled": (lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, -1).roll(1, -1)),
         "You rolled the sum: the whole ray's depth lands on the first sample. There it is 0."),
     "subtracted again": (lambda s, d: _front_to_back(s * d, torch.cumsum(s * d, -1) - s * d),

@@ -169,6 +169,9 @@ PSNR_MISTAKES = mistakes({
     "never quite infinite": (
         lambda a, b: -10 * torch.log10(((a - b) ** 2).mean((-3, -2, -1)).clamp(min=1e-10)),
         "You keep the mean square above zero. Equal pictures have an infinite PSNR."),
+    "channel by channel": (
+        lambda a, b: (-10 * torch.log10(((a - b) ** 2).mean((-3, -2)))).mean(-1),
+        "You averaged the decibels of the channels: average the squares, then take the logarithm."),
     "one number for the batch": (lambda a, b: -10 * torch.log10(((a - b) ** 2).mean()),
         "One number per picture: average over the last three axes only."),
 })

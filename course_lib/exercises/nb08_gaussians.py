@@ -36,6 +36,8 @@ COVARIANCE_MISTAKES = mistakes({
         "The scales are standard deviations; the covariance has their squares: Σ = R S Sᵀ Rᵀ."),
     "turned back": (lambda s, q: _covariance(s, q, turn=lambda r: r.transpose(-1, -2)),
         "You turned the wrong way round: R S Sᵀ Rᵀ, not Rᵀ S Sᵀ R."),
+    "one side only": (lambda s, q: quaternion_to_matrix(q) @ torch.diag_embed(s**2),
+        "The rotation is missing on the right: Σ = R S Sᵀ **Rᵀ**."),
     "rows scaled": (lambda s, q: (m := s[..., :, None] * quaternion_to_matrix(q)) @ m.mT,
         "Your Gaussians lie along the world's axes. S acts first: scale the columns of R, not its rows "
         "(or is the rotation missing?)."),

@@ -6,6 +6,7 @@ from course_lib.exercises.exercise import Question, mistakes
 # fmt: off
 NUMBERS_MISTAKES = mistakes({
     "colour without direction": (14, "That is a Gaussian of degree 0: three numbers of colour."),
+    "a full matrix instead": (25, "Not nine numbers of a covariance: scales (3) and a quaternion (4)."),
     "a full matrix": (32, "Not nine numbers of a covariance, but scales (3) and a quaternion (4)."),
     "degree 2": (38, "That is degree 2, with nine coefficients for each channel; degree 1 has four."),
     "four in all": (15, "Four coefficients for each of three channels are twelve numbers."),

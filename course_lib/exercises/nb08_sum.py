@@ -38,6 +38,8 @@ ALPHA_MISTAKES = mistakes({
     "inverted once more": (
         lambda d, k, o: _alpha(d, torch.stack([k[2], -k[1], k[0]]) / (k[0] * k[2] - k[1] ** 2), o),
         "The conics are inverse covariances already: do not invert them again."),
+    "conic's order": (lambda d, k, o: _alpha(d, k[[0, 2, 1]], o),
+        "You read the conic as (xx, yy, xy): b, the mixed number, stands in the middle."),
     "without opacity": (lambda d, k, o: _alpha(d, k, torch.ones_like(o)),
         "Multiply by the opacity: it is what the splat covers at its centre."),
     "normalised": (
