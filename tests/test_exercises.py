@@ -180,5 +180,6 @@ def test_what_check_returns_works_in_later_cells(exercise, convert, capsys):
     gradients = "gradient" in capsys.readouterr().out
     assert result is not exercise.reference or gradients, "a right answer was rejected"
     for case in exercise.cases:
-        wanted, got = (_results(exercise, f, case) for f in (exercise.reference, result))
+        arguments = case.arguments(0)
+        wanted, got = (_results(exercise, f, arguments) for f in (exercise.reference, result))
         assert [_kind(v) for v in got] == [_kind(v) for v in wanted]

@@ -1,5 +1,6 @@
 """A result that is the right one times a number: which number, and what in the inputs has that size."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -46,7 +47,7 @@ def factor_ideas(
     if factor is None:
         return
     for text, size in _sizes(samples[0], names):
-        if len({size(sample) for sample in samples}) == 1 and size(samples[0]) != 3:
+        if not (size(samples[0]) == 3 or _varies(size, samples)):
             continue  # 4 × 4 matrices, say, do not tell 2 from √4; three coordinates are averaged often
         for name, said, power in POWERS:
             if _is_near(factor, power, size(samples[0])):
@@ -56,6 +57,12 @@ def factor_ideas(
             yield Idea(
                 "factor", f"Your result is {text}.", lambda s, c=constant: c * as_tensor(s.expected)
             )
+
+
+def _varies(size: Callable, samples: list[Sample]) -> bool:
+    with contextlib.suppress(IndexError):  # an axis that not all samples have
+        return len({size(sample) for sample in samples}) > 1
+    return False
 
 
 def _is_near(factor: float, power: Callable, size: float) -> bool:

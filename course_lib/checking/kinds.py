@@ -12,26 +12,53 @@ from typing import Any
 
 import torch
 
-from course_lib.exercises.exercise import Case, Exercise
+from course_lib.checking.outcome import tensors_in
+from course_lib.exercises.exercise import Exercise
 
 
 def usable(exercise: Exercise, candidate: Callable) -> Callable:
     """The candidate itself, or, where its results are of another kind, the candidate with a conversion.
 
     All cases are looked at, and every result of a candidate that a case calls more than once, or whose
-    result is a function itself. A class is left as it is.
+    result is a function itself. Where a gradient is asked for and the candidate gives none, the
+    reference takes its place. A class is left as it is.
     """
     if isinstance(exercise.reference, type):
         return candidate
+    stand_in = exercise.reference if _loses_gradient(exercise, candidate) else None
     for case in exercise.cases:
-        right, given = (_results(exercise, f, case) for f in (exercise.reference, candidate))
-        for example, got in zip(right, given, strict=False):
-            if _kind(like(example, got)) != _kind(got):
-                return _converted(candidate, [e for e in right if not callable(e)])
+        right, given = (
+            _results(exercise, f, case.arguments(0)) for f in (exercise.reference, candidate)
+        )
+        same = (_kind(like(*p)) == _kind(p[1]) for p in zip(right, given, strict=False))
+        if stand_in or not all(same):
+            return _converted(candidate, stand_in, [e for e in right if not callable(e)])
     return candidate
 
 
-def _results(exercise: Exercise, function: Callable, case: Case) -> list:
+def _loses_gradient(exercise: Exercise, candidate: Callable) -> bool:
+    """True if the reference's last result can be differentiated, but not the candidate's."""
+    random = next((case for case in exercise.cases if not case.fixed), None)
+    if random is None:
+        return False
+    found = [
+        any(
+            t.requires_grad for t in tensors_in(_results(exercise, f, _leaves(random.arguments(0))))
+        )
+        for f in (exercise.reference, candidate)
+    ]
+    return found == [True, False]
+
+
+def _leaves(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return value.detach().requires_grad_()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_leaves, value))
+    return value
+
+
+def _results(exercise: Exercise, function: Callable, arguments: tuple) -> list:
     """What a function returns when it is run on a case, call by call."""
     seen: list = []
 
@@ -45,18 +72,25 @@ def _results(exercise: Exercise, function: Callable, case: Case) -> list:
         return call
 
     with contextlib.suppress(Exception):  # a case about an error
-        exercise.call(watched(function), *case.arguments(0))
+        exercise.call(watched(function), *arguments)
     return seen
 
 
-def _converted(candidate: Callable, examples: list) -> Callable:
+def _converted(candidate: Callable, stand_in: Callable | None, examples: list) -> Callable:
     """The candidate, its results in the kind of the first example; so for functions that it returns."""
 
     @functools.wraps(candidate)
     def converted(*arguments: Any, **options: Any) -> Any:
+        if (
+            stand_in
+            and torch.is_grad_enabled()
+            and any(t.requires_grad for t in tensors_in(arguments))
+        ):
+            return stand_in(*arguments, **options)
         result = candidate(*arguments, **options)
         if inspect.isfunction(result):
-            return _converted(result, examples)
+            inner = stand_in(*arguments, **options) if stand_in else None
+            return _converted(result, inner, examples)
         return like(examples[0], result)
 
     return converted

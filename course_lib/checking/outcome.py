@@ -88,13 +88,12 @@ def run_arguments(exercise: Exercise, candidate: Any, arguments: tuple) -> Outco
 def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tuple:
     """Derivatives of a weighted sum of the result; unequal weights tell permuted results apart.
 
-    Code that leaves torch, or writes into what is differentiated, has none. Where the value does not
-    count, 0 stands for it.
+    Code that leaves torch, or writes into what is differentiated, has none.
     """
-    if not (exercise.gradients or exercise.differentiable):
+    if not exercise.gradients:
         return ()
     names = exercise.argument_names[: len(arguments)]
-    asked = [n in exercise.gradients + exercise.differentiable for n in names]
+    asked = [n in exercise.gradients for n in names]
     given = copy.deepcopy(arguments)
     given = tuple(_leaf(a) if wanted else a for a, wanted in zip(given, asked, strict=True))
     leaves = [a for a, wanted in zip(given, asked, strict=True) if wanted]
@@ -102,11 +101,9 @@ def _gradients(exercise: Exercise, candidate: Callable, arguments: tuple) -> tup
         with torch.enable_grad():
             torch.manual_seed(0)
             result = exercise.call(candidate, *given)
-            parts = [part for part in _tensors(result) if part.requires_grad]
+            parts = [part for part in tensors_in(result) if part.requires_grad]
             weighted = torch.stack([(part * _weights(part)).sum().double() for part in parts]).sum()
         found = torch.autograd.grad(weighted, leaves, allow_unused=True)
-        if exercise.differentiable:
-            return tuple(g if g is None else torch.zeros(()) for g in found)
         return tuple(values.freeze(found))
     except Exception:
         return (None,) * len(leaves)
@@ -121,13 +118,13 @@ def _leaf(argument: torch.Tensor) -> torch.Tensor:
     return argument.detach().requires_grad_()
 
 
-def _tensors(result: Any) -> list[torch.Tensor]:
+def tensors_in(result: Any) -> list[torch.Tensor]:
     if isinstance(result, torch.Tensor):
         return [result]
     if isinstance(result, dict):
         result = list(result.values())
     if isinstance(result, (list, tuple)):
-        return [tensor for item in result for tensor in _tensors(item)]
+        return [tensor for item in result for tensor in tensors_in(item)]
     return []
 
 

@@ -30,7 +30,7 @@ def stub_source(exercise: Exercise) -> str:
             _strip_annotations(node)
             node.body = [*_docstring(node), ast.parse("raise NotImplementedError").body[0]]
     _say_shapes(tree.body[0], exercise.reference)
-    _ask_for_gradients(tree.body[0], exercise.gradients + exercise.differentiable)
+    _ask_for_gradients(tree.body[0], exercise.gradients)
     return ast.unparse(ast.fix_missing_locations(tree))
 
 

@@ -63,8 +63,7 @@ class Exercise:
     `reference` is the library's own function or class, and `name` is its name.
     `call(candidate, *arguments)` says how a candidate is run on a case, where calling it is not
     enough (a class to build first, say). `gradients` names the parameters in which the result must be
-    differentiable: its derivatives count too; `differentiable` those through which a gradient must get,
-    whatever it is. `starter` replaces the generated stub where students
+    differentiable: its derivatives count too. `starter` replaces the generated stub where students
     need more than a signature. The catalogue gives the `number`, by the place in `ORDER`.
     """
 
@@ -76,7 +75,6 @@ class Exercise:
     points: int = 1
     tolerance: Tolerance = field(default_factory=Tolerance)
     gradients: tuple[str, ...] = ()
-    differentiable: tuple[str, ...] = ()
     seconds: float = 10.0
     call: Callable = call_directly
     starter: str | None = None

@@ -75,9 +75,9 @@ def _pairs(scores, labels, tie):
     return ((p > n).float() + tie * (p == n)).mean()
 
 
-def _by_rank(scores, labels, first):
+def _by_rank(scores, labels, first, stable=False):
     """The formula with the ranks first, first + 1, …: equal scores have different ones."""
-    ranks = scores.argsort(stable=True).argsort() + first
+    ranks = scores.argsort(stable=stable).argsort() + first
     p, n = (labels == 1).sum(), (labels == 0).sum()
     return (ranks[labels == 1].sum() - p * (p + 1) / 2) / (p * n)
 
@@ -87,6 +87,8 @@ AUC_MISTAKES = mistakes({
     "ranks without ties": (lambda s, y: _by_rank(s, y, 1),
         "Right without ties; but equal scores must share the *mean* of their ranks, and yours "
         "get different ones, by their place in the list."),
+    "ranks without ties, in order": (lambda s, y: _by_rank(s, y, 1, True),
+        "Right without ties; but equal scores must share the *mean* of their ranks."),
     "ranks from 0": (lambda s, y: _by_rank(s, y, 0),
         "Your ranks begin with 0, the formula's with 1. Equal scores share the mean of theirs."),
     "soft pairs": (
@@ -316,9 +318,7 @@ LORA_MISTAKES = mistakes({
     "not frozen": (_wrong(freeze=False),
         "The linear layer is still trained: `linear.requires_grad_(False)` freezes it."),
     "A zero, not B": (_wrong(zero="a"),
-        "You exchanged the starts: A is random, B is zero."),
-    "both zero": (_wrong(zero="ab"),
-        "Both matrices start at zero: then neither ever gets a gradient. A is random."),
+        "Your A starts at zero. A starts at random, B at zero."),
     "not zero at the start": (_wrong(zero=""),
         "A fresh layer must compute what the frozen one does: start B at zero."),
     "not scaled": (_wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),

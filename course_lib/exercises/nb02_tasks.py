@@ -76,7 +76,6 @@ SHARED_MLP = Exercise(
         ),
     ),
     misconceptions=SHARED_MLP_MISTAKES,
-    differentiable=("points",),
     hints=(
         "`points @ weight` multiplies the last axis, whatever stands before it: (b, n, c) @ "
         "(c, k) is (b, n, k).",
@@ -131,7 +130,6 @@ MAX_POOL = Exercise(
         Case("features around zero", lambda g: _with_large_padding(g, 0.0)),
     ),
     misconceptions=MAX_POOL_MISTAKES,
-    differentiable=("features",),
     hints=(
         "Which value never wins a maximum? Give it to the padding.",
         "`features.masked_fill(~present[:, :, None], -torch.inf)`, then the maximum over axis 1.",

@@ -67,7 +67,6 @@ SPHERE = Exercise(
         Case("points in a grid, defaults", _grid_of_points),
     ),
     misconceptions=SPHERE_MISTAKES,
-    differentiable=("points",),
     hints=(
         "How far is p from the centre? How far is the surface from it?",
         "Return a function: `def sdf(points): …` inside, and `return sdf` at the end.",
@@ -141,7 +140,6 @@ BOX = Exercise(
         Case("points in a grid, defaults", _grid_of_points),
     ),
     misconceptions=BOX_MISTAKES,
-    differentiable=("points",),
     hints=(
         "By symmetry look at |p − c| only; q = |p − c| − size/2 is positive beyond a face.",
         "Outside: the length of max(q, 0). Inside: the largest component of q.",
@@ -211,7 +209,6 @@ TORUS = Exercise(
         Case("points in a grid, defaults", _grid_of_points),
     ),
     misconceptions=TORUS_MISTAKES,
-    differentiable=("points",),
     hints=(
         "In the plane through the axis and the point the ring is a disc.",
         "Its coordinates there: √(x² + z²) − R and y.",
@@ -256,7 +253,6 @@ DIFFERENCE = Exercise(
         Case("two other balls", _pair_case),
     ),
     misconceptions=DIFFERENCE_MISTAKES,
-    differentiable=("points",),
     hints=(
         "In a *and* not in b. Which of min and max is 'and'?",
         "What is not in b is the complement of b: its SDF is −b.",

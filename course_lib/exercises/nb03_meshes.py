@@ -35,16 +35,6 @@ def _with_flat(v, f):
     return make
 
 
-def _tiny(v, f):
-    """Faces of a size of a thousandth."""
-
-    def make(g):
-        vertices, faces = _soup(v, f)(g)
-        return 1e-3 * vertices, faces
-
-    return make
-
-
 def _edges_of(mesh, product):
     a, b, c = mesh.corners.unbind(1)
     return product(b - a, c - a)
@@ -93,9 +83,6 @@ AREAS = Exercise(
 NORMALS_MISTAKES = mistakes({
     "NaN": (lambda m: _cross(m) / _cross(m).norm(dim=1, keepdim=True),
         "A face without area has no normal, and yours became NaN (0/0): it should be zero."),
-    "a guard": (lambda m: _cross(m) / (_cross(m).norm(dim=1, keepdim=True) + 1e-8),
-        "What you add to the length against 0/0 makes the normals of small faces shorter than 1: "
-        "`torch.nn.functional.normalize` does without."),
     "a large guard": (lambda m: _cross(m) / (_cross(m).norm(dim=1, keepdim=True) + 1e-3),
         "What you add to the length against 0/0 makes the normals shorter than 1: "
         "`torch.nn.functional.normalize` does without."),
@@ -121,7 +108,6 @@ NORMALS = Exercise(
     cases=(
         Case("a flat triangle", _right_triangle, fixed=True),
         Case("some faces, one without area", _with_flat(6, 4)),
-        Case("tiny faces", _tiny(6, 4)),
         Case("more faces", _soup(9, 12)),
     ),
     misconceptions=NORMALS_MISTAKES,
@@ -284,7 +270,6 @@ GRAPH = Exercise(
         Case("a denser graph", _graph(8, 16, 2, 4)),
     ),
     misconceptions=GRAPH_MISTAKES,
-    differentiable=("features",),
     hints=(
         "Make two lists, receivers i and senders j: both directions of each edge, and every loop.",
         "`index_add(0, i, values)` adds a row of values to row i.",

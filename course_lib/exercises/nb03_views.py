@@ -31,7 +31,6 @@ POOL = Exercise(
         Case("many views", lambda g: (torch.randn(2, 12, 3, generator=g),)),
     ),
     misconceptions=POOL_MISTAKES,
-    differentiable=("features",),
     hints=(
         "Which axis holds the views?",
         "A feature is strongest where it is largest.",

@@ -152,7 +152,6 @@ NORMAL = Exercise(
         Case("as many points in Q as in P", clouds_with_normals(1, 9, 9)),
     ),
     misconceptions=NORMAL_MISTAKES,
-    differentiable=("p_normals",),
     hints=(
         "The pairs Λ are those of the Chamfer distance: only the positions decide them.",
         "Index i of the second result of `nearest_neighbors(p, q)` says which q belongs to p_i.",

@@ -342,7 +342,6 @@ VERTEX_FEATURES = Exercise(
         Case("vertices outside the picture", _looks(2, 3, 12, size=3.0)),
     ),
     misconceptions=VERTEX_FEATURES_MISTAKES,
-    differentiable=("vertices",),
     hints=(
         "Three steps: world → camera, camera → picture, picture → features.",
         "Camera axes: `(vertices - position) @ rotation`, with `rotation = camera[:, :3, :3]`. The "

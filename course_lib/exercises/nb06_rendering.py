@@ -177,7 +177,6 @@ PROJECT = Exercise(
         Case("points on all sides, odd sides of the image", _all_around),
     ),
     misconceptions=PROJECT_MISTAKES,
-    differentiable=("points",),
     hints=(
         "Three steps: into camera axes, divide by the depth, into pixels.",
         "Camera axes: q = Rᵀ(p − t) with R = camera_to_world[:3, :3], t = camera_to_world[:3, 3]. "

@@ -223,7 +223,6 @@ COMPOSITE = Exercise(
         ),
     ),
     misconceptions=COMPOSITE_MISTAKES,
-    differentiable=("colors",),
     hints=(
         "The colour is a weighted sum over the samples: `(w[..., None] * colors).sum(-2)`.",
         "The weights sum to the opacity; the background has the weight 1 − opacity.",
