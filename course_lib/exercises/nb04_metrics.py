@@ -128,7 +128,8 @@ def _soft_sums(a, b):
 
 
 def _cell_by_cell(a, b):
-    return (a * b / (a + b - a * b).clamp(min=1e-12)).flatten(1).mean(1)
+    either = a + b - a * b
+    return torch.where(either > 0, a * b / either.clamp(min=1e-12), 1.0).flatten(1).mean(1)
 
 
 def _without_slope_of_empty_grids(candidate, a, b):
