@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests need playwright")
 
-from browser.page import PANEL, UNNAMED, Notebook
+from browser.page import IDLE, PANEL, UNNAMED, Notebook
 
 pytestmark = pytest.mark.slow
 BALL = """
@@ -105,3 +105,4 @@ def test_after_a_restart_a_view_looks_dead(views):
     slider = views.all(".widget-slider")[0]
     opacity = "e => getComputedStyle(e).opacity"
     assert float(slider.evaluate(opacity)) < 0.5
+    views.page.wait_for_function(IDLE, timeout=60_000)  # or its session could not be ended
