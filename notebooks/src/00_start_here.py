@@ -163,6 +163,7 @@ viz.camera_frame()
 # | 3 | Su et al. 2015 | [Multi-view convolutional networks (MVCNN)](https://arxiv.org/abs/1505.00880) |
 # | 3 | Tucker and Snavely 2020 | [Single-view view synthesis with multi-plane images](https://arxiv.org/abs/2004.11364) |
 # | 4 | Gkioxari, Malik and Johnson 2019 | [Mesh R-CNN](https://arxiv.org/abs/1906.02739) |
+# | 4 | Cuturi 2013 | [Sinkhorn distances: lightspeed computation of optimal transport](https://arxiv.org/abs/1306.0895) |
 # | 4 | Taubin 1995 | [A signal processing approach to fair surface design](https://doi.org/10.1145/218380.218473) |
 # | 5 | Choy et al. 2016 | [3D-R2N2](https://arxiv.org/abs/1604.00449) |
 # | 5 | Girdhar et al. 2016 | [TL-embedding: a predictable and generative vector for objects](https://arxiv.org/abs/1603.08637) |
@@ -170,6 +171,7 @@ viz.camera_frame()
 # | 5 | Wang et al. 2018 | [Pixel2Mesh](https://arxiv.org/abs/1804.01654) |
 # | 5 | Mescheder et al. 2019 | [Occupancy Networks](https://arxiv.org/abs/1812.03828) |
 # | 5 | Tatarchenko et al. 2019 | [What do single-view 3D reconstruction networks learn?](https://arxiv.org/abs/1905.03678) |
+# | 5 | Lewiner et al. 2003 | [Efficient implementation of marching cubes' cases with topological guarantees](https://doi.org/10.1080/10867651.2003.10487582) |
 # | 6 | Catmull 1974 | A subdivision algorithm for computer display of curved surfaces (thesis; the z-buffer) |
 # | 6 | Pineda 1988 | [A parallel algorithm for polygon rasterization](https://doi.org/10.1145/54852.378457) |
 # | 6 | Hart 1996 | [Sphere tracing (The Visual Computer)](https://doi.org/10.1007/s003710050084) |

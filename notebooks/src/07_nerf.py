@@ -650,7 +650,7 @@ for name, scene in sick.items():
 from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
 
-mesh = nerf.extract_mesh(field, resolution=budget(128, 40))
+mesh = nerf.extract_mesh(field, resolution=budget(128, 40), smooth=False)
 views = [viz.Scene(mesh, title="from photographs")]
 if folder is None:  # of your own photographs the true shape is not known
     true = load_mesh(asset("scene/mesh.ply"))
@@ -665,8 +665,10 @@ if folder is None:  # of your own photographs the true shape is not known
 widgets.view3d(*views, alt="The mesh from the radiance field beside the true one.")
 
 # %% [markdown]
-# *What to see:* the mug has its hole; surfaces are rough, and the thinnest things, such as the lamp's rod, may
-# be broken. A radiance field is trained to *look* right: fog that looks like a surface is good enough for it.
+# *What to see:* the mug has its hole and, where the training got far enough, the lamp its rod; surfaces are
+# rough. A radiance field is trained to *look* right: fog that looks like a surface is good enough for it.
+# (`smooth=True` averages the density over neighbouring cells first. That evens the surfaces, and breaks what is as
+# thin as a few cells.)
 #
 # ### A distance instead of a density
 # Could the field be a surface from the start? VolSDF (Yariv 2021) and NeuS (Wang 2021) store a signed

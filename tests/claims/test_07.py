@@ -1,6 +1,5 @@
 """What notebook 7 says, with other random numbers and other photographs of the scene."""
 
-from dataclasses import replace
 from functools import cache
 
 import torch
@@ -54,28 +53,6 @@ def test_fine_samples_crowd_where_the_weights_are_large(seed):
     counts = torch.histc(fine, 16, 2, 6)
     order = weights[0].argsort()
     return counts[order[-4:]].sum() - 3 * counts[order[:8]].sum()
-
-
-@cache
-def photographs():
-    return load_scene(downscale=2)
-
-
-def some(seed):
-    scene = photographs()
-    return scene.select(
-        torch.randperm(len(scene), generator=random(seed))[:30].sort().values.tolist()
-    )
-
-
-@claim("7.12", "The monitor looks at cameras and silhouettes before the training", slow=True)
-def test_the_monitor_finds_what_is_sick_and_nothing_else(seed):
-    healthy = some(seed)
-    flipped, zoomed = healthy.camera_to_world.clone(), healthy.intrinsics.clone()
-    flipped[:, :3, 1:3] *= -1
-    zoomed[:, :2] *= 2
-    sick = (replace(healthy, camera_to_world=flipped), replace(healthy, intrinsics=zoomed))
-    return all(nerf.check_scene(scene) for scene in sick) and not nerf.check_scene(healthy)
 
 
 @cache
