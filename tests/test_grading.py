@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 
 from course_lib.__main__ import main
 from course_lib.exercises import catalogue, find
+from course_lib.exercises.exercise import Exercise
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, notebook, runnable
 from course_lib.grading.extract import Cell
 from course_lib.grading.formats import no_formula
 from course_lib.grading.instructor import points_of, read_cases
 from course_lib.grading.journal import Journal
-from course_lib.grading.library import make_library, only_cases, without_body
+from course_lib.grading.library import KEPT_KEYWORDS, make_library, only_cases, without_body
 from course_lib.grading.pages import feedback_page
 from course_lib.grading.similarity import alike_pairs
 from course_lib.grading.students import Student, safe_name
@@ -89,6 +91,11 @@ def test_a_catalogue_is_reduced_to_its_cases():
     )
     reduced = only_cases(text)
     assert "wrong" not in reduced and "make" in reduced
+
+
+def test_every_field_of_an_exercise_is_in_the_copy_or_secret():
+    secret = {"misconceptions", "hints", "points", "starter", "explanation"}
+    assert {field.name for field in fields(Exercise)} == KEPT_KEYWORDS | secret
 
 
 def test_while_a_question_is_graded_no_catalogue_is_there(tmp_path):
