@@ -16,14 +16,14 @@ OPACITY = 0.5  # share of the light that a layer one cell thick stops, on the su
 
 
 @torch.no_grad()
-def extract_mesh(field: RadianceField, *, resolution: int = 128) -> Mesh:
+def extract_mesh(field: RadianceField, *, resolution: int = 128, smooth: bool = True) -> Mesh:
     """The surface by marching cubes (Lorensen and Cline 1987), in world coordinates.
 
     It is where a layer one cell thick stops half of the light, -log(1 - 0.5) = σ · cell, the density
-    being averaged over 3³ samples; of a `SurfaceField` where the signed distance is 0. It is closed at
-    the region's border, and hollows inside, which no camera sees, are filled. Of a contracted region it
-    is what lies in the cube around which the cameras stand, cut off at its sides. Where the density
-    never reaches the level, half its maximum does, with a warning.
+    being averaged over 3³ samples if `smooth`; of a `SurfaceField` where the signed distance is 0. It is
+    closed at the region's border, and hollows inside, which no camera sees, are filled. Of a contracted
+    region it is what lies in the cube around which the cameras stand, cut off at its sides. Where the
+    density never reaches the level, half its maximum does, with a warning.
     """
     region, n = field.region, resolution + 1
     points = region.inner(lattice(resolution).to(region.center).reshape(-1, 3))
@@ -31,7 +31,8 @@ def extract_mesh(field: RadianceField, *, resolution: int = 128) -> Mesh:
     if isinstance(field, SurfaceField):
         outside = field.distance(points).view(n, n, n)
     else:
-        outside = _beyond_level(field.density(points).view(n, n, n) * cell)
+        depth = field.density(points).view(1, 1, n, n, n) * cell
+        outside = _beyond_level((F.avg_pool3d(depth, 3, 1, 1) if smooth else depth)[0, 0])
     outside = F.pad(outside[1:-1, 1:-1, 1:-1], (1,) * 6, value=cell)
     mesh = grid_to_mesh(torch.where(_filled(outside), -outside.abs() - 1e-6, outside))
     return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
@@ -39,7 +40,6 @@ def extract_mesh(field: RadianceField, *, resolution: int = 128) -> Mesh:
 
 def _beyond_level(depth: Float[Tensor, "n n n"]) -> Float[Tensor, "n n n"]:
     """What the optical depth of a cell lacks to the surface's: negative inside."""
-    depth = F.avg_pool3d(depth[None, None], 3, 1, 1)[0, 0]
     level, most = -math.log(1 - OPACITY), depth.max().item()
     if most <= level:
         level = most / 2
