@@ -187,7 +187,7 @@ def test_the_mesh_of_a_trained_field_is_near_the_true_one(trained):
     from course_lib.meshes import sample_surface
     from course_lib.meshes.files import load_mesh
 
-    mesh = nerf.extract_mesh(trained, resolution=48)
+    mesh = nerf.extract_mesh(trained, resolution=48, smooth=False)
     p = sample_surface(mesh, 1500)[0]
     q = sample_surface(load_mesh(asset("scene/mesh.ply")), 1500)[0]
     distance = torch.cdist(p, q)
