@@ -247,3 +247,9 @@ def test_the_grader_agrees_with_the_check_on_hundreds_of_answers(tmp_path):
     print(f"{len(right)} right, {len(wrong)} wrong answers; other than the check: {sorted(differ)}")
     assert not lost, sorted(lost)
     assert not given, sorted(given)
+
+
+def test_every_exercise_has_a_plan_whose_cases_cannot_be_guessed():
+    for exercise in catalogue().values():
+        plan = make_plan(exercise, "seed")
+        assert plan.cases and plan.points > 0
