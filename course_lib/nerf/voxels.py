@@ -26,7 +26,7 @@ class VoxelField(PackedField):
         scene: Scene,
         *,
         resolution: int | None = None,
-        degree: int = 2,
+        degree: int = 1,
         learning_rate: float = 0.1,
     ):
         super().__init__(scene, resolution)
