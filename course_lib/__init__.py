@@ -14,14 +14,14 @@ What the lessons use:
                     points         clouds, normals, surfaces through points; PLY, XYZ
                     implicit       signed distances of meshes and networks, and back
                     views          many pictures, and many planes
-    measures        losses         Chamfer, normal, edge, smooth, Laplacian loss; soft IoU
-                    metrics        IoU, F1 score, Hausdorff distance, PSNR, SSIM
+    measures        losses         Chamfer, normal, edge, smooth and Laplacian loss
+                    metrics        IoU, soft IoU, F1 score, Hausdorff distance
     rendering       rasterize      hard and soft pictures of meshes; sphere tracing
                     volume         rays, samples, weights, colours
     learning        tabular        a table as text, the language model, its baselines
                     tasks          classify, cluster, generate, animate
                     reconstruction an image encoder and four decoders
-                    nerf           fields, their training, meshes from them
+                    nerf           fields, their training, meshes from them; PSNR, SSIM
                     splatting      Gaussians: projection, sorted sums, training, PLY, meshes
                     data           data sets: ours, ShapeNet's, photographs, scenes
 

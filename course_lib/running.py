@@ -1,4 +1,4 @@
-"""Time budgets and progress for the training cells of the notebooks, which keep their loops visible."""
+"""Where a notebook runs: time budgets and progress of its training loops, Colab, shipped data (`asset`)."""
 
 import os
 import signal

@@ -1,1 +1,1 @@
-"""Data sets: radiance-field scenes, single-view reconstruction."""
+"""What comes from files: photographs and scenes of them, ShapeNet's folders, the course's own shapes."""
