@@ -1,4 +1,4 @@
-"""Where a notebook runs: time budgets and progress of its training loops, Colab, shipped data (`asset`)."""
+"""Where a notebook runs: budgets and progress of its training loops, Colab, shipped data (`asset`)."""
 
 import os
 import signal

@@ -3,22 +3,22 @@
 An answer's way, and the module that does each step:
 
     the student's function      diagnose      every case, one after the other, to a verdict
-          |                     outcome       what it does on a case: value, gradients, exception (limits: time)
+          |                     outcome       what it does on a case: value, gradients, exception
           |                     values        ... as plain data, which grading compares, too
           v
-    right or wrong              compare       within a tolerance (numbers), the difference in words (difference)
+    right or wrong              compare       within a tolerance (numbers); difference: in words
           |                     answers       of questions
           v
-    why wrong                   recognise     the mistakes listed with the exercise, then those anybody makes:
+    why wrong                   recognise     the exercise's mistakes, then those that anybody makes:
           |                     outputs       the right result changed (changes: the table)
           |                     inputs        the right code on changed inputs
           |                     mutants       the right code with one change (rules: the table)
           |                     factors       a number between right and wrong
           v
     what is told                report        the verdict; render shows it
-          |                     standing      remembers it (cells: what is an answer; collect: to hand in)
+          |                     standing      remembers it (cells: what an answer is; collect)
           v
-    what goes on                kinds         a right answer of another kind, usable in later cells (device)
+    what goes on                kinds         a right answer of another kind made usable (device)
 
 The texts of stubs and solutions: sources.
 """
