@@ -23,6 +23,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
+from traitlets.config import Config
 
 from course_lib.authoring.build import VIEWS
 from course_lib.authoring.notebook import built_path, repository, sources
@@ -90,8 +91,10 @@ def _body(path: Path, with_solutions: bool) -> str:
         if cell.id.startswith("check-"):
             cells.append(_help(cell.id.removeprefix("check-"), with_solutions))
     notebook.cells = cells
-    exporter = HTMLExporter(template_name="basic", filters={"markdown2html": _html})
-    exporter.display_data_priority = ["text/html", "image/png", "text/plain"]
+    kinds = {"display_data_priority": ["text/html", "image/png", "text/plain"]}
+    exporter = HTMLExporter(
+        Config(NbConvertBase=kinds), template_name="basic", filters={"markdown2html": _html}
+    )
     body, _ = exporter.from_notebook_node(notebook)
     return re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)
 

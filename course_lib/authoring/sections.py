@@ -32,12 +32,14 @@ class Section:
 
 def sections(cells: Sequence[NotebookNode]) -> dict[str, Section]:
     """The sections of a notebook by their numbers; "" is what stands before the first."""
-    number, found, imports = "", {"": Section()}, set()
+    number, found = "", {"": Section()}
+    imports: set[str] = set()
     for cell in cells:
         if cell.cell_type == "markdown":
             number = (HEADING.findall(cell.source) or [number])[-1]
             continue
-        section, own = found.setdefault(number, Section()), set()
+        section = found.setdefault(number, Section())
+        own: set[str] = set()
         for kind, name in names(cell.source):
             if kind == "reads" and name not in section.defines | own:
                 section.reads.add(name)

@@ -48,6 +48,8 @@ def statements(cell: str) -> list[ast.stmt]:
 
 def _literal(node: ast.AST | None) -> str:
     """The fingerprint of a value that is written out; empty if it has to be computed."""
+    if node is None:
+        return ""
     try:
         return fingerprint(ast.literal_eval(node))
     except (ValueError, TypeError):

@@ -63,7 +63,8 @@ def _book(path: Path) -> Book | None:
 
 def say(book: Book) -> str:
     """Which exercises are answered, and what is known of the answers as they stand in the notebook."""
-    known, said = standing.known(), {}
+    known = standing.known()
+    said: dict[str, list[str]] = {}
     exercises = [e for e in catalogue().values() if e.notebook == book.number]
     for exercise in exercises:
         entry, what = known.get(exercise.name), "not answered"

@@ -45,7 +45,7 @@ def _size(value: Any) -> float:
     return len(value) if isinstance(value, (str, list, tuple, dict)) else float("inf")
 
 
-def _exchanged(reference: Run, i: int, j: int) -> Run:
+def _exchanged(reference: Run, i: int, j: int) -> Callable[[Sample], Any]:
     def predict(sample: Sample) -> Any:
         given = list(sample.arguments)
         given[i], given[j] = given[j], given[i]
@@ -60,7 +60,7 @@ def _changes(reference: Run, i: int, name: str, known: list) -> Iterator[Idea]:
         yield Idea("changed input", text, _changed(reference, i, change))
 
 
-def _changed(reference: Run, i: int, change: Callable) -> Run:
+def _changed(reference: Run, i: int, change: Callable) -> Callable[[Sample], Any]:
     def predict(sample: Sample) -> Any:
         given = list(sample.arguments)
         given[i] = change(given[i])

@@ -136,12 +136,13 @@ def _uses(tree: ast.Module) -> Iterator[Place]:
     }
     names = [n.id for n, _, _ in nodes if isinstance(n, ast.Name)]
     for node, _, put in nodes:
-        again = isinstance(node, ast.Name) and names.count(node.id) > 2
-        if again and node.id in values and isinstance(node.ctx, ast.Load):
+        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+            continue
+        if names.count(node.id) > 2 and node.id in values:
             yield from _inside(node, values[node.id], put)
 
 
-def _inside(node: ast.AST, value: ast.AST, put: Callable) -> Iterator[Place]:
+def _inside(node: ast.AST, value: ast.expr, put: Callable) -> Iterator[Place]:
     """The places of a variable's value, put where the variable is used."""
     holder = ast.Expr(copy.deepcopy(value))
     for inner, shown, put_inner in list(_places(holder)):

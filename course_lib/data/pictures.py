@@ -4,6 +4,7 @@ import warnings
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -38,14 +39,15 @@ def read_picture(
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    is_bytes = isinstance(source, Bytes)
-    name = "the picture" if is_bytes else str(source)
-    if not is_bytes and not Path(source).is_file():
-        raise FileNotFoundError(f'there is no file "{source}"')
+    name, file = "the picture", cast(Any, source)
+    if isinstance(source, Bytes):
+        file = BytesIO(source)
+    elif not Path(name := str(source)).is_file():
+        raise FileNotFoundError(f'there is no file "{name}"')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that nobody reads
-            image = Image.open(BytesIO(source) if is_bytes else source)
+            image = Image.open(file)
             if image.format == "TIFF" and not upright:  # loading would turn it
                 image.getexif().pop(ORIENTATION, None)
             image.load()

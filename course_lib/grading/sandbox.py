@@ -257,6 +257,7 @@ def library_for(exercise: "Exercise | None") -> None:
         _own.enter_context(running(Path(folder)))
     from course_lib.grading.library import WHOLE, make_library
 
+    assert Sandbox.current is not None
     if not (Sandbox.current.libraries / (exercise.name if exercise else WHOLE)).exists():
         make_library(Sandbox.current.libraries, exercise)
 

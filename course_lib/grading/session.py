@@ -16,8 +16,15 @@ from course_lib.grading.extract import Cell
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
 from course_lib.grading.suspicion import suspicions
 
-NOT_NEEDED = ("cacheprovider", "doctest", "faulthandler", "logging", "threadexception", "unittest")
-NOT_NEEDED += ("unraisableexception",)
+NOT_NEEDED = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "logging",
+    "threadexception",
+    "unittest",
+    "unraisableexception",
+)
 """Plugins of pytest that take long, some as long as the kernels."""
 NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
 

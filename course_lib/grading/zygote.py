@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import confine
 
-PRELOAD = ("numpy", "torch", "jaxtyping", "scipy.spatial", "pandas")
+PRELOAD: tuple[str, ...] = ("numpy", "torch", "jaxtyping", "scipy.spatial", "pandas")
 PRELOAD += ("IPython.core.completerlib", "IPython.core.oinspect", "IPython.extensions.storemagic")
 PRELOAD += ("ipykernel.debugger", "ipykernel.kernelapp", "tornado.platform.asyncio")
 POLL_SECONDS, MEGABYTE = 0.05, 1 << 20
@@ -33,9 +33,8 @@ def main() -> None:
     """Import what every kernel needs, then fork one for each connection."""
     settings = json.loads(sys.argv[1])
     listener = socket.socket(fileno=settings["listener"])
-    sys.modules["debugpy"] = (
-        None  # means: cannot be imported; a kernel without it starts much quicker
-    )
+    # None means: cannot be imported; a kernel without it starts much quicker
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
     for module in PRELOAD:
         importlib.import_module(module)
     importlib.import_module("torch").set_num_threads(1)
