@@ -46,8 +46,8 @@ def replaced(books: Books, source: Callable[[str, int], str | None]) -> dict[str
         copy = nbformat.from_dict(json.loads(nbformat.writes(book)))
         for cell in (cell for cell in copy.cells if cell.id.startswith("ex-")):
             text = source(cell.id.removeprefix("ex-"), position)
-            source = cell.source if text is None else text
-            cell.source, position = f"{source}\n# {MINE}" if source else "", position + 1
+            text = cell.source if text is None else text
+            cell.source, position = f"{text}\n# {MINE}" if text else "", position + 1
         texts[file] = nbformat.writes(copy)
     return texts
 
