@@ -711,7 +711,7 @@ if llm:
 print("the set of points is the same:", set(texts[0].splitlines()) == set(texts[1].splitlines()))
 
 # %% [markdown]
-# *What to see:* about a dozen tokens for every point, so a cloud of 2,000 points does not fit; every
+# *What to see:* about fifteen tokens for every point, so a cloud of 2,000 points does not fit; every
 # order of the lines is another text of the *same* shape, 2,000! of them; and distances between numbers
 # are not distances between tokens. A set needs a network whose answer does not depend on the order:
 # that is where [notebook 2](02_why_3d.ipynb) begins.

@@ -166,7 +166,7 @@ viz.line_chart(
 #   much.
 # - The mesh gains once its faces are smaller than the chair's bars. The network is limited by training,
 #   not by memory.
-# - All curves end at about 0.01: that is the spacing of the 4000 points that measure the error.
+# - No curve falls much below 0.01: that is the spacing of the 4000 points that measure the error.
 #
 # ## 3.2 Voxels: how much is occupied?
 # *Slide "Voxels": 10.41 %, 5.09 %, 2.41 %.* A grid of $r^3$ voxels covers $[-1,1]^3$; voxel
@@ -982,7 +982,7 @@ for limit in (1.0, 0.75, 0.6, 0.4, 0.0):
 viz.table(rows, ["faces removed, %", "w at the centre", "wrong signs, %"], "A ball with a hole")
 
 # %% [markdown]
-# *What to see:* small holes cost nearly nothing: the first row says that half a percent of wrong signs
+# *What to see:* small holes cost nearly nothing: the first row says that some tenths of a percent of wrong signs
 # comes from the ball's flat faces alone. With half the ball gone the winding number of its centre is
 # about ½, and "inside" is a convention.
 #
@@ -1074,7 +1074,7 @@ rows = [[n, a] for n, a in zip(counts, accuracy, strict=True)]
 viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families")
 
 # %% [markdown]
-# *What to see:* one view is right in nearly nine cases of ten. More views help; the last ones add little.
+# *What to see:* one view is right in more than eight cases of ten. More views help; the last ones add little.
 #
 # Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
 #

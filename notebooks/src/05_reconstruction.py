@@ -563,7 +563,7 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
 # - Measures disagree about the order. Points have the lowest IoU, which they have only as balls with nothing
-#   between them; in Chamfer, which is what they were trained on, they can be the best of the networks
+#   between them; in Chamfer, which is what they were trained on, they are ahead of the voxels
 #   trained here.
 #
 # How far can such a mean be trusted? The checkpoints were trained three times from other random

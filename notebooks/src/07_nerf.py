@@ -712,7 +712,7 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the picture is a little less sharp, but the surface is smoother, and at least as near to the true
+# *What to see:* the picture is a little less sharp, but the surface is smoother in most places, and at least as near to the true
 # one: what is a surface from the start has no fog to hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves the

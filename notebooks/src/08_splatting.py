@@ -449,7 +449,7 @@ widgets.view3d(*(viz.Scene(mesh, title=name) for name, mesh in solids.items()),
 
 # %% [markdown]
 # *What to see:* the centres lie *near* the surface, many of them below it; they are no surface. Depth pictures
-# give one, about as good as the density's. Flat Gaussians (Huang et al. 2024, "2D Gaussian splatting") are
+# give one, about as good as the density's, or better. Flat Gaussians (Huang et al. 2024, "2D Gaussian splatting") are
 # made for surfaces.
 #
 # **Take it home.** `splatting.save_ply("desk.ply", field.gaussians)` writes the layout of the original, which
