@@ -9,7 +9,6 @@ alone (which limit stopped an attack may differ), and nothing of the run may be 
 
 import argparse
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -43,7 +42,7 @@ def replaced(books: Books, source: Callable[[str, int], str | None]) -> dict[str
     """The notebooks' texts, where `source(name, position)` is another text for an exercise's cell."""
     texts, position = {}, 0
     for file, book in books.items():
-        copy = nbformat.from_dict(json.loads(nbformat.writes(book)))
+        copy = nbformat.reads(nbformat.writes(book), as_version=4)
         for cell in (cell for cell in copy.cells if cell.id.startswith("ex-")):
             text = source(cell.id.removeprefix("ex-"), position)
             text = cell.source if text is None else text
