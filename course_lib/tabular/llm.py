@@ -1,6 +1,7 @@
 """Get a small pretrained language model, and ask it questions with a one-word answer."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -76,7 +77,7 @@ class LanguageModel:
         return numbers[0]
 
     @torch.no_grad()
-    def next_token_logits(self, prompts: list[str], *, batch: int = 16) -> Float[Tensor, "b v"]:
+    def next_token_logits(self, prompts: Sequence[str], *, batch: int = 16) -> Float[Tensor, "b v"]:
         """The logits of the token after each prompt.
 
         Prompts are padded on the right: a causal model never looks at what comes later, so no mask
@@ -95,13 +96,13 @@ class LanguageModel:
             logits[chosen] = token_logits(self.network, final).cpu()
         return finite(logits)
 
-    def p_yes(self, prompts: list[str]) -> Float[Tensor, "b"]:
+    def p_yes(self, prompts: Sequence[str]) -> Float[Tensor, "b"]:
         """p(Yes) of each prompt, as `choice_probability` has it."""
         logits = self.next_token_logits(prompts)
         return choice_probability(logits, self.answer_token("Yes"), self.answer_token("No"))
 
     @torch.no_grad()
-    def answer_scores(self, prompt: str, answers: list[str]) -> Float[Tensor, "k"]:
+    def answer_scores(self, prompt: str, answers: Sequence[str]) -> Float[Tensor, "k"]:
         """The length-normalised log-likelihood of each answer, which may have several tokens.
 
         Prompt, blank and answer are tokenised as one text; the answer's tokens are those from the

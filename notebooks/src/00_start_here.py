@@ -154,13 +154,21 @@ viz.camera_frame()
 # | 1 | Hegselmann et al. 2023 | [TabLLM: few-shot classification of tabular data with LLMs](https://arxiv.org/abs/2210.10723) |
 # | 1 | Hu et al. 2022 | [LoRA: low-rank adaptation of large language models](https://arxiv.org/abs/2106.09685) |
 # | 1 | Liu et al. 2022 | [Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning (IA3)](https://arxiv.org/abs/2205.05638) |
+# | 1 | Gorishniy et al. 2021 | [Revisiting deep learning models for tabular data](https://arxiv.org/abs/2106.11959) |
 # | 2 | Qi et al. 2017 | [PointNet](https://arxiv.org/abs/1612.00593) |
 # | 2 | Achlioptas et al. 2018 | [Learning representations and generative models for 3D point clouds](https://arxiv.org/abs/1707.02392) |
 # | 2 | Park et al. 2019 | [DeepSDF](https://arxiv.org/abs/1901.05103) |
+# | 2 | Yang et al. 2019 | [PointFlow](https://arxiv.org/abs/1906.12320) |
 # | 3 | Li et al. 2016 | [FPNN: field probing neural networks, with the slide's shares of occupied voxels](https://arxiv.org/abs/1605.06240) |
 # | 3 | Lorensen and Cline 1987 | [Marching cubes](https://doi.org/10.1145/37402.37422) |
 # | 3 | Kipf and Welling 2017 | [Graph convolutional networks](https://arxiv.org/abs/1609.02907) |
 # | 3 | Su et al. 2015 | [Multi-view convolutional networks (MVCNN)](https://arxiv.org/abs/1505.00880) |
+# | 3 | Wu et al. 2015 | [3D ShapeNets, with ModelNet40](https://arxiv.org/abs/1406.5670) |
+# | 3 | Chang et al. 2015 | [ShapeNet, with ShapeNetCore](https://arxiv.org/abs/1512.03012) |
+# | 3 | Choi et al. 2016 | [A large dataset of object scans (Redwood)](https://arxiv.org/abs/1602.02481) |
+# | 3 | Downs et al. 2022 | [Google Scanned Objects](https://arxiv.org/abs/2204.11918) |
+# | 3 | Deitke et al. 2023 | [Objaverse](https://arxiv.org/abs/2212.08051) |
+# | 3 | Van Oosterom and Strackee 1983 | [The solid angle of a plane triangle](https://doi.org/10.1109/TBME.1983.325207) |
 # | 3 | Tucker and Snavely 2020 | [Single-view view synthesis with multi-plane images](https://arxiv.org/abs/2004.11364) |
 # | 4 | Gkioxari, Malik and Johnson 2019 | [Mesh R-CNN](https://arxiv.org/abs/1906.02739) |
 # | 4 | Cuturi 2013 | [Sinkhorn distances: lightspeed computation of optimal transport](https://arxiv.org/abs/1306.0895) |
@@ -182,6 +190,10 @@ viz.camera_frame()
 # | 7 | Sun et al. 2022 | [Direct voxel grid optimization (DVGO)](https://arxiv.org/abs/2111.11215) |
 # | 7 | Müller et al. 2022 | [instant-ngp: multiresolution hash encoding](https://arxiv.org/abs/2201.05989) |
 # | 7 | Chen et al. 2022 | [TensoRF](https://arxiv.org/abs/2203.09517) |
+# | 7 | Yariv et al. 2021 | [VolSDF: volume rendering of neural implicit surfaces](https://arxiv.org/abs/2106.12052) |
+# | 7 | Wang et al. 2021 | [NeuS](https://arxiv.org/abs/2106.10689) |
+# | 7 | Shen et al. 2021 | [DMTet: deep marching tetrahedra](https://arxiv.org/abs/2111.04276) |
+# | 7 | Shen et al. 2023 | [FlexiCubes](https://arxiv.org/abs/2308.05371) |
 # | 7 | Barron et al. 2022 | [mip-NeRF 360](https://arxiv.org/abs/2111.12077) |
 # | 7 | Barron et al. 2023 | [Zip-NeRF](https://arxiv.org/abs/2304.06706) |
 # | 7 | Kerbl et al. 2023 | [3D Gaussian splatting](https://arxiv.org/abs/2308.04079) |
