@@ -438,6 +438,7 @@ def march_square(values):
     return np.array(ends).reshape(-1, 2, 2)
 
 
+# %%
 def draw_cells(values, size):
     """A picture of the curve in all cells of a lattice of values (n + 1, n + 1), with its corners."""
     n = len(values) - 1

@@ -559,6 +559,7 @@ places = [(i, j) for i in range(3, height, 6) for j in range(3, width, 6)]
 first_row, first_column = max(places, key=lambda pixel: hidden(*pixel))
 
 
+# %%
 def inspect(column, row):
     picture = test.colors()[one].cpu().clone()
     picture[row], picture[:, column] = torch.tensor([0.9, 0.6, 0.0]), torch.tensor([0.9, 0.6, 0.0])
