@@ -134,7 +134,7 @@ def _make_fields(split: str, count: int, views: int, points: int) -> dict[str, T
         records = pool.map(make, range(count))
         for index in Budget(count, seconds=3600.0, label=f"{count} {split} shapes"):
             for name, value in next(records).items():
-                fields.setdefault(name, value.new_empty(count, *value.shape))[index] = value
+                fields.setdefault(name, value.new_zeros(count, *value.shape))[index] = value
     return fields
 
 
