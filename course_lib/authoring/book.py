@@ -26,7 +26,7 @@ from nbformat.v4 import new_markdown_cell
 from traitlets.config import Config
 
 from course_lib.authoring.build import VIEWS
-from course_lib.authoring.notebook import built_path, repository, sources
+from course_lib.authoring.notebook import built_path, colab, repository, sources
 from course_lib.checking.sources import solution_source
 from course_lib.exercises import find
 
@@ -40,11 +40,15 @@ class _Renderer(IPythonRenderer):
     """Markdown to HTML, formulas to MathML."""
 
     def inline_math(self, body: str) -> str:
-        return convert(body.replace(r"\arg", r"\operatorname{arg}"))
+        return _mathml(body, "inline")
 
     def block_math(self, body: str) -> str:
-        body = body.replace(r"\arg", r"\operatorname{arg}")  # which the converter does not know
-        return f'<div class="formula">{convert(body, display="block")}</div>'
+        return f'<div class="formula">{_mathml(body, "block")}</div>'
+
+
+def _mathml(formula: str, display: str) -> str:
+    formula = formula.replace(r"\arg", r"\operatorname{arg}")  # which the converter does not know
+    return convert(formula, display=display)
 
 
 def _html(markdown: str) -> str:
@@ -163,13 +167,12 @@ def _page(
             menu.append(f"<ul>{''.join(parts)}</ul>")
         menu.append("</li>")
     before, after = ("".join(f'<a href="{n}.html">{titles[n]}</a>' for n in some) for some in near)
-    place = address.removeprefix("https://github.com/")
     values = {
         "title": titles[name],
         "menu": "".join(menu),
         "before": before and f"← {before}",
         "after": after and f"{after} →",
-        "colab": f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}.ipynb",
+        "colab": f"{colab(address)}/{name}.ipynb",
         "notebook": f"{name}.ipynb",
         "body": body,
     }

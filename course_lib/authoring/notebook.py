@@ -83,6 +83,12 @@ def repository() -> str:
     raise LookupError("pyproject.toml names no Repository under [project.urls]")
 
 
+def colab(address: str) -> str:
+    """Where Colab opens the notebooks of the repository at `address`."""
+    place = address.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{place}/blob/main/notebooks"
+
+
 def sources() -> list[Path]:
     """The sources of all notebooks, in the order of the course."""
     return sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
@@ -186,8 +192,7 @@ def _links(source: Path, address: str) -> NotebookNode:
     names = [built_path(other).name for other in sources()]
     name = built_path(source).name
     position = names.index(name) if name in names else 0
-    place = address.removeprefix("https://github.com/")
-    folder = f"https://colab.research.google.com/github/{place}/blob/main/notebooks"
+    folder = colab(address)
     parts = [f"[Open in Colab]({folder}/{name})"]
     if position > 0:
         parts.insert(0, f"[← previous]({names[position - 1]})")
