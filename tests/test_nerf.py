@@ -210,9 +210,14 @@ def test_a_field_of_distances_learns_and_its_surface_is_near_the_true_one(tiny):
 
 
 def test_the_mesh_of_an_untrained_field_is_said_to_be_of_haze(tiny):
-    with pytest.warns(UserWarning, match="nowhere 0.5 opaque"):
+    with pytest.warns(UserWarning, match="nothing is dense enough"):
         mesh = nerf.extract_mesh(nerf.VoxelField(tiny[0], resolution=16), resolution=16)
     assert len(mesh.faces) > 0
+    field = nerf.SurfaceField(tiny[0], resolution=16)
+    with torch.no_grad():
+        field.grid.tables[0].abs_().add_(0.1)
+    with pytest.warns(UserWarning, match="nothing is dense enough"):
+        assert len(nerf.extract_mesh(field, resolution=16).faces) > 0
 
 
 def test_an_orbit_starts_at_the_first_photograph_and_keeps_the_scene_s_own_up(tiny):

@@ -22,33 +22,36 @@ def extract_mesh(field: RadianceField, *, resolution: int = 128, smooth: bool = 
     It is where a layer one cell thick stops half of the light, -log(1 - 0.5) = σ · cell, the density
     being averaged over 3³ samples if `smooth`; of a `SurfaceField` where the signed distance is 0. It is
     closed at the region's border, and hollows inside, which no camera sees, are filled. Of a contracted
-    region it is what lies in the cube around which the cameras stand, cut off at its sides. Where the
-    density never reaches the level, half its maximum does, with a warning.
+    region it is what lies in the cube around which the cameras stand, cut off at its sides. Where
+    nothing is inside, what comes next to it is the surface, with a warning.
     """
     region, n = field.region, resolution + 1
     points = region.inner(lattice(resolution).to(region.center).reshape(-1, 3))
     cell = 2 * region.scale / resolution
     if isinstance(field, SurfaceField):
-        outside = field.distance(points).view(n, n, n)
+        outside = _with_an_inside(field.distance(points).view(n, n, n), 0.0, cell)
     else:
         depth = field.density(points).view(1, 1, n, n, n) * cell
-        outside = _beyond_level((F.avg_pool3d(depth, 3, 1, 1) if smooth else depth)[0, 0])
+        depth = (F.avg_pool3d(depth, 3, 1, 1) if smooth else depth)[0, 0]
+        outside = _with_an_inside(-depth, math.log(1 - OPACITY), 0.0)
     outside = F.pad(outside[1:-1, 1:-1, 1:-1], (1,) * 6, value=cell)
     mesh = grid_to_mesh(torch.where(_filled(outside), -outside.abs() - 1e-6, outside))
     return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
 
 
-def _beyond_level(depth: Float[Tensor, "n n n"]) -> Float[Tensor, "n n n"]:
-    """What the optical depth of a cell lacks to the surface's: negative inside."""
-    level, most = -math.log(1 - OPACITY), depth.max().item()
-    if most <= level:
-        level = most / 2
+def _with_an_inside(
+    values: Float[Tensor, "n n n"], level: float, empty: float
+) -> Float[Tensor, "n n n"]:
+    """`values` less `level`; if none is below it, less what lies half-way from `empty` to the least."""
+    least = values.min().item()
+    if least >= level:
+        level = (least + empty) / 2
         warnings.warn(
-            f"the density is nowhere {OPACITY:g} opaque: this surface is of haze, train longer",
+            "nothing is dense enough to be inside: this surface is of haze, train longer",
             UserWarning,
             stacklevel=4,  # beyond torch.no_grad
         )
-    return level - depth
+    return values - level
 
 
 def _filled(outside: Float[Tensor, "n n n"]) -> Tensor:

@@ -192,8 +192,9 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # *Slide "NeRF", volume rendering.* Let $T(t)$ be the share of the light that gets as far as $t$. On the short
 # way $dt$ the share $\sigma(t)\,dt$ of it is stopped (7.1), so
 #
-# $$T(t + dt) = T(t)\,(1 - \sigma(t)\,dt) \;\Rightarrow\; \frac{T'}{T} = (\log T)' = -\sigma
-#   \;\Rightarrow\; T(t) = \exp\Big(-\int_{t_n}^{t} \sigma(s)\,ds\Big), \quad\text{as } T(t_n) = 1.$$
+# $$T(t + dt) = T(t)\,(1 - \sigma(t)\,dt) \;\Rightarrow\; \frac{T'}{T} = (\log T)' = -\sigma,$$
+#
+# $$T(t) = \exp\Big(-\int_{t_n}^{t} \sigma(s)\,ds\Big), \quad\text{as } T(t_n) = 1.$$
 #
 # The pixel's colour adds up what arrives, times what is stopped there, times its colour $c$; what
 # gets through all shows the background:
@@ -365,8 +366,9 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # ### Between the corners
 # A point in a cell gets a mean of what the cell's eight corners hold:
 #
-# $$v(x, y, z) = \sum_{i, j, k\, \in \{0, 1\}} w_i(x)\, w_j(y)\, w_k(z)\; v_{ijk}, \qquad w_0(x) = 1 - x, \quad w_1(x) = x$$
+# $$v(x, y, z) = \sum_{i, j, k\, \in \{0, 1\}} w_i(x)\, w_j(y)\, w_k(z)\; v_{ijk}$$
 #
+# - $w_0(x) = 1 - x$ and $w_1(x) = x$: the weights of linear interpolation in one axis;
 # - $x, y, z \in [0, 1]$: where in its cell the point is, from the lower to the upper corner in each axis;
 # - $v_{ijk}$: the numbers at a corner; $i$ says whether it has the cell's lower (0) or upper (1) $x$,
 #   $j$ and $k$ say the same of $y$ and $z$.
@@ -383,10 +385,12 @@ viz.gallery([mine, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", "photograp
 # colour but, for each channel, the coefficients $h_k$ of a few fixed functions on the sphere, the
 # **spherical harmonics**:
 #
-# $$c(d) = \mathrm{sigmoid}\Big(\sum_k h_k Y_k(d)\Big), \qquad
-#   Y_0 = \sqrt{\tfrac{1}{4\pi}}, \qquad (Y_1, Y_2, Y_3) = \sqrt{\tfrac{3}{4\pi}}\,(-y,\, z,\, -x),$$
+# $$c(d) = \mathrm{sigmoid}\Big(\sum_k h_k Y_k(d)\Big)$$
 #
-# $$(Y_4, \ldots, Y_8) = \sqrt{\tfrac{15}{4\pi}}\,\Big(xy,\; -yz,\; \tfrac{3z^2 - 1}{\sqrt{12}},\; -xz,\; \tfrac{x^2 - y^2}{2}\Big)$$
+# $$Y_0 = \sqrt{\tfrac{1}{4\pi}}, \qquad (Y_1, Y_2, Y_3) = \sqrt{\tfrac{3}{4\pi}}\,(-y,\, z,\, -x),$$
+#
+# $$(Y_4, \ldots, Y_8) =
+#   \sqrt{\tfrac{15}{4\pi}}\,\Big(xy,\; -yz,\; \tfrac{3z^2 - 1}{\sqrt{12}},\; -xz,\; \tfrac{x^2 - y^2}{2}\Big)$$
 #
 # - one coefficient: the same colour from all sides; four: a part that is linear in $d$, enough for soft
 #   highlights; nine: a quadratic part, too. They are to the sphere what sines and cosines are to the circle.

@@ -168,13 +168,15 @@ class Notebook:
         """All places of the notebook that match a CSS selector."""
         return self.page.query_selector_all(f"{PANEL} {selector}")
 
-    def too_wide(self, width: int, side_bar: bool) -> list:
-        """What is wider than its place in a window of so many pixels."""
+    def too_wide(self, width: int, side_bar: bool, seconds: float = 30.0) -> list:
+        """What stays wider than its place in a window of so many pixels."""
         before = self.page.viewport_size
         self.page.set_viewport_size({"width": width, "height": before["height"]})
         self.page.evaluate(SIDE_BAR, side_bar)
-        self.page.wait_for_timeout(1000)  # charts and views follow a little later
-        found = self.page.evaluate(TOO_WIDE)
+        self.page.wait_for_timeout(1000)  # charts, views and formulas follow a little later
+        end = time.monotonic() + seconds
+        while (found := self.page.evaluate(TOO_WIDE)) and time.monotonic() < end:
+            self.page.wait_for_timeout(500)
         self.page.evaluate(SIDE_BAR, True)
         self.page.set_viewport_size(before)
         return found
