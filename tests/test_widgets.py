@@ -141,14 +141,14 @@ def test_a_view_says_that_it_computes_while_it_does():
     busy = []
 
     def update(n):
-        busy.append(explorer and explorer._manners.busy)
+        busy.append(explorer and explorer._script.busy)
         return grey(1 / n)
 
     explorer = None
     explorer = widgets.explore(update, {"n": (0, 3, 1)}, alt="Grey.")
     explorer.controls["n"].value = 2
     explorer.controls["n"].value = 0  # an error
-    assert busy == [None, True, True] and not explorer._manners.busy
+    assert busy == [None, True, True] and not explorer._script.busy
 
 
 def test_a_change_of_kind_replaces_the_objects():

@@ -10,11 +10,11 @@ keeps k3d's snapshot of each in notebooks/views. GitHub Pages serves the folder 
 
 import argparse
 import base64
-import hashlib
 import json
 import re
 import shutil
 from html import escape, unescape
+from itertools import accumulate
 from pathlib import Path
 
 import nbformat
@@ -29,6 +29,7 @@ from course_lib.authoring.build import VIEWS
 from course_lib.authoring.notebook import built_path, colab, repository, sources
 from course_lib.checking.sources import solution_source
 from course_lib.exercises import find
+from course_lib.widgets.explorer import snapshot_name
 
 PAGE = Path(__file__).parent / "page"
 BUDGET = 12_000_000  # bytes of all movable views together: the largest ones beyond stay pictures
@@ -114,15 +115,19 @@ def _help(name: str, with_solution: bool) -> NotebookNode:
     return new_markdown_cell("\n\n".join(folded))
 
 
-def _digest(output: NotebookNode) -> str:
-    return hashlib.sha256(output.data["image/png"].strip().encode()).hexdigest()[:16]
+def _affordable(folder: Path) -> frozenset[Path]:
+    """The snapshots in a folder's folders that the budget allows, the smallest first."""
+    paths = sorted(folder.glob("*/*.k3d"), key=lambda path: path.stat().st_size)
+    sizes = accumulate(path.stat().st_size for path in paths)
+    return frozenset(path for path, size in zip(paths, sizes, strict=True) if size <= BUDGET)
 
 
 def _make_movable(output: NotebookNode, name: str) -> None:
     """Put a button for each snapshot that there is below the picture of a view."""
     if "image/png" not in output.get("data", {}):
         return
-    found = sorted((VIEWS / name[:2]).glob(f"{_digest(output)}-*.k3d"))
+    found = sorted((VIEWS / name[:2]).glob(f"{snapshot_name(output.data['image/png'])}-*.k3d"))
+    found = [path for path in found if path in _affordable(VIEWS)]
     buttons = [
         f'<button data-view="views/{name[:2]}-{path.stem}.html">Move it in 3D'
         f"{f' ({i + 1})' if len(found) > 1 else ''}</button>"
@@ -181,25 +186,19 @@ def _page(
 
 
 def _write_views(out: Path, pages: dict[str, str]) -> int:
-    """A page for each snapshot, the smallest first, as far as the budget goes."""
+    """A page for each snapshot that a page leads to; how many."""
     import k3d
 
     (out / "views").mkdir(exist_ok=True)
-    wanted = set(re.findall(r'data-view="views/([\w-]+)\.html"', "".join(pages.values())))
-    snapshots = sorted(VIEWS.glob("*/*.k3d"), key=lambda path: path.stat().st_size)
-    chosen = [path for path in snapshots if f"{path.parent.name}-{path.stem}" in wanted]
-    template, left, written = (PAGE / "view.html").read_text(encoding="utf-8"), BUDGET, 0
-    for path in chosen:
-        left -= path.stat().st_size
-        if left < 0:
-            break
-        data = base64.b64encode(path.read_bytes()).decode()
-        target = out / "views" / f"{path.parent.name}-{path.stem}.html"
+    wanted = set(re.findall(r'data-view="views/(\d\d)-([\w-]+)\.html"', "".join(pages.values())))
+    template = (PAGE / "view.html").read_text(encoding="utf-8")
+    for folder, name in wanted:
+        data = base64.b64encode((VIEWS / folder / f"{name}.k3d").read_bytes()).decode()
+        target = out / "views" / f"{folder}-{name}.html"
         target.write_text(template.replace("{{data}}", data), encoding="utf-8")
-        written += 1
     for name in ("require.js", "standalone.js"):
         shutil.copy(Path(k3d.__file__).parent / "static" / name, out / "views")
-    return written
+    return len(wanted)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

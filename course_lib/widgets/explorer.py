@@ -26,7 +26,7 @@ from course_lib.viz.pictures import Number, render
 from course_lib.viz.scene import Item, Scene
 from course_lib.widgets.controls import describe, make_controls
 from course_lib.widgets.live import LiveScene, has_k3d
-from course_lib.widgets.manners import Manners
+from course_lib.widgets.page_scripts import ViewScript
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STILL = "<p><em>A still picture: run this cell to move it.</em></p>"
@@ -47,7 +47,7 @@ class Explorer:
         self.shown: list[Figure | Scene] = []
         self.scenes: list[LiveScene] = []
         self._panels: list[Any] = []
-        self._manners = Manners()
+        self._script = ViewScript()
 
     @property
     def picture(self) -> np.ndarray:
@@ -105,7 +105,7 @@ class Explorer:
             head.insert(0, _player(self.controls[play]))
         self._below, self._caption = ipywidgets.VBox(), ipywidgets.HTML()
         self._fill()
-        view = ipywidgets.VBox([*head, self._row, self._below, self._caption, self._manners])
+        view = ipywidgets.VBox([*head, self._row, self._below, self._caption, self._script])
         view.add_class("course-view")
         return view
 
@@ -114,7 +114,7 @@ class Explorer:
 
         Moves made meanwhile wait in the browser, which sends the newest alone.
         """
-        self._manners.busy = True
+        self._script.busy = True
         with hurried():
             try:
                 self.refresh()
@@ -122,7 +122,7 @@ class Explorer:
                 text = f"{type(error).__name__}: {error}"
                 self.shown = [Figure(text, html=f'<pre role="alert">{escape(text)}</pre>')]
             self._fill()
-        self._manners.busy = False
+        self._script.busy = False
 
     def _fill(self) -> None:
         """Bring the panels up to date, keeping those that are there already."""
@@ -303,8 +303,12 @@ def _display(widget: Any, explorer: Explorer) -> None:
 
 def _keep(scenes: list[LiveScene], folder: Path, still: bytes | str) -> None:
     """Keep k3d's snapshots, named after the still picture that they belong to, for the book."""
-    text = still if isinstance(still, str) else base64.b64encode(still).decode()
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    name = snapshot_name(still if isinstance(still, str) else base64.b64encode(still).decode())
     folder.mkdir(parents=True, exist_ok=True)
     for i, live in enumerate(scenes):
         (folder / f"{name}-{i}.k3d").write_bytes(live.plot.get_binary_snapshot())
+
+
+def snapshot_name(still: str) -> str:
+    """The name of the snapshots that belong to a still picture, a PNG in base64 as in a notebook."""
+    return hashlib.sha256(still.strip().encode()).hexdigest()[:16]

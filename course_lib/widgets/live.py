@@ -11,7 +11,7 @@ from course_lib.viz.colors import hexadecimal, rgb
 from course_lib.viz.faces import exposed_faces
 from course_lib.viz.pictures import FIELD, Number, frame_camera
 from course_lib.viz.scene import Item, Scene, occupied, plain
-from course_lib.widgets.manners import CANVAS
+from course_lib.widgets.page_scripts import CANVAS
 
 FLAT_UP_TO = 400  # faces: such meshes are drawn with flat faces, finer ones smoothly
 LIGHT = 1.9  # k3d's, for colours as bright as in pictures

@@ -10,6 +10,7 @@ import pytest
 from browser.page import INSIDE
 from course_lib.authoring import book
 from course_lib.authoring.notebook import built_path, sources
+from course_lib.widgets.explorer import snapshot_name
 
 NAMES = [source.stem for source in sources()]
 VIEWED = "00_start_here"
@@ -27,7 +28,8 @@ def site(tmp_path_factory):
     plot = k3d.plot()
     plot += k3d.mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], color=0xFF0000, side="double")
     (views / VIEWED[:2]).mkdir()
-    (views / VIEWED[:2] / f"{book._digest(view)}-0.k3d").write_bytes(plot.get_binary_snapshot())
+    name = f"{snapshot_name(view.data['image/png'])}-0.k3d"
+    (views / VIEWED[:2] / name).write_bytes(plot.get_binary_snapshot())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(book, "VIEWS", views)
         assert book.write(out) == 1

@@ -4,7 +4,7 @@ import anywidget
 import traitlets
 
 
-class Manners(anywidget.AnyWidget):
+class ViewScript(anywidget.AnyWidget):
     """A widget without a look of its own that minds the controls of the view around it.
 
     Sliders and play buttons get the names by which screen readers call them; while `busy` for more
