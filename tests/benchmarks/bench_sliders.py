@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_sliders.py 03 04 06
 
 Each notebook is opened in JupyterLab in headless Chromium and run whole, in its fast edition. Then the
-first slider of every view is moved by five keys, one after the other's picture is there. Drawing by software
-counts, as there is no graphics card. Run it on a quiet machine; needs Chromium and playwright.
+first slider of every view is moved by five keys, one after the other's picture is there. Drawing by
+software counts, as there is no graphics card. Run it on a quiet machine; needs Chromium and playwright.
 """
 
 import statistics
