@@ -130,3 +130,40 @@ def test_a_colour_said_to_be_transparent_is(tmp_path, mode):
 def test_a_heic_file_is_told_what_to_do():
     with pytest.raises(ValueError, match="exported as JPEG"):
         read_picture(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+
+def tiff(ending, path, **tags):
+    from PIL import TiffImagePlugin
+
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory[int(tag[1:])] = value
+    file = path / f"a.{ending}"
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(file, "TIFF", tiffinfo=directory)
+    return file
+
+
+@pytest.mark.parametrize("tags", [{"t254": 1}, {"t50706": b"\1\4\0\0"}])
+def test_the_thumbnail_of_a_raw_file_is_no_photograph(tmp_path, tags):
+    with pytest.raises(ValueError, match=r"a.nef: .*raw file .*16x12.*JPEG"):
+        read_picture(tiff("nef", tmp_path, **tags))
+    assert read_picture(tiff("tif", tmp_path, t254=2)).shape == (12, 16, 4)  # a page of several
+
+
+def test_a_picture_of_too_many_pixels_is_not_called_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    file = tiff("tif", tmp_path)
+    with pytest.raises(ValueError, match=r"a.tif: .*too large.*moderate size"):
+        read_picture(file)
+
+
+def test_16_bits_that_hold_8_are_8(tmp_path):
+    grey = np.array([[0, 17, 255]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    with pytest.warns(UserWarning, match=r"a.png: .*taken as 8-bit"):
+        assert read_picture(tmp_path / "a.png")[0, :, 0].tolist() == [0, 17, 255]
+
+
+def test_a_grey_of_16_bits_said_to_be_transparent_is(tmp_path):
+    Image.fromarray(np.array([[0, 0x8080]], np.uint16)).save(tmp_path / "a.png", transparency=0)
+    assert read_picture(tmp_path / "a.png")[0].tolist() == [[0, 0, 0, 0], [128, 128, 128, 255]]

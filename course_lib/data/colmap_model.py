@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.cameras import from_colmap
+from course_lib.data.lenses import check_focal
 from course_lib.data.scene import Scene
 from course_lib.data.scene_formats import hold_out
 from course_lib.data.scene_images import find_masks, read_images, say_missing
@@ -141,6 +142,7 @@ def _lens(model: str, size: tuple[int, int], values: list[float]) -> Lens:
     finite = all(abs(value) < 1e30 for value in values)
     if not finite or min(fx, fy, *size) <= 0:
         raise ValueError(f"expected positive sizes and focal lengths, got {size} and {values}")
+    check_focal((fx, fy), size[::-1], model)
     if not (0 < found["cx"] < size[1] and 0 < found["cy"] < size[0]):
         raise ValueError(
             f"expected a principal point inside {size[1]}x{size[0]} pixels, got {values}"
@@ -185,7 +187,8 @@ def _text_images(path: Path) -> Iterator[View]:
         lines.pop(0)
     for number, line in enumerate(lines[::2]):
         words, points = line.split(maxsplit=9), lines[2 * number + 1 : 2 * number + 2]
-        if len(" ".join(points).split()) % 3:
+        numbers = " ".join(points).split()
+        if len(numbers) % 3 or not all(map(_is_number, numbers[-1:])):
             raise ValueError(f"expected x, y, id of points, or an empty line, after '{line[:60]}'")
         if words and len(words) < 10:
             raise ValueError(f"expected id, qw … tz, camera, name, got '{line[:60]}'")
@@ -193,6 +196,10 @@ def _text_images(path: Path) -> Iterator[View]:
             yield View(
                 plain_name(words[9].strip()), int(words[8]), [float(word) for word in words[1:8]]
             )
+
+
+def _is_number(word: str) -> bool:
+    return word.removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def _binary_cameras(path: Path) -> Iterator[tuple[int, Lens]]:

@@ -8,6 +8,7 @@ from course_lib.data.scene_json import angle, number, positive
 
 MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 ALIASES = ("PERSPECTIVE", "")  # how other programs call a camera without distortion
+SHORTEST = 0.1  # focal length over the longer side
 BEYOND = ("k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4", "sx1", "sy1", "omega")
 OTHER = {  # instant-ngp's switches for lenses that are no pinhole
     "is_fisheye": "fisheye",
@@ -18,7 +19,7 @@ OTHER = {  # instant-ngp's switches for lenses that are no pinhole
     "is_equirectangular": "equirectangular",
     "latlong": "equirectangular",
     "is_latlong": "equirectangular",
-    "ftheta_p0": "f-theta",
+    **{f"ftheta_p{i}": "f-theta" for i in range(5)},
 }
 UNDISTORT = "undistort the photographs first, for instance with COLMAP's image_undistorter"
 
@@ -42,6 +43,7 @@ def intrinsics(lens: dict[str, Any], size: tuple[int, int], path: Path) -> list[
         fy = positive(lens, "fl_y", fx, path)
     elif "fl_x" not in lens and "camera_angle_y" in lens:
         fy = given_h / (2 * math.tan(angle(lens, "camera_angle_y", path) / 2))
+    check_focal((fx, fy), (given_w, given_h), str(path))
     cx, cy = number(lens, "cx", given_w / 2, path), number(lens, "cy", given_h / 2, path)
     if not (0 < cx < given_w and 0 < cy < given_h):
         raise ValueError(
@@ -49,6 +51,18 @@ def intrinsics(lens: dict[str, Any], size: tuple[int, int], path: Path) -> list[
         )
     sx, sy = width / given_w, height / given_h
     return [fx * sx, fy * sy, cx * sx, cy * sy]
+
+
+def check_focal(focal: tuple[float, float], size: tuple[float, float], name: str) -> None:
+    """ValueError for focal lengths that are no pixels: below a tenth of the longer side (157°).
+
+    COLMAP has the same limit (`min_focal_length_ratio`).
+    """
+    if min(focal) < SHORTEST * max(size):
+        raise ValueError(
+            f"{name}: expected a focal length in pixels, got {min(focal):g} for {size[0]:g}x{size[1]:g}"
+            ", a view of more than 157°: millimetres, or a share of the width?"
+        )
 
 
 def distortion(lens: dict[str, Any], path: Path) -> list[float]:

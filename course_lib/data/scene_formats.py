@@ -12,6 +12,7 @@
 | rolling_shutter, white_transparent, black_transparent, mask_color, time | ignored, with a remark |
 | colours multiplied with alpha | divided again, with a remark |
 | frames whose file is missing | left out, with a remark that counts them |
+| from_mitsuba, from_na: other axes; positions on a map, which single precision would spoil | refused |
 | EXIF orientation | ignored, with a remark |
 | poses_bounds.npy of LLFF, images_<downscale> | read |
 | photographs of two sizes, numbers that cannot be, poses that are no rotation | refused |
@@ -40,6 +41,7 @@ NOT_OBEYED = (  # keys that change what a photograph shows
     "mask_color",
     "time",
 )
+OTHER_AXES = ("from_mitsuba", "from_na")  # instant-ngp's switches for poses that are not OpenGL's
 HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluations
 
 
@@ -54,9 +56,10 @@ def load_blender(folder: Path | str, split: str = "train", *, downscale: int = 1
     path = folder / f"transforms_{split}.json"
     content = read_json(path)
     frames, others = read_frames(content, path), folder / "transforms_train.json"
+    own = set(_pictures(path, frames))
     if split != "train" and others.is_file():
-        trained = {frame["file_path"] for frame in read_frames(read_json(others), others)}
-        _refuse_both(trained, {frame["file_path"] for frame in frames}, path)
+        trained = set(_pictures(others, read_frames(read_json(others), others)))
+        _refuse_both(trained, own, path)
     return _read_scene(content, frames, path, downscale)
 
 
@@ -69,6 +72,7 @@ def load_transforms(path: Path | str, split: str = "all", *, downscale: int = 1)
     path = path if path.is_file() else path / "transforms.json"
     content = read_json(path)
     frames = read_frames(content, path)
+    _pictures(path, frames)
     if split == "all" or not any(f"{name}_filenames" in content for name in ("train", "test")):
         return hold_out(_read_scene(content, frames, path, downscale), split)
     listed = _listed(content, split, path)
@@ -91,6 +95,11 @@ def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> 
     ready = downscale > 1 and small.is_dir()
     paths = list_pictures(small if ready else folder / "images")
     poses, sizes, bounds = from_llff(_rows(table))
+    if not paths:
+        there = ", ".join(sorted(path.name for path in folder.glob("images*"))) or "no such folder"
+        raise FileNotFoundError(
+            f"{folder}: no photographs in images, only {there}; images_4 is read by downscale=4"
+        )
     if len(paths) != len(poses):
         raise ValueError(f"{table}: {len(poses)} poses, but {len(paths)} images in {folder}")
     for i, name in enumerate(path.name for path in paths):
@@ -152,6 +161,10 @@ def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: in
     masks = find_masks(path.parent, paths, [frame.get("mask_path") for frame in frames])
     images, size = read_images(paths, downscale, masks)
     lens = [{**content, **frame} for frame in frames]  # a frame's own values win
+    if axes := [key for key in OTHER_AXES if any(one.get(key) for one in lens)]:
+        raise ValueError(
+            f"{path}: poses with '{axes[0]}' are not read: convert them to OpenGL axes first"
+        )
     _say_not_obeyed(lens, path)
     distortion = torch.tensor([lenses.distortion(one, path) for one in lens])
     intrinsics = torch.tensor([lenses.intrinsics(one, size, path) for one in lens]) / downscale
@@ -175,6 +188,19 @@ def _say_not_obeyed(lens: list[dict[str, Any]], path: Path) -> None:
 def _image_path(folder: Path, frame: dict[str, Any]) -> Path | None:
     candidates = [folder / (frame["file_path"] + ending) for ending in ANY_ENDING]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _pictures(path: Path, frames: list[dict[str, Any]]) -> dict[str, str]:
+    """Of every photograph that is there its file, and how a frame names it; ValueError for two."""
+    found: dict[str, str] = {}
+    for name in (frame["file_path"] for frame in frames):
+        image = _image_path(path.parent, {"file_path": name})
+        if image and str(image.resolve()) in found:
+            first = found[str(image.resolve())]
+            raise ValueError(f"{path}: {first} and {name} are one photograph, listed twice")
+        if image:
+            found[str(image.resolve())] = name
+    return found
 
 
 def _listed(content: dict[str, Any], split: str, path: Path) -> set[str]:

@@ -93,8 +93,13 @@ def say_missing(missing: Sequence[str], count: int, source: Path) -> None:
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """True where a mask is white (or not 0, if it holds nothing beyond 1), a dynamic one black."""
-    rgba = read_picture(path, upright=False)
+    """True where a mask is white (or not 0, if it holds nothing beyond 1), a dynamic one black.
+
+    ValueError names a mask of another size, of labels, or of which only the alpha tells something.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # 0 and 1 in 16 bits are a mask as good as any
+        rgba = read_picture(path, upright=False)
     if rgba.shape[:2] != size:
         raise ValueError(
             f"{path}: expected a mask of {size[1]}x{size[0]} pixels, as its photograph, "
@@ -103,6 +108,10 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     value = rgba[..., :3].max(axis=2)
     if path.name.startswith(DYNAMIC):
         return value == 0
+    largest = int(value.max())
+    if 1 < largest <= 127 or (largest == 0 and np.ptp(rgba[..., 3]) > 0):
+        got = f"grey up to {largest}: labels?" if largest else "black with a transparent part"
+        raise ValueError(f"{path}: expected a mask in black and white without alpha, got {got}")
     return (value > (127 if value.max() > 1 else 0)) & (rgba[..., 3] > 127)
 
 

@@ -5,9 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+FAR = 1e5  # positions beyond this, as on a map, lose more than a hundredth in single precision
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -100,7 +103,10 @@ def pose(frame: dict[str, Any], path: Path) -> Float[Tensor, "4 4"]:
 
 
 def check_pose(matrix: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
-    """The matrix in single precision; ValueError unless it is a rotation and a finite position."""
+    """The matrix in single precision.
+
+    ValueError unless it is a rotation and a position that single precision does not spoil.
+    """
     if not bool(matrix.isfinite().all()) or matrix.abs().max() > 1e30:
         raise ValueError(f"{what} is not finite")
     rotation = matrix[:3, :3].double()
@@ -108,5 +114,11 @@ def check_pose(matrix: Float[Tensor, "4 4"], what: str) -> Float[Tensor, "4 4"]:
     if not error < 1e-2 or torch.det(rotation) < 0:
         raise ValueError(
             f"{what} is not a rotation (error {error:.2g}): expected camera-to-world in OpenGL axes"
+        )
+    reach = float(matrix[:3, 3].abs().max())
+    if reach > FAR:
+        raise ValueError(
+            f"{what} has a position of {reach:.9g}, which single precision rounds by "
+            f"{np.spacing(np.float32(reach)):.2g}: take the same offset off all positions first"
         )
     return matrix.float()
