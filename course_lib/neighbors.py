@@ -5,6 +5,8 @@ Every measure of the lecture that compares clouds starts from the pairs
 few dimensions; small clouds, many dimensions and the GPU compare all pairs, a block at a time.
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -65,6 +67,11 @@ def check_clouds(p: Tensor, q: Tensor) -> None:
             raise ValueError(f"expected at least one point in {name}, got {tuple(cloud.shape)}")
         if not bool(torch.isfinite(cloud).all()):
             raise ValueError(f"expected finite coordinates in {name}, got NaN or infinity")
+        limit = math.sqrt(torch.finfo(_working_type(cloud, cloud)).max) / 4
+        if (reach := float(cloud.detach().abs().max())) > limit:
+            raise ValueError(
+                f"expected coordinates in {name} whose squares are finite, got {reach:g}"
+            )
     if p.shape[0] != q.shape[0] or p.shape[2] != q.shape[2]:
         raise ValueError(
             f"expected the same batch size and number of axes, "

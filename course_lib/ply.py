@@ -5,11 +5,13 @@ The course's readers of meshes, clouds and splats stand on this one. ValueError 
 | what | how |
 |---|---|
 | text, binary of either byte order; numbers and lists of every type, in elements of any name | read |
+| lines that end in LF, CR, CR LF or LF CR | read |
 | a byte-order mark, empty lines, comments, obj_info | ignored |
 | more lines or bytes than the header says | ignored, with a remark |
 | other formats and types, rows that are short or long, files that are cut | refused |
 """
 
+import re
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -46,12 +48,18 @@ Table = dict[str, np.ndarray | list[np.ndarray]]
 def read_ply(path: Path) -> dict[str, Table]:
     """Element -> property -> a column, or a list of arrays for a list property."""
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # a byte-order mark
-    end = data.find(b"\nend_header")
-    if not data.startswith(b"ply") or end < 0:
+    header = re.match(rb"ply[ \t]*(\r\n|\n\r|\n|\r).*?[\r\n]end_header[^\r\n]*", data, re.DOTALL)
+    if header is None:
         raise ValueError("not a readable PLY file: expected a header from 'ply' to 'end_header'")
-    order, elements = _header(data[:end].decode("ascii", "replace"))
-    start = data.find(b"\n", end + 1) + 1
-    body = data[start:] if start else b""
+    order, elements = _header(header[0].decode("ascii", "replace"))
+    body = data[header.end() :]
+    ends = (
+        header[1],
+        b"\r\n",
+        b"\n",
+        b"\r",
+    )  # of lines: the first's, as data may begin with 10 or 13
+    body = body.removeprefix(next((end for end in ends if body.startswith(end)), b""))
     if not order:
         words = body.decode("ascii", "replace").splitlines()
         lines = iter([line.split() for line in words if line.strip()])
@@ -85,7 +93,7 @@ def read_vertices(path: Path) -> dict[str, np.ndarray]:
 
 def _header(text: str) -> tuple[str, list[Element]]:
     form, elements = None, []
-    for line in text.splitlines()[1:]:
+    for line in text.splitlines()[1:-1]:
         words = line.split()
         if words[:1] == ["format"] and len(words) > 1:
             form = ORDERS.get(words[1])

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+LONE = 1e5  # a point without others is moved from beyond this
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -100,7 +101,7 @@ def recentred(points: np.ndarray, name: str) -> np.ndarray:
         )
     low, high = points.min(axis=0, initial=np.inf), points.max(axis=0, initial=-np.inf)
     extent, reach = (high - low).max(), np.abs(points).max(initial=0)
-    if extent > 0 and reach * np.finfo(np.float32).eps > 4e-6 * extent:
+    if (extent > 0 or reach > LONE) and reach * np.finfo(np.float32).eps > 4e-6 * extent:
         middle = np.rint((low + high) / 2)
         warnings.warn(
             f"{name}: {reach:.9g} is too far from 0 for single precision: {middle.tolist()} is taken "
@@ -130,6 +131,15 @@ def in_single(function: Callable) -> Callable:
         return type(result)(*(_half(part, halves[0]) for part in result))
 
     return computed
+
+
+def widened(values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Half precision as single, all else as it is: squares and sums beyond 65,504 would be infinite.
+
+    >>> widened(torch.ones(2, dtype=torch.float16)).dtype
+    torch.float32
+    """
+    return values.float() if values.dtype in HALF else values
 
 
 def _half(result: Tensor, kind: torch.dtype) -> Tensor:

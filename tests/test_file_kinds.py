@@ -163,6 +163,60 @@ def test_headers_of_ply_as_programs_write_them(tmp_path, content):
     assert len(meshes.load_mesh(write(tmp_path, "a.ply", content)).faces) == 1
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\n\r"])
+@pytest.mark.parametrize("first", [b"\0\0\0\0", b"\x0a\0\x80\x3f", b"\x0d\0\x80\x3f"])
+def test_lines_of_ply_end_in_any_way_and_data_may_begin_with_a_line_end(tmp_path, end, first):
+    header = HEADER.format(
+        form="binary_little_endian", n=1, kind="int", real="float", more=""
+    ).replace("\n", end)
+    body = first + np.array(CORNERS, "<f4").tobytes()[4:] + struct.pack("<B3i", 3, 0, 1, 2)
+    mesh = meshes.load_mesh(write(tmp_path, "a.ply", header.encode() + body))
+    assert mesh.vertices[0, 0].item() == np.frombuffer(first, "<f4")[0]
+    assert len(meshes.load_mesh(write(tmp_path, "b.ply", TEXT_PLY.replace("\n", end))).faces) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("a.obj", "v 0 0 1.#QNAN\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", 1),
+        ("a.off", "OFF\n3 1 0\n0 0 0\n0 0 -1.#IND\n1 1 0\n3 0 1 2\n", 4),
+        ("a.xyz", "0 0 0 # fine\n0 0 1.#INF\n", 2),
+    ],
+)
+def test_how_visual_c_writes_nan_is_no_comment(tmp_path, name, content, line):
+    load = load_cloud if name == "a.xyz" else meshes.load_mesh
+    with pytest.raises(ValueError, match=rf"{name}: line {line}"):
+        load(write(tmp_path, name, content))
+
+
+def test_triangles_written_as_quads_are_triangles(tmp_path):
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n"
+    faces = "f 1 3 2 2\nf 1 1 2 4\nf 2 3 3 4\nf 1 4 3 1\n"
+    mesh = meshes.load_mesh(write(tmp_path, "a.obj", corners + faces))
+    assert len(mesh.faces) == 4
+    assert meshes.is_watertight(mesh) and float(mesh.volume()) == pytest.approx(1 / 6)
+
+
+def test_faces_without_vertex_indices_are_told_by_name(tmp_path):
+    text = TEXT_PLY.replace("vertex_indices", "vertex_idx")
+    with pytest.raises(ValueError, match=r"expected faces with vertex_indices, got vertex_idx"):
+        meshes.load_mesh(write(tmp_path, "a.ply", text))
+
+
+def test_a_single_point_of_a_map_keeps_its_centimetres(tmp_path):
+    with pytest.warns(UserWarning, match="too far from 0"):
+        point = load_cloud(write(tmp_path, "a.xyz", "500719.26 4065740.41 1.96\n"))[0]
+    assert point[0].tolist() == pytest.approx([0.26, 0.41, -0.04], abs=1e-6)
+
+
+def test_the_filter_of_mip_splatting_is_refused(tmp_path):
+    from course_lib.splatting.files import load_ply
+
+    text = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float filter_3D\nend_header\n1\n"
+    with pytest.raises(ValueError, match=r"a.ply: filter_3D is not read: fuse"):
+        load_ply(write(tmp_path, "a.ply", text))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,5 +1,7 @@
 """Half precision: every loss and metric is computed in single and is right, or says what is beyond."""
 
+import math
+
 import pytest
 import torch
 
@@ -67,3 +69,32 @@ def test_many_points_have_a_normal_loss(dtype):
     p = torch.randn(1, 3000, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
     assert losses.normal_loss(p, p, p, p).item() == pytest.approx(-2, abs=0.02)
     assert metrics.normal_consistency(p, p, p, p).item() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_areas_and_volumes_of_large_meshes_are_finite(dtype):
+    mesh = meshes.box(512.0).to(dtype)
+    assert float(mesh.area()) == 6 * 512**2 and float(mesh.volume()) == 512**3
+    assert bool(meshes.vertex_normals(mesh).isfinite().all())
+
+
+def test_a_small_error_of_pictures_has_its_decibels():
+    from course_lib.nerf.images import psnr
+
+    picture = torch.full((8, 8, 3), 2.0**-7)
+    error = 2.0**-14  # its square is no half-precision number
+    got = psnr(picture.half(), (picture + error).half())
+    assert float(got) == pytest.approx(-20 * math.log10(error), abs=0.05)
+
+
+def test_pictures_of_bytes_have_no_decibels():
+    from course_lib.nerf.images import psnr, ssim
+
+    for measure in (psnr, ssim):
+        with pytest.raises(ValueError, match=r"colours in \[0, 1\].*250.*divide bytes by 255"):
+            measure(torch.full((16, 16, 3), 250.0), torch.zeros(16, 16, 3))
+
+
+def test_coordinates_whose_squares_overflow_are_refused():
+    with pytest.raises(ValueError, match="whose squares are finite, got 1e"):
+        metrics.hausdorff_distance(torch.zeros(1, 2, 3), torch.full((1, 2, 3), 1e20))

@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 import torch
 
-from course_lib.tabular import encode_frame, load_adult
+from course_lib.tabular import (
+    ValuePermutation,
+    encode_frame,
+    list_template,
+    load_adult,
+    serialise,
+    standardise,
+    text_template,
+)
+from course_lib.tabular.network import coded
 from course_lib.tabular.rows import NAMES
 from course_lib.tabular.scoring import calibration, roc_auc
 
@@ -99,6 +108,12 @@ def test_numbers_that_may_be_missing_are_numbers(values):
         ([Decimal("1.5"), Decimal("2.5")], "objects"),
         (["1,5", "2,5"], "numbers as text"),
         (["1.5", None, " 2.50"], "numbers as text"),
+        (["39.5", "?", "41.25"], "numbers as text"),
+        ([".5", ".25"], "numbers as text"),
+        (["1.5e3", "2e-4"], "numbers as text"),
+        (["$1,200.50", "-$900"], "numbers as text"),
+        (["12.5 %", "3%"], "numbers as text"),
+        (pd.period_range("2020-01", periods=2, freq="M"), "period"),
         ([[1], [2]], "one value in a cell"),
         ([1e300, 2.0], "beyond single"),
     ],
@@ -109,7 +124,7 @@ def test_columns_that_would_be_taken_wrongly_are_refused_by_name(values, message
         encode_frame(frame, frame)
 
 
-@pytest.mark.parametrize("values", [["1", "2"], ["True", "False"], ["3.11a", "1.5"], [True, False]])
+@pytest.mark.parametrize("values", [["1", "2"], ["True", "False"], ["9e", "1.5"], [True, False]])
 def test_text_with_digits_is_text(values):
     frame = pd.DataFrame({"t": values})
     assert encode_frame(frame, frame).shape == (2, 1 if values[0] is True else 2)
@@ -137,3 +152,63 @@ def test_labels_that_are_not_0_and_1_have_no_area_under_a_curve(labels):
 def test_what_is_no_probability_cannot_be_calibrated(value):
     with pytest.raises(ValueError, match="from 0 to 1"):
         calibration(torch.tensor([value, 0.5]), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("value", [14.62, 0.1, 1e-9, 3e8])
+def test_a_constant_column_is_zero_though_its_mean_is_rounded(value):
+    from course_lib.tabular.baselines import standardised
+
+    fitted = torch.full((1000,), value)
+    assert standardise(fitted, fitted).tolist() == [0.0] * 1000
+    assert standardise(fitted[:1] + 0.25, fitted).tolist() == pytest.approx(
+        [0.25], abs=1e-7 * value
+    )
+    assert not bool(standardised(fitted[:, None], fitted[:, None])[0].any())
+
+
+def test_half_precision_columns_are_standardised_in_single():
+    values = torch.tensor([60000.0, 60000, 0, 0]).half()
+    assert standardise(values, values).tolist() == [1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (np.array([0.1], np.float32), "0.1"),
+        ([123456789.25], "123456789.25"),
+        ([12345678901.5], "12345678901.5"),
+        ([0.1 + 0.2], "0.3"),
+    ],
+)
+def test_numbers_are_written_with_all_their_digits_and_no_more(values, text):
+    assert serialise(pd.DataFrame({"a": values}), text_template) == [f"The a is {text}."]
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"a": [np.inf]}), "finite numbers, got inf"),
+        (pd.DataFrame({"a": [[1, 2]]}), r"one value in a cell, got \[1, 2\]"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "different names"),
+        (pd.DataFrame([[1, 2]], columns=["a b", "a\nb"]), "names that read differently"),
+    ],
+)
+def test_what_would_be_told_wrongly_is_refused(frame, message):
+    with pytest.raises(ValueError, match=message):
+        serialise(frame, text_template)
+
+
+def test_a_name_with_a_line_break_is_written_on_one_line():
+    frame = pd.DataFrame({"Work\nclass": ["x"], "b": [1]})
+    assert serialise(frame, list_template) == ["- Work class: x\n- b: 1"]
+
+
+def test_a_constant_column_is_exchanged_with_itself():
+    assert ValuePermutation(pd.DataFrame({"a": [0, 0, None]}))({"a": 0}) == {"a": 0}
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], ["x", "y"]])
+def test_the_network_wants_numbers_and_text(values):
+    frame = pd.DataFrame({"a": values})
+    with pytest.raises(ValueError, match="columns of numbers and of text"):
+        coded(frame, frame)

@@ -16,9 +16,11 @@ topology), and errors that name the line.
 | .off of other dimensions or in binary (4OFF, STOFF, OFF BINARY); decimal commas; UTF-16 | refused |
 | normals, textures, colours, weights (v x y z w), materials, groups, lines, curves | ignored |
 | large coordinates, as of maps, that single precision would round | moved, with a remark |
-| numbers that are not finite, indices without a vertex, cut files, no faces | refused |
+| a corner that comes twice in a row in a polygon | once |
+| numbers that are not finite (nan, 1.#INF), indices without a vertex, cut files, no faces | refused |
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from os import PathLike
@@ -162,6 +164,8 @@ def _read_ply(path: Path) -> tuple[np.ndarray, list]:
         raise ValueError("triangle strips are not read: save the mesh with faces")
     points, polygons = tables.get("vertex", {}), tables.get("face", {})
     lists = [polygons[name] for name in ("vertex_indices", "vertex_index") if name in polygons]
+    if not lists and polygons:
+        raise ValueError(f"expected faces with vertex_indices, got {', '.join(polygons)}")
     if not lists or not len(lists[0]):
         raise ValueError("the header says that there are no faces: a point cloud?")
     if not {"x", "y", "z"} <= set(points):
@@ -234,7 +238,7 @@ def _lines(path: Path, *, continued: bool = False) -> Iterator[tuple[int, list[s
         raise ValueError("expected plain text, got UTF-16: save it as UTF-8")
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            text = line.split("#", 1)[0].rstrip()
+            text = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].rstrip()  # 1.#INF is no comment
             goes_on = continued and text.endswith("\\")
             pending += (text[:-1] if goes_on else text).split()
             if pending and not goes_on:

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.stable import widened
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -64,16 +66,17 @@ class Mesh:
         return self.vertices[self.faces]
 
     def area(self) -> Float[Tensor, ""]:
-        """The total area of the faces, ½ Σ |(b − a) × (c − a)|."""
+        """The total area of the faces, ½ Σ |(b − a) × (c − a)|; in single precision for half."""
         return face_areas(self).sum()
 
     def volume(self) -> Float[Tensor, ""]:
         """The signed volume, Σ a · (b × c) / 6: positive for a closed mesh that faces outwards.
 
         Measured from the first vertex, as products of large coordinates would drown it. The volume of
-        an open mesh depends on that point and means nothing.
+        an open mesh depends on that point and means nothing. In single precision for half.
         """
-        a, b, c = (self.corners - self.vertices[:1].sum(dim=0)).unbind(dim=1)
+        corners = widened(self.corners)
+        a, b, c = (corners - widened(self.vertices)[:1].sum(dim=0)).unbind(dim=1)
         return (a * torch.linalg.cross(b, c)).sum() / 6
 
     def to(self, *args, **kwargs) -> "Mesh":
@@ -102,13 +105,13 @@ def undirected_edges(
 
 
 def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
-    """The area of each face, ½ |(b − a) × (c − a)|.
+    """The area of each face, ½ |(b − a) × (c − a)|; in single precision for half.
 
     >>> from course_lib.meshes import box
     >>> face_areas(box(2.0))[:2]
     tensor([2., 2.])
     """
-    a, b, c = mesh.corners.unbind(dim=1)
+    a, b, c = widened(mesh.corners).unbind(dim=1)
     return torch.linalg.vector_norm(torch.linalg.cross(b - a, c - a), dim=1) / 2
 
 
@@ -129,12 +132,13 @@ def vertex_normals(mesh: Mesh) -> Float[Tensor, "v 3"]:
 
     Zero for a vertex without faces.
     """
-    a, b, c = mesh.corners.unbind(dim=1)
+    a, b, c = widened(mesh.corners).unbind(dim=1)
     vectors = torch.linalg.cross(b - a, c - a)
-    sums = torch.zeros_like(mesh.vertices)
+    sums = torch.zeros_like(mesh.vertices, dtype=vectors.dtype)
     for corner in range(3):
         sums = sums.index_add(0, mesh.faces[:, corner], vectors)
-    return torch.nn.functional.normalize(sums, dim=1, eps=torch.finfo(sums.dtype).tiny)
+    unit = torch.nn.functional.normalize(sums, dim=1, eps=torch.finfo(sums.dtype).tiny)
+    return unit.to(mesh.vertices.dtype)
 
 
 def subdivide(mesh: Mesh) -> Mesh:

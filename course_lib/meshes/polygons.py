@@ -8,7 +8,8 @@ def triangulate(corners: list[int], vertices: np.ndarray) -> list[list[int]]:
 
     A convex polygon becomes the fan (c₀, cᵢ, cᵢ₊₁). Else ears are cut off: corners that turn the same
     way as the polygon and whose triangle holds no other corner. Corners are seen along the polygon's
-    normal (Newell's). What remains where no ear is left (it crosses itself) becomes a fan.
+    normal (Newell's). What remains where no ear is left (it crosses itself) becomes a fan. A corner
+    that comes twice in a row counts once.
 
     >>> dart = np.array([[4.0, 0, 0], [1, 1, 0], [0, 4, 0], [0, 0, 0]])
     >>> triangulate([0, 1, 2, 3], dart)
@@ -18,6 +19,9 @@ def triangulate(corners: list[int], vertices: np.ndarray) -> list[list[int]]:
     """
     if len(corners) < 3:
         raise ValueError(f"expected at least three corners, got {len(corners)}")
+    if len(corners) > 3:  # programs that know quads alone write a triangle as a b c c
+        apart = [c for i, c in enumerate(corners) if c != corners[i - 1]]
+        corners = apart if len(apart) > 2 else corners
     if len(corners) == 3:
         return [list(corners)]
     flat = _seen_along_normal(np.asarray(vertices, dtype=np.float64)[corners])

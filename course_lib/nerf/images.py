@@ -5,7 +5,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.stable import in_single
 
+BYTES = 2.0  # colours beyond this are those of bytes, from 0 to 255
+
+
+@in_single
 def psnr(
     image: Float[Tensor, "*batch h w 3"], target: Float[Tensor, "*batch h w 3"]
 ) -> Float[Tensor, "*batch"]:
@@ -16,11 +21,11 @@ def psnr(
     >>> psnr(torch.zeros(1, 1, 3), torch.full((1, 1, 3), 0.1))
     tensor(20.)
     """
-    if image.shape != target.shape:
-        raise ValueError(f"expected equal shapes, got {(*image.shape,)} and {(*target.shape,)}")
+    check_colors(image, target)
     return -10 * torch.log10(((image - target) ** 2).mean((-3, -2, -1)))
 
 
+@in_single
 def ssim(
     image: Float[Tensor, "*batch h w 3"],
     target: Float[Tensor, "*batch h w 3"],
@@ -33,11 +38,9 @@ def ssim(
     Means, variances and covariance under a Gaussian window, only where it fits into the picture;
     C₁ = 0.01², C₂ = 0.03². 1 for equal pictures.
     """
-    if image.shape != target.shape or min(image.shape[-3:-1]) < window:
-        raise ValueError(
-            f"expected equal shapes of at least {window} pixels, got {(*image.shape,)} "
-            f"and {(*target.shape,)}"
-        )
+    check_colors(image, target)
+    if min(image.shape[-3:-1]) < window:
+        raise ValueError(f"expected pictures of at least {window} pixels, got {(*image.shape,)}")
     x = torch.arange(window, dtype=image.dtype, device=image.device) - (window - 1) / 2
     bell = torch.exp(-(x**2) / (2 * sigma**2))
     bell = bell / bell.sum()
@@ -51,3 +54,14 @@ def ssim(
     c1, c2 = 0.01**2, 0.03**2
     score = (2 * a * b + c1) * (2 * ab + c2) / ((a * a + b * b + c1) * (aa + bb + c2))
     return score.mean((-3, -2, -1)).view(*image.shape[:-3], 3).mean(-1)
+
+
+def check_colors(image: Tensor, target: Tensor) -> None:
+    """Raise ValueError unless both are pictures of one shape with colours in [0, 1], as floats."""
+    if image.shape != target.shape:
+        raise ValueError(f"expected equal shapes, got {(*image.shape,)} and {(*target.shape,)}")
+    for colors in (image, target):
+        if bool((colors.abs() > BYTES).any()):
+            raise ValueError(
+                f"expected colours in [0, 1], got up to {float(colors.max()):g}: divide bytes by 255"
+            )

@@ -9,7 +9,7 @@
 | its other properties and elements | ignored |
 | byte-order marks; lines that begin with # | ignored |
 | a header, a count in the first line, words, lines of different lengths | refused |
-| UTF-16, NaN, infinity | refused |
+| UTF-16, NaN, infinity (also 1.#INF) | refused |
 | large coordinates, as of maps, that single precision would round | moved, with a remark |
 """
 
@@ -80,7 +80,7 @@ def _read_xyz(path: Path) -> np.ndarray:
         raise ValueError("expected plain text, got other bytes: save it as UTF-8") from None
     rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):
-        text = line.split("#")[0]
+        text = re.split(r"(?:^|[\s,;])#", line)[0]  # 1.#INF is no comment
         if (
             re.search(r"\d,\d", text)
             and re.search(r"[\s;]", text.strip())

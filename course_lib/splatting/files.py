@@ -51,10 +51,15 @@ def load_ply(path: str | PathLike) -> Gaussians:
     | degree 3; normals, other properties and elements | ignored |
     | a property that is missing (the cloud of a mesh); no Gaussians; NaN and infinity | refused |
     | compressed formats (.splat, .spz, PlayCanvas' packed PLY) | refused |
+    | the filter of Mip-Splatting (filter_3D), which changes scales and opacities | refused |
 
     Raises ValueError with the file's name.
     """
     columns = read_vertices(Path(path))
+    if "filter_3D" in columns:
+        raise ValueError(
+            f"{path}: filter_3D is not read: fuse it (Mip-Splatting's create_fused_ply.py)"
+        )
     k = 1 + sum(name.startswith("f_rest_") for name in columns) // 3
     missing = [n for n in _names(k) if n not in columns and n not in ("nx", "ny", "nz")]
     if missing or k not in COUNTS:

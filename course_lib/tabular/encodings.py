@@ -7,10 +7,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.stable import in_single
+
+_NUMBER = re.compile(  # 1.5 and 1,5, .5, 2e-4, $1,200.50, 12 %; not 12, which may be a code
+    r"\s*[+-]?([$€£]\s*\d[\d.,]*|\d+[.,][\d.,]*|[.,]\d+|\d+(?=[eE][+-]?\d|\s*%))"
+    r"([eE][+-]?\d+)?\s*%?\s*"
+)
+
 if TYPE_CHECKING:  # pandas takes long to import: where it is not needed, nobody waits for it
     import pandas
 
 
+@in_single
 def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float[Tensor, "n"]:
     """Numbers with the mean and standard deviation of the fitted ones: (x - mean) / deviation.
 
@@ -22,8 +30,9 @@ def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float
     """
     check_numbers(values, fitted)
     known = fitted[~fitted.isnan()]
-    deviation = known.std(correction=0)
-    scaled = (values - known.mean()) / torch.where(deviation > 0, deviation, 1)
+    mean = known.mean().clamp(known.amin(), known.amax())  # rounded, it may lie outside
+    deviation = (known - mean).square().mean().sqrt()
+    scaled = (values - mean) / torch.where(deviation > 0, deviation, 1)
     return scaled.nan_to_num(nan=0.0)
 
 
@@ -97,8 +106,9 @@ def check_frames(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> None:
     | numbers, also nullable ones; True and False | numbers |
     | text, the dtype category | categories |
     | None, NaN, NA | missing |
-    | infinities, text mixed with numbers, numbers as text (1,5), numbers kept as objects | refused |
-    | dates, durations, complex numbers, lists in cells | refused |
+    | infinities, text mixed with numbers, numbers kept as objects | refused |
+    | text of which most is numbers with a point, a comma or a sign (1,5 and 12.5 % and "?") | refused |
+    | dates, periods, durations, complex numbers, lists in cells | refused |
     | other columns than were fitted, two of one name, numbers where text was fitted | refused |
     """
     from pandas.api.types import is_numeric_dtype
@@ -161,8 +171,14 @@ def categories_of(column: "pandas.Series") -> list:
             f"expected numbers or text, got both ({others[0]!r} and {words[0]!r}): mark what is no "
             "value as missing"
         )
-    if words and all(re.fullmatch(r"\s*[+-]?\d+[.,][\d.,]*\s*", word) for word in words):
-        raise ValueError(f"expected numbers or text, got numbers as text ({words[0]!r})")
+    written = [word for word in words if _NUMBER.fullmatch(word)]
+    if 2 * len(written) > len(words):
+        raise ValueError(
+            f"expected numbers or text, got numbers as text ({written[0]!r}): make numbers of them, and "
+            "mark what is none as missing"
+        )
+    if any(hasattr(value, "year") for value in others):
+        raise ValueError(f"expected numbers or text, got {column.dtype}: make numbers of it first")
     if column.dtype == object and any(not isinstance(value, bool) for value in others):
         raise ValueError(
             f"expected numbers or text, got objects ({others[0]!r}): use astype(float)"

@@ -31,6 +31,11 @@ def coded(
     """
     from pandas.api.types import is_numeric_dtype
 
+    numeric = [is_numeric_dtype(fitted[name]) for name in fitted.columns]
+    if all(numeric) or not any(numeric):
+        raise ValueError(
+            f"expected columns of numbers and of text, got {len(numeric)} of one kind alone"
+        )
     numbers, codes, sizes = [], [], []
     for name in fitted.columns:
         if is_numeric_dtype(fitted[name]):

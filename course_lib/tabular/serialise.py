@@ -113,23 +113,34 @@ def serialise(frame: "pandas.DataFrame", method: Callable[[Row], str]) -> list[s
     """
     if frame.shape[1] == 0:
         raise ValueError("expected a table with at least one column, got none")
+    if not frame.columns.is_unique:
+        raise ValueError(f"expected columns of different names, got {list(frame.columns)}")
+    given, single = frame, [name for name in frame.columns if frame[name].dtype == "float32"]
+    for name in single:  # as they are written: 0.1 in single precision is 0.10000000149 in double
+        frame = frame.astype({name: float})
+        frame[name] = [float(str(x)) for x in given[name].to_numpy()]
     return [method(row) for row in frame.to_dict("records")]
 
 
 def known_values(row: Row) -> dict[str, str]:
     """Name -> value as text, without the missing ones; ValueError if none is left."""
-    known = {str(n): format_value(v) for n, v in row.items() if not is_missing(v)}
+    pairs = [(_on_one_line(n), format_value(v)) for n, v in row.items() if not is_missing(v)]
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        raise ValueError(f"expected names that read differently, got {list(row)}")
     if not known:
         raise ValueError(f"expected a row with at least one known value, got {dict(row)!r}")
     return known
 
 
 def is_missing(value: Any) -> bool:
-    """True for None, NaN, NaT and blank text."""
+    """True for None, NaN, NaT and blank text. ValueError for lists and the like."""
     if isinstance(value, str):
         return not value.strip()
     import pandas as pd
 
+    if pd.api.types.is_list_like(value):
+        raise ValueError(f"expected one value in a cell, got {value!r}")
     return bool(pd.isna(value))
 
 
@@ -141,8 +152,13 @@ def format_value(value: Any) -> str:
     """
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         number = float(value)
-        whole = math.isfinite(number) and number == int(number)
-        return str(int(number)) if whole else format(number, ".10g")
+        if not math.isfinite(number):
+            raise ValueError(f"expected finite numbers, got {number}: mark it as missing (NaN)")
+        return str(int(number)) if number == int(number) else format(number, ".15g")
+    return _on_one_line(value)
+
+
+def _on_one_line(value: Any) -> str:
     return " ".join(str(value).split())
 
 
@@ -158,6 +174,8 @@ def derangement(n: int, seed: int) -> list[int]:
 def _exchange_bins(values: "pandas.Series", bins: int, seed: int) -> Callable[[Any], Any]:
     import pandas as pd
 
+    if values.nunique() < 2:
+        return lambda value: value
     if pd.qcut(values, bins, labels=False, duplicates="drop").nunique() < 3:
         values = values.drop_duplicates()  # nearly all are equal: tenths of the distinct values
     groups = values.groupby(pd.qcut(values, bins, labels=False, duplicates="drop"))
