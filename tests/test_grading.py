@@ -237,7 +237,10 @@ def graded(tmp_path_factory):
     """One run over honest, unfinished and broken submissions."""
     folder = tmp_path_factory.mktemp("honest")
     stub = "def centroid(points):\n    raise NotImplementedError\n"
-    both = [cell("ex-axis_that_points_up", ANSWER), cell("ex-centroid", RIGHT)]
+    used = ANSWER + "print(centroid(torch.ones(1, 2, 3)))"
+    both = [cell("ex-axis_that_points_up", used), cell("ex-centroid", RIGHT)]
+    broken = [cell("ex-axis_that_points_up", "axis_that_points_up = B")]
+    broken += [cell("ex-centroid", "def centroid(p):\n  return (\n")]
     files = {
         "reordered.ipynb": json.dumps(book(both)),
         "helpers/deep/00.ipynb": centroid(HELPERS),
@@ -247,7 +250,7 @@ def graded(tmp_path_factory):
         "zero.ipynb": centroid(
             "import torch\ndef centroid(p):\n    return torch.zeros(len(p), 3)\n"
         ),
-        "broken.ipynb": centroid("def centroid(p):\n  return (\n"),
+        "broken.ipynb": json.dumps(book(broken)),
         "lost-helper.ipynb": centroid("def centroid(p):\n    return helper(p)\n"),
         "cut.ipynb": centroid(RIGHT)[:50],
         "dict.ipynb": json.dumps(book([cell("ex-centroid", {"a": 1})])),
@@ -294,6 +297,7 @@ def test_partial_credit_goes_by_cases_and_constants_earn_nothing(graded):
 )
 def test_what_cannot_be_graded_is_in_the_table_as_such(graded, student, status):
     assert row(graded, student) == (0, status)
+    assert row(graded, "broken", "axis_that_points_up") == (0, "error")
 
 
 @needs_sandbox

@@ -71,6 +71,7 @@ SURE = {
     "new ids, names in the metadata": [cell("1f", RIGHT, metadata=MINE), CHECK],
     "no id and no metadata": [new(RIGHT), CHECK],
     "merged with its check": [cell("1f", RIGHT + "\n\ncentroid = check(centroid)", metadata=MINE)],
+    "merged into its check": [cell("check-centroid", RIGHT + "\n\ncentroid = check(centroid)")],
     "helper split off": [
         cell("1f", "def total(x):\n    return x.sum(1)", metadata=MINE),
         cell("ex-centroid", "def centroid(x):\n    return total(x) / x.shape[1]"),
@@ -247,6 +248,11 @@ def test_cells_of_another_notebook_do_not_make_it_that_one():
     cells = [cell("ex-centroid", RIGHT), cell("ex-axis_that_points_up", ANSWER), CHECK]
     found = read([*cells, cell("ex-iou", "def iou(a, b):\n    return a\n")])
     assert found.notebooks == ["00"]
+
+
+def test_an_answer_from_a_file_that_is_not_there_is_for_a_human():
+    found = read([cell("ex-centroid", f"{STUB}from solution import centroid"), CHECK])
+    assert "imported" in found.cells["centroid"].problem
 
 
 def test_what_the_course_wrote_elsewhere_is_no_answer():

@@ -168,6 +168,34 @@ EXPORTS = {
         {"12-34 - Jane Roe - Mar 3, 2024 1100 AM/00.ipynb", "index.html"},
         {"Jane Roe": 1},
     ),
+    "Brightspace, without folders": (
+        {
+            f"1{n}-34 - Jane Roe - Mar {n}, 2024 {when} - 0{n % 7}_x.ipynb"
+            for n, when in ((9, "1145 PM"), (21, "905 AM"), (21, "1205 PM"), (28, "1205 PM"))
+        }
+        | {"128-34 - Jane Roe - Mar 28, 2024 1205 PM - 04_y.ipynb"},
+        {"Jane Roe": 2},
+    ),
+    "ILIAS": (
+        {
+            "hw/hw.xlsx",
+            "hw/Abgaben/R_J_jr_1/20240303_a.ipynb",
+            "hw/Abgaben/D_J_jd_2/20240304_b.ipynb",
+        },
+        {"R_J_jr_1": 1, "D_J_jd_2": 1, "hw": 0},
+    ),
+    "ILIAS, teams": (
+        {"hw/sheet/Abgaben/Team 1/R_J_jr_1/a.ipynb", "hw/sheet/Abgaben/Team 2/D_J_jd_2/b.ipynb"},
+        {"Team 1": 1, "Team 2": 1},
+    ),
+    "a folder that all students have": (
+        {f"{name}/our_exercise_sheet_1/{name}.ipynb" for name in ("ann", "ben", "cem")},
+        {"ann": 1, "ben": 1, "cem": 1},
+    ),
+    "one student's copy of the course": (
+        {"c-main/README.md", "c-main/notebooks/00_start_here.ipynb", "c-main/course_lib/x.py"},
+        {"c-main": 1},
+    ),
     "Teams": (
         {"hw/Jane Roe/Version 1/00.ipynb", "hw/Jane Roe/Version 10/00.ipynb", "hw/Jo/x.ipynb"},
         {"Jane Roe": 1, "Jo": 1},
@@ -196,8 +224,9 @@ EXPORTS = {
             "04_losses_and_metrics_ann.ipynb",
             "Cem D - 00_start_here.ipynb",
             "Copy of 00_start_here.ipynb - Dan.ipynb",
+            "Eve F - Kopie von 00_start_here.ipynb (1).ipynb",
         },
-        {"ann": 2, "ben": 1, "Cem D": 1, "Dan": 1},
+        {"ann": 2, "ben": 1, "Cem D": 1, "Dan": 1, "Eve F": 1},
     ),
     "one student's, called final": (
         {"00_start_here_final.ipynb", "04_losses_and_metrics_final.ipynb", "03_nerf.ipynb"},
@@ -208,6 +237,10 @@ EXPORTS = {
     "copies": (
         {"anna.ipynb", "anna (1).ipynb", "anna-2.ipynb", "ben-2.ipynb"},
         {"anna": 3, "ben-2": 1},
+    ),
+    "numbered folders": (
+        {"g/00.ipynb", "g-1/00.ipynb", "g-2/00.ipynb", "h/x.ipynb", "h (1)/x.ipynb"},
+        {"g": 1, "g-1": 1, "g-2": 1, "h": 2},
     ),
 }
 
@@ -235,6 +268,15 @@ def test_folders_are_read_like_zips(tmp_path, name):
     files, students = EXPORTS[name]
     write(tmp_path, dict.fromkeys(files, "{}"))
     assert {s.student: len(s.notebooks) for s in collect([tmp_path])} == students
+
+
+def test_students_given_one_by_one_are_called_as_in_their_folder(tmp_path):
+    names = [f"{name}/sheet/x.ipynb" for name in ("ann", "ben")] + [
+        "A B_7_assignsubmission_file_/a.zip"
+    ]
+    write(tmp_path, dict.fromkeys(names, "{}"))
+    for given in (tmp_path.glob("*"), [tmp_path / name for name in names]):
+        assert [s.student for s in collect(list(given))] == ["A B", "ann", "ben"]
 
 
 def test_the_numbers_of_an_export_are_kept_and_late_ones_known(tmp_path):

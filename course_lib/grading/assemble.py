@@ -144,7 +144,12 @@ def _setup(exercise: Exercise, texts: list[str]) -> str:
     used = {name for text in texts for s in statements(text) or () for name in s.uses}
     for other in written():
         if other.name in used and other.name != exercise.name:
-            lines.append(f"from {other.reference.__module__} import {other.reference.__name__}")
+            home = other.reference.__module__
+            is_sealed = home.startswith(
+                "course_lib.exercises."
+            )  # kernels have one of these, or none
+            plain = f"from {home} import {other.reference.__name__}"
+            lines.append(runnable_source(other) if is_sealed else plain)
     return "\n".join(lines)
 
 

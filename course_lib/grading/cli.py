@@ -78,9 +78,8 @@ def run(options: argparse.Namespace) -> int:
     if options.unsandboxed:
         os.environ["COURSE_UNSANDBOXED"] = "1"
     elif why := sandbox.probe():
-        print(
-            f"No sandbox: {why}. To run students' code unprotected: --unsandboxed", file=sys.stderr
-        )
+        text = "To run students' code unprotected: --unsandboxed"
+        print(f"No sandbox: {why}. {text}", file=sys.stderr)
         return 3
     try:
         return _run(options)
@@ -95,19 +94,16 @@ def _run(options: argparse.Namespace) -> int:
     from course_lib.grading.workspace import GradingError, workspace
 
     if options.jobs < 1 or not 1 <= options.timeout <= 600:
-        raise ValueError(
-            "expected jobs >= 1 and a timeout from 1 to 600 seconds, "
-            f"got {options.jobs} and {options.timeout:g}"
-        )
+        got = f"got {options.jobs} and {options.timeout:g}"
+        raise ValueError(f"expected jobs >= 1 and a timeout from 1 to 600 seconds, {got}")
     out = options.out.resolve()
     submissions = collect(options.submissions, but=out)
     if not submissions:
         raise ValueError("there are no submissions in it")
     names = called(out, [s.student for s in submissions], options.anonymous)
     if options.anonymous:
-        submissions = [
-            replace(s, student=names[s.student], number="", platform="") for s in submissions
-        ]
+        called_so = [replace(s, student=names[s.student], number="") for s in submissions]
+        submissions = [replace(s, platform="") for s in called_so]
     read_overrides(out)
     try:
         with workspace(out):
@@ -124,16 +120,9 @@ def _grade(options: argparse.Namespace, out: Path, submissions: list, names: dic
     from course_lib.grading.run import Run, grade
 
     extra = read_cases(options.cases) if options.cases else {}
-    settings = Run(
-        out,
-        options.jobs,
-        options.timeout,
-        options.seed,
-        exercise_names(options.exercises),
-        extra,
-        options.keep,
-        options.dask,
-    )
+    names_given = exercise_names(options.exercises)
+    settings = Run(out, options.jobs, options.timeout, options.seed, names_given, extra)
+    settings.keep, settings.dask = options.keep, options.dask
     graded, plans = grade(settings, submissions)
     for student, exercise in gradebook.keep_edits(out):
         print(f"grade: {student}, {exercise}: edited in grades.csv, kept in overrides.csv")

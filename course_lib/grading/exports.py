@@ -2,19 +2,24 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 
 PATTERNS = {
     "moodle": r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_.*)?",
     "blackboard": r".+_(?P<name>[^_]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.*|\.txt)?",
     "canvas": r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d+_.+",
-    "brightspace": r"\d+-\d+ - (?P<name>.+?) - (?P<attempt>.+)",
+    "brightspace": r"\d+-\d+ - (?P<name>.+?) - (?P<attempt>.+?)(?: - .*)?",
+    "ilias": r"(?P<name>Team \d+|.+_[^_]+_[^_]+_\d+)",
 }
 TITLE = (
     "0[0-9]_(?:start_here|tabular_as_text|why_3d|representations|losses_and_metrics|reconstruction"
     "|rendering|nerf|splatting)"
 )
-NAMED = rf"(?:Copy of )?(?:{TITLE}(?:\.ipynb)?[ _-]+(?P<after>.+)|(?P<before>.+?)[ _-]+{TITLE})"
+COPY = "(?:(?:Copy of|Kopie von|Copi[ae] de) )?"
+NAMED = (
+    rf"{COPY}{TITLE}(?:\.ipynb)?[ _-]+(?P<after>.+)|(?P<before>.+?)[ _-]+{COPY}{TITLE}(?:\.ipynb)?"
+)
 """A file that is called by the notebook and the student, in either order."""
 VERSION = r"(?: ?\((\d+)\)|-(\d{1,2})|[- ]+Copy ?(\d*))$"
 COURSE = r"0[0-9](?:\D.*)?"
@@ -40,8 +45,26 @@ def owner(parts: tuple[str, ...]) -> Owner:
         if found := re.fullmatch(pattern, parts[0], flags=re.DOTALL):
             fields = {"attempt": attempt, "number": "", "late": "", **found.groupdict()}
             late = bool(fields["late"])
+            if platform == "brightspace":
+                fields["attempt"] = _moment(fields["attempt"])
             return Owner(fields["name"], fields["number"], fields["attempt"], late, platform)
     return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt)
+
+
+def _moment(text: str) -> str:
+    """An attempt's date so that it sorts as a text; empty where it is not in English.
+
+    >>> _moment("Mar 3, 2024 905 AM"), _moment("13 September 2025 310 PM"), _moment("3 mars 2024")
+    ('2024-03-03T09:05:00', '2025-09-13T15:10:00', '')
+    """
+    text = re.sub(r"(\d?\d):?(\d\d) ?([AP]M)$", r"\1:\2 \3", text)
+    text = re.sub(r"([A-Z][a-z]{2})[a-z]+", r"\1", text)
+    for form in ("%b %d, %Y", "%d %b %Y"):
+        try:
+            return datetime.strptime(text, f"{form} %I:%M %p").isoformat()
+        except ValueError:
+            continue
+    return ""
 
 
 def named(name: str) -> str:

@@ -20,7 +20,7 @@ from course_lib.checking.cells import checked, is_work
 from course_lib.exercises import catalogue, find
 from course_lib.grading import slicing
 from course_lib.grading.inside import __all__ as SET_UP
-from course_lib.grading.slicing import Statement
+from course_lib.grading.slicing import Statement, is_import
 
 LARGEST_FILE = 24 << 20
 LONGEST_SOURCE = 200_000
@@ -28,6 +28,7 @@ PREFIX = "ex-"
 SETTLED = frozenset({"DEVICE", "FAST"})
 """Names of the notebooks' set-up cell that the grader sets itself."""
 KNOWN = frozenset(dir(builtins)) | set(SET_UP) | {"get_ipython", "display", "In", "Out", "_"}
+IMPORTED = "the answer is imported, not written in the notebook"
 KINDS = {"markdown": "a Markdown cell", "raw": "a raw cell"}
 
 
@@ -148,11 +149,7 @@ def _piece(index: int, cell: dict) -> Piece:
     kind, count = str(cell.get("cell_type")), cell.get("execution_count")
     exercise = _exercise(cell)
     source = _source(cell)
-    if (
-        kind == "markdown"
-        and source is not None
-        and (code := re.search(r"```\w*\n(.*?)```", source, re.S))
-    ):
+    if kind == "markdown" and (code := re.search(r"```\w*\n(.*?)```", source or "", re.S)):
         source = code[1]
     is_check = str(cell.get("id")).startswith("check-")
     return Piece(index, kind, source, exercise, count if type(count) is int else None, is_check)
@@ -203,26 +200,28 @@ def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | Non
     candidates = [p for p in pieces if p.kind == "code"]
     answers = [a for p in candidates for a in _answers(name, p)]
     if not answers:
-        answers = [a for p in own for a in _answers(name, p)]
+        answers = [a for p in own or checks for a in _answers(name, p, by_itself=True)]
     if not answers:
         written = [p.source for p in own if not Cell(p.source or "").is_stub]
         texts = written or [p.source for p in own]
-        return Cell(texts[-1] or "") if texts else None
+        imported = any(is_import(s) and name in s.defines for p in own for s in p.statements)
+        return Cell(texts[-1] or "", problem=IMPORTED if imported else "") if texts else None
     answer, is_late = _last(answers, checks)
     doubt = _doubt(name, answer, answers, own, is_late)
     needs, unknown = _needs(name, answer, pieces, checks, given)
     return Cell(answer.source, needs, doubt, "", answer.piece in own or not own, unknown)
 
 
-def _answers(name: str, piece: Piece) -> list[Answer]:
-    """The last definition of the name in a cell, if there is one that is not the empty one."""
+def _answers(name: str, piece: Piece, by_itself: bool = False) -> list[Answer]:
+    """The last definition of the name in a cell, if there is one that is not the empty one; in a check
+    cell only where the exercise has no other."""
     for number, statement in reversed(list(enumerate(piece.statements))):
         call = checked(getattr(statement.node, "value", None))
         if call and call[1] == name:
             if isinstance(call[0], ast.Name) and call[0].id == name:
                 continue
             return [Answer(piece, number, f"{piece.source}\n{name} = {ast.unparse(call[0])}\n")]
-        if name in statement.defines and not piece.is_check and is_work(statement.node):
+        if name in statement.defines and by_itself >= piece.is_check and is_work(statement.node):
             return [Answer(piece, number, piece.source or "")]
     return []
 

@@ -46,9 +46,8 @@ def read_overrides(out: Path) -> dict[tuple[str, str], tuple[float, str]]:
             if not (math.isfinite(points) and points >= 0 and row["student"]):
                 raise ValueError(f"a student and points of 0 or more, got {row}")
         except (KeyError, ValueError) as error:
-            raise ValueError(
-                f"expected {', '.join(FIELDS)} in {path}, line {line}: {error}"
-            ) from error
+            wrong = f"expected {', '.join(FIELDS)} in {path}, line {line}: {error}"
+            raise ValueError(wrong) from error
         found[row["student"], exercise] = (points, row.get("comment", ""))
     return found
 
@@ -114,11 +113,7 @@ def keep_edits(out: Path) -> list[tuple[str, str]]:
 
 
 def settle(
-    out: Path,
-    students: list[Student],
-    plans: list[Plan],
-    extra: dict[str, dict],
-    names: dict[str, str],
+    out: Path, students: list[Student], plans: list[Plan], extra: dict[str, dict], names: dict
 ) -> tuple[list[Student], list[Plan]]:
     """The students of this and of earlier runs, with the marks that count, and all exercises.
 

@@ -34,11 +34,10 @@ NOT_PACKED = ("__pycache__", ".pyc")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `gradescope`."""
-    parser.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="for autograder.zip"
-    )
+    add = parser.add_argument
+    add("--out", required=True, type=Path, metavar="FOLDER", help="for autograder.zip")
     text = "names, or notebooks such as 04"
-    parser.add_argument("--exercises", nargs="+", required=True, metavar="NAME", help=text)
+    add("--exercises", nargs="+", required=True, metavar="NAME", help=text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,10 +52,8 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "autograder.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in (
-            ("setup.sh", SETUP),
-            ("run_autograder", RUN.format(options=" ".join(names))),
-        ):
+        texts = {"setup.sh": SETUP, "run_autograder": RUN.format(options=" ".join(names))}
+        for name, text in texts.items():
             entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
             entry.external_attr = 0o755 << 16
             archive.writestr(entry, text)
@@ -91,12 +88,8 @@ def results(student: dict, note: str = "") -> dict:
     notes = {"name": "for the teacher", "output": hidden, "max_score": 0, "score": 0}
     tests += [{**notes, "visibility": "hidden"}] if hidden else []
     output = student["problem"] or f"{student['points']:g} of {student['max']:g} points"
-    return {
-        "score": student["points"],
-        "output": output,
-        "tests": tests,
-        "stdout_visibility": "hidden",
-    }
+    whole = {"score": student["points"], "output": output, "tests": tests}
+    return {**whole, "stdout_visibility": "hidden"}
 
 
 def main(folder: Path, names: list[str]) -> int:

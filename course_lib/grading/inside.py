@@ -31,8 +31,9 @@ def show(name: str, module: str, *, case: int = 0, seed: int = 0, make: Any = No
     its cases by one that the instructor wrote.
     """
     _usual_state()
-    candidate = get_ipython().user_ns.get(name, ...)
-    if not module:
+    names = get_ipython().user_ns
+    candidate = names.get(name)
+    if name in names and not module:
         result = _answer(candidate)
     elif candidate is ... or candidate is None:
         result = outcome.Outcome(failure=outcome.Failure("NotDefined", ""))

@@ -72,9 +72,7 @@ def _check_table(name: str, table: Any, kinds: Kinds) -> None:
         if not isinstance(value, kinds.get(key, ())) or isinstance(value, bool):
             raise ValueError(f"expected {', '.join(kinds)}, got {key} = {value!r} in [{name}]")
         if isinstance(value, NUMBER) and not 0 <= value < float("inf"):
-            raise ValueError(
-                f"expected a number that is not negative, got {key} = {value} in [{name}]"
-            )
+            raise ValueError(f"expected a number of 0 or more, got {key} = {value} in [{name}]")
 
 
 def _check_exercise(exercise: Exercise, table: Any) -> None:
@@ -82,9 +80,7 @@ def _check_exercise(exercise: Exercise, table: Any) -> None:
     if table.get("draws", 1) < 1:
         raise ValueError(f"expected draws >= 1 in [{exercise.name}]")
     if "cases" in table and isinstance(exercise, Question):
-        raise ValueError(
-            f"expected no cases in [{exercise.name}]: it is a question with one answer"
-        )
+        raise ValueError(f"expected no cases in [{exercise.name}]: a question has one answer")
     for case in table.get("cases", ()):
         _check_case(exercise, case)
 

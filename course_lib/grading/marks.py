@@ -223,9 +223,8 @@ def _explain(
     lines = []
     broken = [r["error"] for r in records if r["role"] == "submission" and r["error"]]
     if broken and not broken[0].startswith("KernelLost"):
-        lines.append(
-            f"Your cell itself stopped with {_known(broken[0].partition(':')[0], missing)}."
-        )
+        kind = _known(broken[0].partition(":")[0], missing)
+        lines.append(f"Your cell itself stopped with {kind}.")
     for sentence, names in seen.items():
         cases = ", ".join(f"“{name}”" for name in dict.fromkeys(names))
         lines.append(f"{sentence[0].upper()}{sentence[1:]} (cases: {cases}).")

@@ -44,10 +44,8 @@ def _section(mark: Mark) -> str:
     kind = "good" if mark.points >= mark.max else "bad"
     number = find(mark.exercise).number
     title = f"{number} {mark.exercise}: {mark.status}, {mark.points:g} of {mark.max:g} points"
-    told = [*mark.feedback, *([mark.late] if mark.late else [])]
-    told += (
-        [f"Set by hand (the grader gave {mark.graded:g}): {mark.by_hand}"] if mark.by_hand else []
-    )
+    by_hand = f"Set by hand (the grader gave {mark.graded:g}): {mark.by_hand}" * bool(mark.by_hand)
+    told = filter(None, [*mark.feedback, mark.late, by_hand])
     lines = "".join(f"<p>{_text(line)}</p>" for line in told)
     return f'<section class="{kind}"><h2>{_text(title)}</h2>{lines}</section>'
 
@@ -58,13 +56,8 @@ def report_page(students: list[Student], plans: list[Plan], pairs: list[Pair]) -
     most = sum(plan.points for plan in plans)
     body = f"<p>{len(students)} students, {len(plans)} exercises. Of {most:g} points: "
     body += f"mean {mean(points):.2f}, median {median(points):.2f}.</p>"
-    body += (
-        _students(students, plans)
-        + _distribution(students)
-        + _success(students, plans)
-        + _misconceptions(students)
-    )
-    body += _flags(students) + _pairs(pairs)
+    body += _students(students, plans) + _distribution(students) + _success(students, plans)
+    body += _misconceptions(students) + _flags(students) + _pairs(pairs)
     return _page("Grading report", body)
 
 
@@ -100,14 +93,9 @@ def _success(students: list[Student], plans: list[Plan]) -> str:
     rows = []
     for plan in plans:
         marks = [s.marks[plan.exercise] for s in students if plan.exercise in s.marks]
-        rows.append(
-            (f"{find(plan.exercise).number} {plan.exercise}", sum(_is_full(m) for m in marks))
-        )
+        full = sum(mark.points >= mark.max for mark in marks)
+        rows.append((f"{find(plan.exercise).number} {plan.exercise}", full))
     return "<h2>Full marks per exercise</h2>" + _bars(rows, len(students), "students")
-
-
-def _is_full(mark: Mark) -> bool:
-    return mark.points >= mark.max
 
 
 def _misconceptions(students: list[Student]) -> str:
@@ -152,15 +140,14 @@ def _pairs(pairs: list[Pair]) -> str:
         return "<h2>Similar texts</h2><p>None.</p>"
     rows = [(p.exercise, p.first, p.second, f"{p.similarity:.2f}") for p in pairs]
     return f"<h2>Similar texts</h2>{note}" + _table(
-        ("exercise", "first", "second", "likeness"), rows
+        ["exercise", "first", "second", "likeness"], rows
     )
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = "".join(f"<th>{_text(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    lines = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

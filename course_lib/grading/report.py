@@ -54,10 +54,8 @@ def write_reports(
             path.unlink()
     write(out / "report.html", report_page(students, plans, pairs))
     for form in forms:
-        write(
-            out / f"{form if form != 'csv' else 'totals'}.csv",
-            formats.texts(form, students, plans, extra),
-        )
+        name = "totals.csv" if form == "csv" else f"{form}.csv"
+        write(out / name, formats.texts(form, students, plans, extra))
     if "moodle" in forms:
         formats.feedback_zip(out / "moodle-feedback.zip", pages, students)
 

@@ -16,15 +16,8 @@ from course_lib.grading.extract import Cell
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
 from course_lib.grading.suspicion import suspicions
 
-NOT_NEEDED = (
-    "cacheprovider",
-    "doctest",
-    "faulthandler",
-    "logging",
-    "threadexception",
-    "unittest",
-    "unraisableexception",
-)
+NOT_NEEDED = ["cacheprovider", "doctest", "faulthandler", "logging", "threadexception"]
+NOT_NEEDED += ["unittest", "unraisableexception"]
 """Plugins of pytest that take long, some as long as the kernels."""
 NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
 
@@ -50,8 +43,7 @@ def run_notebooks(folder: Path, texts: dict[str, str], seconds: float) -> list[d
     arguments += ["--rootdir", str(folder), f"--nbval-cell-timeout={seconds}"]
     for name in NOT_NEEDED:
         arguments += ["-p", f"no:{name}"]
-    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-    os.environ.update(environment)
+    os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         pytest.main([*arguments, str(folder)], plugins=[plugin, nbval.plugin, listener])
     return listener.records

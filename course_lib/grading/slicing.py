@@ -12,17 +12,8 @@ from functools import lru_cache
 
 from course_lib.checking.cells import checked
 
-PYTHON_MAGICS = (
-    "time",
-    "timeit",
-    "capture",
-    "prun",
-    "memit",
-    "mprun",
-    "lprun",
-    "python",
-    "python3",
-)
+MEASURING = ("time", "timeit", "capture", "prun", "memit", "mprun", "lprun")
+PYTHON_MAGICS = (*MEASURING, "python", "python3")
 BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 

@@ -43,12 +43,10 @@ def read(submissions: list[Submission], jobs: int) -> list[Student]:
     def work(batch: list[Submission]) -> list[list[dict]]:
         return [[asdict(extract(f.read(), names)) for f in s.notebooks] for s in batch]
 
-    students = {
-        s.student: Student(
-            s.student, {}, s.problem, number=s.number, platform=s.platform, late=s.late
-        )
-        for s in submissions
-    }
+    students = {}
+    for s in submissions:
+        known: dict[str, Any] = {"number": s.number, "platform": s.platform, "late": s.late}
+        students[s.student] = Student(s.student, {}, s.problem, **known)
     given = [s for s in submissions if s.notebooks]
     batches = [given[start : start + BATCH] for start in range(0, len(given), BATCH)]
     while batches:

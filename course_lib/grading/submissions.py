@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from course_lib.grading.exports import Owner, is_of_course, named, owner, stem, version
@@ -68,17 +69,21 @@ def collect(paths: list[Path], but: Path | None = None) -> list[Submission]:
 
     A student is called as the export's names say, else as the file (without its ending) or the folder:
     for a folder, each file in it is a student's, and each folder in it is a student with all notebooks
-    below it. A place that holds only notebooks with the course's own names is one student's. Folders
-    with results of grading, and `but`, are left out.
+    below it. A place that holds only notebooks with the course's own names is one student's. Several
+    paths that hold one student each are read as the folder that they lie in. Folders with results of
+    grading, and `but`, are left out.
     """
-    found: dict[tuple[str, str], list[tuple[Owner, str, File]]] = {}
     for path in paths:
         if not path.exists():
             raise ValueError(f"expected a notebook, a folder or a zip file, got {path}: not there")
-        for parts, file in _place(path, but):
-            whose = owner(parts)
-            key = (_printable(whose.name), whose.number)
-            found.setdefault(key, []).append((whose, "/".join(parts[1:]) or parts[0], file))
+    places = [_place(path, but) for path in paths]
+    if len(paths) > 1 and all(len({owner(p).name for p, _ in files}) < 2 for files in places):
+        places = [_together([Path(os.path.abspath(path)) for path in paths], but)]
+    found: dict[tuple[str, str], list[tuple[Owner, str, File]]] = {}
+    for parts, file in chain(*places):
+        whose = owner(parts)
+        key = (_printable(whose.name), whose.number)
+        found.setdefault(key, []).append((whose, "/".join(parts[1:]) or parts[0], file))
     _join_versions(found)
     names = [name for name, _ in found]
     return [
@@ -88,7 +93,7 @@ def collect(paths: list[Path], but: Path | None = None) -> list[Submission]:
 
 
 def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
-    """The files at a path by their folders and names, without junk and common top folders."""
+    """The files at a path by their folders and names."""
     is_zip = path.is_file() and zipfile.is_zipfile(path)
     if path.is_dir():
         files = list(_below(path, (), but))
@@ -96,9 +101,23 @@ def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
         files = list(_zipped(File(path.name, path), ()))
     else:
         files = [((path.name,), File(path.name, path, time=path.stat().st_mtime))]
+    return _by_student(files, path, is_zip)
+
+
+def _together(paths: list[Path], but: Path | None) -> list[tuple[Parts, File]]:
+    """The files at several absolute paths, by their folders and names below the common one."""
+    top = Path(os.path.commonpath([path.parent for path in paths]))
+    files = [_below(path, path.relative_to(top).parts, but) for path in paths]
+    return _by_student(list(chain(*files)), top)
+
+
+def _by_student(
+    files: list[tuple[Parts, File]], path: Path, is_zip: bool = False
+) -> list[tuple[Parts, File]]:
+    """The files without junk, and by folders of which the topmost is the student's."""
     files = [entry for entry in files if not _is_junk(entry[0])]
-    while _are_groups(files) or (is_zip and _is_class(files)):
-        files = [(parts[1:], file) for parts, file in files]
+    while _are_owned(files) or _are_groups(files) or (is_zip and _is_class(files)):
+        files = [(parts[1:] or parts, file) for parts, file in files]
     tops = {parts[0] for parts, _ in files}
     if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
         if _are_by_notebook(files):
@@ -110,11 +129,25 @@ def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
 
 def _is_class(files: list[tuple[Parts, File]]) -> bool:
     """True where the one top folder holds several students: it is no student's by its name, nor holds
-    what one student hands in."""
+    what one student hands in, such as the whole course."""
     inner = {parts[1] for parts, _ in files if len(parts) > 1}
     whole = all(len(parts) > 1 for parts, _ in files) and len({p[0] for p, _ in files}) == 1
     known = any(owner(parts).platform for parts, _ in files)
-    return whole and not known and len(inner) > 1 and not all(map(is_of_course, inner))
+    of_course = all(map(is_of_course, inner)) or "notebooks" in inner
+    return whole and not known and len(inner) > 1 and not of_course
+
+
+def _are_owned(files: list[tuple[Parts, File]]) -> bool:
+    """True where the top folders of most notebooks hold several students by a platform's names, and no
+    fewer than there are such folders."""
+    inner = [parts for parts, _ in files if ".ipynb" in parts[-1].lower()]
+    whose = {
+        p: [(o.name, o.number) for i in range(len(p)) if (o := owner(p[i:])).platform]
+        for p in inner
+    }
+    owned = [parts for parts in inner if whose[parts] and not owner(parts).platform]
+    names, tops = {whose[parts][0] for parts in owned}, {parts[0] for parts in owned}
+    return len(owned) > len(inner) / 2 and len(names) >= max(2, len(tops))
 
 
 def _are_groups(files: list[tuple[Parts, File]]) -> bool:
@@ -190,10 +223,11 @@ def _member_name(member: zipfile.ZipInfo) -> str:
 
 
 def _join_versions(found: dict[tuple[str, str], list[tuple[Owner, str, File]]]) -> None:
-    """Give "anna (1)" and "anna-2" to "anna", where there is one."""
+    """Give "anna (1)" and the file "anna-2" to "anna", where there is one; no folder "group-2"."""
     for key in sorted(found):
         base, copy = version(key[0])
-        if copy and (base, key[1]) in found:
+        is_file = all(stem(name) == key[0] for _, name, _ in found[key])
+        if copy and (base, key[1]) in found and (is_file or key[0] != f"{base}-{copy}"):
             found[base, key[1]] += found.pop(key)
 
 
