@@ -240,17 +240,14 @@ def graded(tmp_path_factory):
     used = ANSWER + "print(centroid(torch.ones(1, 2, 3)))"
     both = [cell("ex-axis_that_points_up", used), cell("ex-centroid", RIGHT)]
     broken = [cell("ex-axis_that_points_up", "axis_that_points_up = B")]
-    broken += [cell("ex-centroid", "def centroid(p):\n  return (\n")]
     files = {
         "reordered.ipynb": json.dumps(book(both)),
         "helpers/deep/00.ipynb": centroid(HELPERS),
         "unfinished.ipynb": json.dumps(book([cell("ex-centroid", stub), both[0]])),
         "mistaken.ipynb": centroid(WRONG),
         "half.ipynb": centroid("def centroid(p):\n    return p.mean(1) if len(p) == 1 else p\n"),
-        "zero.ipynb": centroid(
-            "import torch\ndef centroid(p):\n    return torch.zeros(len(p), 3)\n"
-        ),
-        "broken.ipynb": json.dumps(book(broken)),
+        "zero.ipynb": centroid("def centroid(p):\n    return torch.zeros(len(p), 3)\n"),
+        "broken.ipynb": json.dumps(book([*broken, cell("ex-centroid", "def (")])),
         "lost-helper.ipynb": centroid("def centroid(p):\n    return helper(p)\n"),
         "cut.ipynb": centroid(RIGHT)[:50],
         "dict.ipynb": json.dumps(book([cell("ex-centroid", {"a": 1})])),

@@ -72,7 +72,7 @@ def _check_table(name: str, table: Any, kinds: Kinds) -> None:
         if not isinstance(value, kinds.get(key, ())) or isinstance(value, bool):
             raise ValueError(f"expected {', '.join(kinds)}, got {key} = {value!r} in [{name}]")
         if isinstance(value, NUMBER) and not 0 <= value < float("inf"):
-            raise ValueError(f"expected a number of 0 or more, got {key} = {value} in [{name}]")
+            raise ValueError(f"expected no negative number, got {key} = {value} in [{name}]")
 
 
 def _check_exercise(exercise: Exercise, table: Any) -> None:
