@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.tabular.architectures import family, layers
+from course_lib.tabular.architectures import check_upper, family, layers
 
 
 class LoRALinear(nn.Module):
@@ -100,6 +100,7 @@ def remove_adapters(network: nn.Module) -> None:
 
 
 def _adapt(network: nn.Module, upper: int, paths: tuple[str, ...], wrap) -> list[nn.Parameter]:
+    check_upper(network, upper)
     if not any("frozen" in vars(layer) for layer in network.modules()):
         network.requires_grad_(False)
     new: list[nn.Parameter] = []

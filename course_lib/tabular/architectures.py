@@ -55,6 +55,13 @@ def layers(network: nn.Module) -> nn.ModuleList:
     return found
 
 
+def check_upper(network: nn.Module, upper: int) -> None:
+    """Raise ValueError unless the network has as many layers."""
+    count = len(layers(network))
+    if not 1 <= upper <= count:
+        raise ValueError(f"expected 1 to {count} upper layers, got {upper}")
+
+
 def head(network: nn.Module) -> nn.Linear:
     """The head of a causal language model: hidden states to the logits of all tokens."""
     family(network)  # refuses what has another kind of head

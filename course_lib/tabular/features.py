@@ -11,16 +11,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib.tabular.architectures import decoder, family, layers, token_logits
-from course_lib.tabular.llm import LanguageModel
+from course_lib.tabular.architectures import check_upper, decoder, family, layers, token_logits
+from course_lib.tabular.llm import LanguageModel, as_prompts
 
 
 @dataclass(frozen=True)
 class Cached:
-    """Hidden states (b, t, d) below the upper layers, and the index of each row's last token."""
+    """Hidden states (b, t, d) below `upper` layers, and the index of each row's last token."""
 
     hidden: Float[Tensor, "b t d"]
     last: Int[Tensor, "b"]
+    upper: int
 
     def __len__(self) -> int:
         return len(self.last)
@@ -28,7 +29,7 @@ class Cached:
     def rows(self, indices: Int[Tensor, "n"]) -> "Cached":
         """The cache of some prompts, cut to the longest of them."""
         last = self.last[indices]
-        return Cached(self.hidden[indices, : int(last.max()) + 1], last)
+        return Cached(self.hidden[indices, : int(last.max()) + 1], last, self.upper)
 
     def mean(self) -> Float[Tensor, "b d"]:
         """The mean of each row's hidden states: a simple sentence embedding."""
@@ -101,10 +102,8 @@ def cache_features(
 
     Raises ValueError unless 1 <= upper <= the number of layers.
     """
-    count = len(layers(llm.network))
-    if not 1 <= upper <= count:
-        raise ValueError(f"expected 1 to {count} upper layers, got {upper}")
-    rows = [llm.prompt_tokens(p) for p in prompts]
+    check_upper(llm.network, upper)
+    rows = [llm.prompt_tokens(p) for p in as_prompts(prompts, answered=True)]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     _, last = llm.padded(rows)
     hidden: Tensor | None = None
@@ -116,11 +115,16 @@ def cache_features(
             hidden = states.new_zeros(len(rows), int(last.max()) + 1, states.shape[2])
         hidden[chosen, : states.shape[1]] = states
     assert hidden is not None
-    return Cached(hidden, last)
+    return Cached(hidden, last, upper)
 
 
 def answer_logits(llm: LanguageModel, cached: Cached, *, upper: int = 6) -> Float[Tensor, "b 2"]:
     """The logits of " No" and " Yes" after each prompt, differentiable in the upper layers' weights."""
+    if cached.upper != upper:
+        raise ValueError(
+            f"expected features that were cached below {upper} upper layers, got those below "
+            f"{cached.upper}: give the same `upper` everywhere"
+        )
     states = upper_states(llm.network, cached.hidden, upper)
     final = states[torch.arange(len(cached)), cached.last]  # (b, d)
     answers = [llm.answer_token("No"), llm.answer_token("Yes")]

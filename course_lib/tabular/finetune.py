@@ -33,11 +33,11 @@ def fine_tune(
 
     With frozen weights in float16 the loss is scaled, as its gradients would vanish on their way
     through half precision; a step whose gradients overflow is left out and the scale halved.
-    Raises ValueError for weights in float16, whose steps would end in NaN, and for a loss that is
-    not finite.
+    Raises ValueError for weights in float16, whose steps would end in NaN, for a loss that is not
+    finite, and for labels that are not 0 or 1, one for each cached prompt.
     """
-    if any(weight.dtype == torch.float16 for weight in weights):
-        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
+    labels = _checked(labels, len(cached))
+    _check_settings(weights, batch, learning_rate)
     optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
     total = steps.steps if isinstance(steps, Budget) else len(steps)
     if total is None:
@@ -63,6 +63,24 @@ def fine_tune(
         else:
             scale /= 2
     return losses
+
+
+def _checked(labels: Tensor, count: int) -> Tensor:
+    """The labels as whole numbers of 64 bits."""
+    if tuple(labels.shape) != (count,):
+        raise ValueError(f"expected {count} labels, one a prompt, got shape {tuple(labels.shape)}")
+    if not bool(((labels == 0) | (labels == 1)).all()):
+        raise ValueError(f"expected labels 0 and 1, got {labels.unique().tolist()[:5]}")
+    return labels.long()
+
+
+def _check_settings(weights: list[nn.Parameter], batch: int, learning_rate: float) -> None:
+    if batch < 1 or not 0 < learning_rate < math.inf:
+        raise ValueError(
+            f"expected a batch and a learning rate above 0, got {batch} and {learning_rate}"
+        )
+    if any(weight.dtype == torch.float16 for weight in weights):
+        raise ValueError("expected weights to train in float32, got float16: they would become NaN")
 
 
 def _unscale(weights: list[nn.Parameter], scale: float) -> bool:

@@ -34,11 +34,14 @@ class ModelUnavailable(RuntimeError):
 
 @dataclass
 class LanguageModel:
-    """A causal language model (transformers' interface) with its tokenizer."""
+    """A causal language model (transformers' interface) with its tokenizer; it has no dropout here."""
 
     network: nn.Module
     tokenizer: Any
     name: str
+
+    def __post_init__(self):
+        self.network.eval()
 
     @property
     def device(self) -> torch.device:
@@ -66,14 +69,19 @@ class LanguageModel:
         return whole[: next(before, 0)] + own
 
     def answer_token(self, answer: str) -> int:
-        """The number of the one token that continues "Answer:" as " answer"; ValueError if several.
+        """The number of the one token that continues "Answer:" as " answer".
 
+        ValueError if there are several, or none but the one for unknown words.
         In this place, as some tokenizers put a blank of their own before a text that stands alone.
         """
         before, whole = self.tokens(_BEFORE), self.tokens(f"{_BEFORE} {answer}")
         numbers = whole[common_length(before, whole) :]
         if len(numbers) != 1:
             raise ValueError(f"expected one token for {answer!r}, got {len(numbers)}")
+        if numbers[0] == getattr(self.tokenizer, "unk_token_id", None):
+            raise ValueError(
+                f"expected a token for {answer!r}: the tokenizer does not know the word"
+            )
         return numbers[0]
 
     @torch.no_grad()
@@ -83,9 +91,7 @@ class LanguageModel:
         Prompts are padded on the right: a causal model never looks at what comes later, so no mask
         is needed, only the position of each prompt's last token.
         """
-        if isinstance(prompts, str):
-            raise ValueError("expected a list of prompts, got one text: put it in brackets")
-        rows = [self.prompt_tokens(prompt) for prompt in prompts]
+        rows = [self.prompt_tokens(prompt) for prompt in as_prompts(prompts)]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # little padding in a batch
         logits = torch.empty(len(rows), head(self.network).out_features)
         for start in range(0, len(rows), batch):
@@ -97,22 +103,22 @@ class LanguageModel:
         return finite(logits)
 
     def p_yes(self, prompts: Sequence[str]) -> Float[Tensor, "b"]:
-        """p(Yes) of each prompt, as `choice_probability` has it."""
-        logits = self.next_token_logits(prompts)
+        """p(Yes) of each prompt, as `choice_probability` has it; blanks behind a prompt are left out."""
+        logits = self.next_token_logits(as_prompts(prompts, answered=True))
         return choice_probability(logits, self.answer_token("Yes"), self.answer_token("No"))
 
     @torch.no_grad()
     def answer_scores(self, prompt: str, answers: Sequence[str]) -> Float[Tensor, "k"]:
         """The length-normalised log-likelihood of each answer, which may have several tokens.
 
-        Prompt, blank and answer are tokenised as one text; the answer's tokens are those from the
-        first on that the prompt alone does not have.
+        Prompt, blank and answer (without blanks around it) are tokenised as one text; the answer's
+        tokens are those from the first on that the prompt alone does not have.
         """
         family(self.network)
         if isinstance(answers, str) or not all(answer.strip() for answer in answers):
             raise ValueError(f"expected a list of answers, none of them empty, got {answers!r}")
         alone = self.prompt_tokens(prompt)
-        rows = [self.prompt_tokens(f"{prompt} {answer}") for answer in answers]
+        rows = [self.prompt_tokens(f"{prompt} {answer.strip()}") for answer in answers]
         ids, last = self.padded(rows)
         start = torch.tensor([common_length(alone, row) for row in rows], device=ids.device)
         logits = finite(self.network(input_ids=ids, use_cache=False).logits[:, :-1].float())
@@ -129,6 +135,13 @@ class LanguageModel:
         window = getattr(self.network.config, "max_position_embeddings", None) or longest
         if longest > window:
             raise ValueError(f"expected at most {window} tokens, got {longest}: shorten the prompt")
+        network: Any = self.network
+        known, largest = network.get_input_embeddings().num_embeddings, max(map(max, rows))
+        if largest >= known:
+            raise ValueError(
+                f"expected tokens below {known}, as many as the network knows, got {largest}: was the "
+                "tokenizer made for another network, or grown without resize_token_embeddings?"
+            )
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=self.device)
         return ids, torch.tensor([len(row) - 1 for row in rows], device=self.device)
 
@@ -152,8 +165,10 @@ def load_llm(
     that float16 works where a card has no bfloat16.
 
     Raises ModelUnavailable with what was tried, and what would help; ValueError for a model of a
-    family that cannot be taken apart here.
+    family that cannot be taken apart here, for a device that is not there, and for other dtypes than
+    float32, bfloat16, float16 and float64.
     """
+    _check_place(device, dtype)
     download = may_download() if download is None else download
     tried: list[str] = []
     for source in _sources(name, download):
@@ -169,6 +184,39 @@ def load_llm(
         + ("" if download else "Downloading is switched off (COURSE_OFFLINE or COURSE_FAST). ")
         + "Connect to the network and call load_llm(download=True) once: it is kept after that."
     )
+
+
+def as_prompts(texts: Sequence[str], *, answered: bool = False) -> list[str]:
+    """The prompts; to be `answered`, without blanks at their end, which belong to the answer's token.
+
+    ValueError for what is no list of texts, and for a line break where the answer's blank would stand.
+    """
+    if isinstance(texts, str):
+        raise ValueError("expected a list of prompts, got one text: put it in brackets")
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"expected prompts that are texts, got {text!r}")
+    prompts = [text.rstrip(" ") if answered else text for text in texts]
+    for prompt in prompts:
+        if answered and prompt != prompt.rstrip():
+            raise ValueError(f"expected a prompt without a line break behind, got {prompt[-20:]!r}")
+    return prompts
+
+
+def _check_place(device: str | torch.device, dtype: torch.dtype) -> None:
+    kinds = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+    if dtype not in kinds:
+        raise ValueError(
+            f"expected a dtype of {', '.join(map(str, kinds))}, got {dtype!r}: the course reads no "
+            "quantised weights but those of GGUF files"
+        )
+    try:
+        torch.empty(1, device=device)
+    except Exception as error:  # torch raises whatever the device leads it to
+        line = str(error).splitlines()[0][:100]
+        raise ValueError(
+            f"the device {str(device)!r} cannot be used here ({line}): take 'cpu'"
+        ) from None
 
 
 def finite(logits: Tensor) -> Tensor:
