@@ -1,5 +1,6 @@
 """Where a notebook runs: budgets and progress of its training loops, Colab, shipped data (`asset`)."""
 
+import math
 import os
 import signal
 import sys
@@ -145,10 +146,20 @@ class Budget:
                 bar.update(self)
 
     def _is_over(self) -> bool:
-        if self.steps is None or self.elapsed < self.seconds or self.done == 0:
-            return self.done == self.steps or self.elapsed >= self.seconds
-        needed = self.elapsed * self.steps / self.done
-        return self.done == self.steps or needed > PATIENCE * self.seconds
+        if self.done == self.steps:
+            return True
+        late = self.elapsed >= self.seconds
+        return late and (self.done == 0 or self.steps is None or self.expected < self.steps)
+
+    @property
+    def expected(self) -> float:
+        """How many steps there will be at the pace so far, for schedules."""
+        if self.done == 0:
+            return self.steps or math.inf
+        pace = self.done / self.elapsed
+        if self.steps is not None and self.steps <= pace * PATIENCE * self.seconds:
+            return self.steps
+        return max(self.done, pace * self.seconds)
 
     def _ending(self) -> str:
         return "done" if self.steps in (None, self.done) else "time limit"

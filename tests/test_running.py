@@ -67,7 +67,16 @@ def test_a_slow_machine_gets_more_time_where_that_is_enough():
     late = Budget(10, seconds=0.1)
     for _ in late:
         time.sleep(0.02)
+        assert late.expected == 10  # a schedule takes as long as the loop will
     assert late.done == 10 and late.elapsed > 0.15 and late.state == "done"
+
+
+def test_a_loop_that_will_be_cut_expects_fewer_steps(capsys):
+    for cut in (Budget(10_000, seconds=0.2), Budget(None, seconds=0.2)):
+        for step in cut:
+            assert cut.expected > step
+            time.sleep(0.02)
+        assert cut.done <= cut.expected < 12
 
 
 def test_what_is_said_stands_beside_the_bar(capsys):

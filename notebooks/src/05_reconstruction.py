@@ -118,9 +118,9 @@ viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a 
 # the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
 # and then the network draws three test shapes, so that you can watch it learn.
 #
-# *Time: 65 s per network on two CPU cores, 45 s for each mesh. No more than 1,500 steps are made, for
-# which a Colab T4 needs about half a minute (an estimate, not measured); section 5.13 lets a GPU do
-# more.*
+# *Time: a minute per network on two quiet CPU cores, 45 s for each mesh; up to three times as long on busy ones.
+# For its 1,500 steps a Colab T4 needs about half a minute (an estimate, not measured); section 5.13 lets a GPU
+# do more.*
 
 # %%
 from IPython.display import display
@@ -129,18 +129,17 @@ from course_lib.reconstruction.extract import reconstruct
 from course_lib.reconstruction.training import warm_then_cosine
 from course_lib.viz.figure import collecting
 
-SECONDS = budget(65, 1.5)
+SECONDS, STEPS = budget(65, 1.5), budget(1500, 2)
 
 
 # %%
-def fit(network, loss_of, draw, label, peak=3e-3, count=24, seconds=SECONDS):
+def fit(network, loss_of, draw, label, peak=3e-3, count=24, seconds=SECONDS, steps=STEPS):
     """The training loop of this notebook: returns the loss of every step."""
     optimizer = torch.optim.AdamW(network.to(DEVICE).parameters(), lr=peak, weight_decay=1e-2)
     random, losses, screen = torch.Generator().manual_seed(0), [], None
-    bar = Budget(budget(1500, 2), seconds=seconds, label=label)
+    bar = Budget(steps, seconds=seconds, label=label)
     for step in bar:
-        done = max(step / bar.steps, bar.elapsed / bar.seconds)
-        optimizer.param_groups[0]["lr"] = warm_then_cosine(done, 1.0, peak)
+        optimizer.param_groups[0]["lr"] = warm_then_cosine(step, bar.expected, peak)
         chosen = torch.randint(len(train), (count,), generator=random)
         loss = loss_of(network, train.batch(chosen, DEVICE))
         optimizer.zero_grad()
@@ -332,12 +331,13 @@ viz.network(["template", step, step, "mesh"], given=[1, 2],
 from course_lib.meshes import icosphere
 from course_lib.reconstruction.training import mesh_step
 
+MESH_STEPS = budget(200, 2, gpu=1500)
 torch.manual_seed(0)
 sphere = rec.MeshDecoder(vertex_image_features, template=icosphere(3, 0.6))
 networks["mesh from a sphere"] = rec.FromImage(sphere)
 networks["mesh from a sphere"].encoder.load_state_dict(networks["voxels"].encoder.state_dict())
 curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, draw_mesh,
-                                   "sphere", peak=2e-3, count=12, seconds=budget(45, 1.5))  # fmt: skip
+                                   "sphere", peak=2e-3, count=12, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
 # *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
@@ -369,7 +369,7 @@ viz.network(["picture", "encoder, voxels (5.3, frozen)", "marching cubes", "temp
 torch.manual_seed(0)
 networks["mesh"] = rec.refine(networks["voxels"], vertex_image_features)
 curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
-                     peak=1e-3, count=8, seconds=budget(45, 1.5))  # fmt: skip
+                     peak=1e-3, count=8, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
 # *What to see:* holes and handles are there from the start, because the voxels have them, and so are
@@ -768,6 +768,7 @@ if DEVICE == "cuda" and not FAST:
         "full size",
         count=128,
         seconds=300,
+        steps=None,  # as many as there is time for
     )
     print({m: round(v, 3) for m, v in score(by_network(big.cpu().eval()), test, indices).items()})
 else:
