@@ -220,6 +220,21 @@ def test_the_mesh_of_an_untrained_field_is_said_to_be_of_haze(tiny):
         assert len(nerf.extract_mesh(field, resolution=16).faces) > 0
 
 
+class _OnlyTheSides(nerf.VoxelField):
+    """Dense where its region ends, which no mesh can close, and faintly in the middle."""
+
+    def density(self, points):
+        unit = self.region.to_unit(points).abs().amax(-1)
+        return 1e4 * (unit > 0.99) + 0.1 * (unit < 0.5)
+
+
+def test_what_lies_on_the_region_s_sides_is_no_surface_yet_there_is_a_mesh(tiny):
+    field = _OnlyTheSides(tiny[0], resolution=16)
+    with pytest.warns(UserWarning, match="nothing is dense enough"):
+        mesh = nerf.extract_mesh(field, resolution=16, smooth=False)
+    assert len(mesh.faces) > 0 and field.region.to_unit(mesh.vertices).abs().max() < 0.7
+
+
 def test_an_orbit_starts_at_the_first_photograph_and_keeps_the_scene_s_own_up(tiny):
     scene = tiny[0]
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))[0]

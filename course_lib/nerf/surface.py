@@ -29,12 +29,13 @@ def extract_mesh(field: RadianceField, *, resolution: int = 128, smooth: bool = 
     points = region.inner(lattice(resolution).to(region.center).reshape(-1, 3))
     cell = 2 * region.scale / resolution
     if isinstance(field, SurfaceField):
-        outside = _with_an_inside(field.distance(points).view(n, n, n), 0.0, cell)
+        values, level, empty = field.distance(points).view(n, n, n), 0.0, cell
     else:
         depth = field.density(points).view(1, 1, n, n, n) * cell
-        depth = (F.avg_pool3d(depth, 3, 1, 1) if smooth else depth)[0, 0]
-        outside = _with_an_inside(-depth, math.log(1 - OPACITY), 0.0)
-    outside = F.pad(outside[1:-1, 1:-1, 1:-1], (1,) * 6, value=cell)
+        values = -(F.avg_pool3d(depth, 3, 1, 1) if smooth else depth)[0, 0]
+        level, empty = math.log(1 - OPACITY), 0.0
+    outside = _with_an_inside(values[1:-1, 1:-1, 1:-1], level, empty)
+    outside = F.pad(outside, (1,) * 6, value=cell)
     mesh = grid_to_mesh(torch.where(_filled(outside), -outside.abs() - 1e-6, outside))
     return Mesh(region.inner(mesh.vertices), mesh.faces.to(mesh.vertices.device))
 
