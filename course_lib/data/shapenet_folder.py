@@ -21,7 +21,8 @@ and the three trees of 3D-R2N2's download, side by side under the root:
 | its in-plane rotation, if it is not 0 | refused |
 | its field of view | ignored: 35 mm on a sensor of 32 mm |
 | shapes: .obj, else .binvox with its place (translate, scale) | read |
-| shapes that do not project onto their pictures | read, with a remark that gives the share |
+| shapes that do not project onto their pictures, or onto a part | read, with a remark of the shares |
+| pictures without any transparent pixel | read, with a remark: their background is part of them |
 """
 
 import math
@@ -44,7 +45,7 @@ from course_lib.voxels import load_binvox, mesh_to_voxels, voxels_to_mesh
 SHAPES = ("model.obj", "models/model_normalized.obj", "model.binvox")
 FARTHEST = 1.75  # a distance of 1 in rendering_metadata.txt, where the object has unit diagonal
 FOCAL = 35 / 32  # focal length over sensor width of 3D-R2N2's renderings
-ON_ITS_PICTURE = 0.9  # share of a shape's points that fall on its silhouette, at least
+ON_ITS_PICTURE = 0.95  # share of a shape's points on its silhouette, and of that near points
 
 
 def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 2048) -> SingleView:
@@ -52,7 +53,7 @@ def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 20
 
     Every shape is centred and scaled until its longest side is 1.8, and the cameras of
     rendering_metadata.txt with it, so that the shape still projects onto its pictures; these are
-    reduced to `size`. A warning names a model of which less than 90 % does. The depths are not known
+    reduced to `size`. A warning names a model of which less than 95 % does. The depths are not known
     (0), nor are the parts (0).
     Many ShapeNet meshes are open: inside is then where the winding number exceeds ½, and a warning
     says so. All shapes are in one set: `split_by_shape`. ValueError where nothing usable is found.
@@ -112,7 +113,7 @@ def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
     that are not positive.
     """
     rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
-    if not rows or min(map(len, rows)) < 4:
+    if not rows or min(map(len, rows)) < 4 or not all(map(_are_numbers, rows)):
         raise ValueError(
             "expected lines of azimuth, elevation, in-plane rotation and distance in "
             f"rendering_metadata.txt, got {rows[:1]}"
@@ -128,6 +129,13 @@ def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
     flat = elevation.cos()
     direction = torch.stack([flat * azimuth.cos(), elevation.sin(), flat * azimuth.sin()], dim=-1)
     return cameras.look_at(FARTHEST * distance[:, None] * direction)
+
+
+def _are_numbers(words: list[str]) -> bool:
+    try:
+        return bool([float(word) for word in words])
+    except ValueError:
+        return False
 
 
 def _find_shape(model: Path, root: Path) -> Path | None:
@@ -219,22 +227,31 @@ def _say_beside(
     camera: Float[Tensor, "views 4 4"],
     folder: Path,
 ) -> None:
-    """A warning where the shape's points do not fall on what its pictures show."""
-    size, hits = image.shape[-1], []
+    """A warning where the shape's points do not fall on what its pictures show, or leave it bare."""
+    size, hits, reached = image.shape[-1], [], []
+    if not bool((image[:, 3] < 255).any()):
+        _warn(f"{folder}: no picture is transparent where nothing is: the background is part of it")
+        return
     for alpha, pose in zip(image[:, 3].float(), camera, strict=True):
         pixels, _ = cameras.project(points, pose, FOCAL * size, size, size)
-        near = torch.nn.functional.max_pool2d(alpha[None, None], 3, 1, 1)[
-            0, 0
-        ]  # a pixel's rounding
         inside = ((pixels >= 0) & (pixels < size)).all(dim=1)
         column, row = pixels.long().clamp(0, size - 1).T
-        hits.append((inside & (near[row, column] > 0)).float().mean())
-    share = float(torch.stack(hits).mean())
-    if share < ON_ITS_PICTURE:
+        hits.append((inside & (_widen(alpha, 1)[row, column] > 0)).float().mean())
+        drawn = torch.zeros_like(alpha)
+        drawn[row[inside], column[inside]] = 1
+        reached.append(_widen(drawn, 2)[alpha > 127].mean())  # 2048 points leave gaps
+    share, covered = (float(torch.stack(x).nanmean()) for x in (hits, reached))
+    if share < ON_ITS_PICTURE or covered < ON_ITS_PICTURE:
         _warn(
-            f"{folder}: {share:.0%} of the shape's points fall on its pictures; are shape and "
-            "cameras of one frame, with a diagonal of 1?"
+            f"{folder}: {share:.0%} of the shape's points fall on its pictures, and {covered:.0%} of "
+            "those on them; are shape and cameras of one frame, with a diagonal of 1?"
         )
+
+
+def _widen(mask: Float[Tensor, "h w"], pixels: int) -> Float[Tensor, "h w"]:
+    """The largest value within some pixels."""
+    side = 2 * pixels + 1
+    return torch.nn.functional.max_pool2d(mask[None, None], side, 1, pixels)[0, 0]
 
 
 def _warn(message: str) -> None:
