@@ -276,3 +276,20 @@ def test_text_mixed_with_numbers_is_refused_with_its_column(values):
     frame = pd.DataFrame({"age": pd.Series(values, dtype=object)})
     with pytest.raises(ValueError, match=r"'age'.*got both"):
         encode_frame(frame, frame)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e39"])
+def test_gaussians_that_are_no_numbers_are_refused(tmp_path, value):
+    from course_lib.splatting.files import Gaussians, load_ply, save_ply
+
+    save_ply(
+        tmp_path / "a.ply", Gaussians(*(torch.ones(2, *n) for n in ((3,), (3,), (4,), (), (1, 3))))
+    )
+    names = [line.split()[2] for line in (tmp_path / "a.ply").read_bytes().split(b"\n")[3:20]]
+    head = "".join(f"property double {name.decode()}\n" for name in names)
+    text = f"ply\nformat ascii 1.0\nelement vertex 1\n{head}end_header\n"
+    row = ["1"] * len(names)
+    assert len(load_ply(write(tmp_path, "a.ply", text + " ".join(row))).means) == 1
+    row[5] = value
+    with pytest.raises(ValueError, match=r"a.ply: .*finite numbers, got nz"):
+        load_ply(write(tmp_path, "a.ply", text + " ".join(row)))

@@ -138,3 +138,8 @@ def test_unknown_ending_and_empty_mesh_are_refused(tmp_path):
 def test_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         meshes.load_mesh(tmp_path / "a.obj")
+
+
+def test_a_mesh_knows_its_files(tmp_path):
+    meshes.box().save(tmp_path / "a.off")
+    assert len(Mesh.load(tmp_path / "a.off").faces) == 12

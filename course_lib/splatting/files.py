@@ -66,9 +66,10 @@ def load_ply(path: str | PathLike) -> Gaussians:
         raise ValueError(
             f"{path}: expected Gaussians, but {', '.join(missing) or 'f_rest_'} is missing"
         )
+    largest = np.finfo(np.float32).max
     wrong = next(
-        (n for n, x in columns.items() if not np.isfinite(x.astype(np.float32)).all()), None
-    )
+        (n for n, x in columns.items() if not (np.abs(x) <= largest).all()), None
+    )  # NaN too
     if wrong or not len(columns["x"]):
         raise ValueError(f"{path}: expected Gaussians of finite numbers, got {wrong or 'none'}")
 

@@ -164,6 +164,15 @@ def load_llm(
     `dtype` is that of the frozen weights; what is trained stays in float32 (see `fine_tune`), so
     that float16 works where a card has no bfloat16.
 
+    | what | how |
+    |---|---|
+    | the families of `architectures.FAMILIES`, by a name of the hub or a folder | read |
+    | tokenizers of every kind; what they put before a text (BOS, [CLS]) | obeyed |
+    | blanks behind a prompt, and around an answer | left out |
+    | other families (T5, Falcon, mixtures of experts), tokenizers of another model | refused |
+    | answers that the tokenizer does not know, or of several tokens where one is asked | refused |
+    | prompts beyond the window, answers of NaN | refused |
+
     Raises ModelUnavailable with what was tried, and what would help; ValueError for a model of a
     family that cannot be taken apart here, for a device that is not there, and for other dtypes than
     float32, bfloat16, float16 and float64.
