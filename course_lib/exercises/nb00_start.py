@@ -30,6 +30,14 @@ CENTROID_MISTAKES = mistakes({
 })
 # fmt: on
 
+
+def _clouds(g):
+    """Clouds whose first two points lie in one place: both count."""
+    points = torch.randn(4, 7, 3, generator=g)
+    points[:, 1] = points[:, 0]
+    return (points,)
+
+
 CENTROID = Exercise(
     name="centroid",
     reference=centroid,
@@ -40,7 +48,7 @@ CENTROID = Exercise(
             fixed=True,
         ),
         Case("one cloud", lambda g: (torch.randn(1, 5, 3, generator=g),)),
-        Case("a batch of clouds", lambda g: (torch.randn(4, 7, 3, generator=g),)),
+        Case("a batch of clouds", _clouds),
     ),
     misconceptions=CENTROID_MISTAKES,
     hints=(

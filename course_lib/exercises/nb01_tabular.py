@@ -17,7 +17,7 @@ JOBS = ["baker", "cook", "nurse", "vet"]
 
 
 def frames(n: int, m: int, jobs: int = 4):
-    """A maker of a test table and a training table; the test table may hold a job never seen."""
+    """A maker of two shuffled tables, the second to fit to; it may lack jobs. One column is constant."""
 
     def make(g):
         import pandas as pd
@@ -29,7 +29,9 @@ def frames(n: int, m: int, jobs: int = 4):
                     "age": torch.randint(18, 80, (rows,), generator=g).tolist(),
                     "job": [JOBS[i] for i in picks],
                     "hours": (torch.rand(rows, generator=g) * 40).tolist(),
-                }
+                    "children": [2] * rows,
+                },
+                index=(50 + torch.randperm(rows, generator=g)).tolist(),
             )
 
         return table(n, 4), table(m, jobs)
@@ -125,8 +127,8 @@ ENCODE = Exercise(
 
 def _with_gaps(pair: tuple) -> tuple:
     frame, fitted = (table.astype({"age": float}) for table in pair)
-    frame.loc[1, "age"], frame.loc[2, "job"] = float("nan"), None
-    fitted.loc[0, "age"], fitted.loc[3, "job"] = float("nan"), None
+    for table, (age, job) in ((frame, (1, 2)), (fitted, (0, 3))):
+        table.loc[table.index[age], "age"], table.loc[table.index[job], "job"] = float("nan"), None
     return frame, fitted
 
 
@@ -155,7 +157,7 @@ def rows(known: int, missing: int = 0):
 
 ROW_CASES = (
     Case("two columns", lambda g: ({"Age": 39, "Race": "White"},), fixed=True),
-    Case("a zero", lambda g: ({"Age": 39, "Capital gain": 0},), fixed=True),
+    Case("a zero, a half", lambda g: ({"Age": 39, "Capital gain": 0, "Hours": 7.5},), fixed=True),
     Case("four columns", rows(4)),
     Case("a missing value", rows(3, missing=1)),
     Case("two missing values", rows(3, missing=2)),
@@ -228,6 +230,9 @@ TEXT_MISTAKES = mistakes({
     "one sentence per line": (
         lambda row: "\n".join(f"The {name} is {value}." for name, value in _known(row)),
         "You put each sentence on its own line; they are joined by a space."),
+    "one full stop": (
+        lambda row: ", ".join(f"The {name} is {value}" for name, value in _known(row)) + ".",
+        "You made one sentence of all. Each feature has its own, with a full stop; a space between."),
     "lower-case names": (
         lambda row: " ".join(f"The {name.lower()} is {value}." for name, value in _known(row)),
         "You changed the column names to lower case. They are used as they are."),
@@ -304,6 +309,7 @@ PROMPT = Exercise(
         ),
         Case("another question", texts(" ")),
         Case("a line break before Answer:", texts("\n")),
+        Case("nothing before Answer:", texts("")),
     ),
     call=_ask,
     misconceptions=PROMPT_MISTAKES,

@@ -16,9 +16,9 @@ def _local(g: torch.Generator, joints: int) -> torch.Tensor:
 
 
 def _tree(g: torch.Generator, joints: int) -> tuple:
-    """A tree with a fork: the last joint hangs on the root."""
-    parents = [-1, 0] + [int(torch.randint(0, j, (), generator=g)) for j in range(2, joints - 1)]
-    return [*parents, 0], _local(g, joints)
+    """A tree with a fork: the last joint hangs on the root, the one before is a root, too."""
+    parents = [-1, 0] + [int(torch.randint(0, j, (), generator=g)) for j in range(2, joints - 2)]
+    return [*parents, -1, 0], _local(g, joints)
 
 
 def _fk_one_step(parents, local):
@@ -167,7 +167,7 @@ SKINNING = Exercise(
     cases=(
         Case("one vertex, a quarter turn", _quarter_turn, fixed=True),
         Case("two bones", lambda g: _skin(g, 7, 2)),
-        Case("five bones", lambda g: _skin(g, 12, 5)),
+        Case("nine bones", lambda g: _skin(g, 12, 9)),
     ),
     misconceptions=SKINNING_MISTAKES,
     hints=(

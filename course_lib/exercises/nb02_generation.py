@@ -86,7 +86,7 @@ def swirl(z, t):
 def _flow(g: torch.Generator, b: int, d: int) -> tuple:
     return (
         swirl,
-        torch.randn(b, d, generator=g),
+        10 * torch.randn(b, d, generator=g),
         torch.randn(b, d, generator=g),
         torch.rand(b, generator=g),
     )
@@ -121,6 +121,13 @@ FLOW_MISTAKES = mistakes({
         "Your network would learn the noise, as in diffusion models. Here the target is x − ε."),
     "what is left": (_flow_wrong(target=lambda x, e, z: x - z),
         "Your target is the way that is left from z_t. The velocity is that of the whole way, x − ε."),
+    "what was gone": (_flow_wrong(target=lambda x, e, z: z - e),
+        "Your target is the way from the noise to z_t. The velocity is that of the whole way, x − ε."),
+    "a diffusion's path": (
+        _flow_wrong(
+            place=lambda x, e, t: t.sqrt() * x + (1 - t).sqrt() * e, target=lambda x, e, z: e),
+        "√t, √(1 − t) and the noise as target belong to diffusion models. Here the path is straight, "
+        "(1 − t) ε + t x, and the target x − ε."),
     "at the data": (_flow_wrong(place=lambda x, e, t: x),
         "You asked for the velocity at the data: ask at the point z_t of the path."),
     "time reversed": (_flow_wrong(time=lambda t: 1 - t),
@@ -164,8 +171,8 @@ FLOW = Exercise(
 )
 
 
-def _distances(g: torch.Generator, generated: int, references: int) -> tuple:
-    return (torch.rand(generated, references, generator=g),)
+def _distances(g: torch.Generator, generated: int, references: int, size: float = 1.0) -> tuple:
+    return (size * torch.rand(generated, references, generator=g),)
 
 
 DISTANCE_CASES = (
@@ -175,7 +182,7 @@ DISTANCE_CASES = (
         fixed=True,
     ),
     Case("more generated", lambda g: _distances(g, 9, 5)),
-    Case("fewer generated", lambda g: _distances(g, 4, 11)),
+    Case("fewer generated", lambda g: _distances(g, 4, 11, 1e4)),
     Case("many", lambda g: _distances(g, 20, 23)),
 )
 
@@ -221,6 +228,10 @@ MATCHING_MISTAKES = mistakes({
     "over the generated": (lambda d: d.amin(dim=1).mean(),
         "You looked for the nearest reference of each generated shape. Every reference (column) "
         "looks for its nearest generated shape."),
+    "both ways": (lambda d: (d.amin(dim=0).mean() + d.amin(dim=1).mean()) / 2,
+        "You took both directions, as Chamfer does. Here only the references look for their nearest."),
+    "divided by the generated": (lambda d: d.amin(dim=0).sum() / len(d),
+        "You divided by the number of generated shapes: the mean is over the references."),
     "mean, then smallest": (lambda d: d.mean(dim=0).min(),
         "You averaged first and took the smallest then. First the nearest shape of each reference."),
     "smallest of all": (lambda d: d.min(),

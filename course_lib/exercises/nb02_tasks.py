@@ -87,14 +87,14 @@ SHARED_MLP = Exercise(
 
 
 def _present(g: torch.Generator, b: int, n: int) -> torch.Tensor:
-    """Each cloud has between 1 and n − 1 points, the rest is padding."""
+    """Each cloud has between 1 and n − 1 points anywhere, the rest is padding."""
     sizes = torch.randint(1, n, (b, 1), generator=g)
-    return torch.arange(n)[None] < sizes
+    return torch.rand(b, n, generator=g).argsort(1) < sizes
 
 
-def _with_large_padding(g: torch.Generator, shift: float) -> tuple:
+def _with_large_padding(g: torch.Generator, shift: float, size: float = 1.0) -> tuple:
     present = _present(g, 4, 6)
-    features = torch.randn(4, 6, 3, generator=g) + shift
+    features = size * (torch.randn(4, 6, 3, generator=g) + shift)
     return torch.where(present[:, :, None], features, 9.0), present
 
 
@@ -128,6 +128,7 @@ MAX_POOL = Exercise(
         ),
         Case("features below zero", lambda g: _with_large_padding(g, -6.0)),
         Case("features around zero", lambda g: _with_large_padding(g, 0.0)),
+        Case("features far below zero", lambda g: _with_large_padding(g, -9.0, 1e4)),
     ),
     misconceptions=MAX_POOL_MISTAKES,
     hints=(
@@ -233,7 +234,7 @@ KMEANS = Exercise(
             fixed=True,
         ),
         Case("a plane", lambda g: _blobs(g, 30, 4, 2)),
-        Case("space", lambda g: _blobs(g, 40, 5, 3)),
+        Case("space", lambda g: tuple(30 * x for x in _blobs(g, 40, 5, 3))),
         Case("a centre without points", _with_empty_center),
     ),
     misconceptions=KMEANS_MISTAKES,
@@ -252,6 +253,15 @@ def _groups(g: torch.Generator, n: int, k: int, errors: int) -> tuple:
     b = torch.randperm(k, generator=g)[a] + 3
     b[torch.randperm(n, generator=g)[:errors]] = 3
     return a, b
+
+
+def _one_against_some(g: torch.Generator, n: int) -> tuple:
+    return torch.full((n,), 3), torch.randint(0, 4, (n,), generator=g)
+
+
+def _many_groups(g: torch.Generator, n: int, k: int) -> tuple:
+    a, b = torch.randint(0, k, (2, n), generator=g)
+    return a, 100 * torch.where(torch.rand(n, generator=g) < 0.4, a, b)
 
 
 def _two_against_four(g: torch.Generator, n: int) -> tuple:
@@ -354,6 +364,13 @@ RAND_INDEX = Exercise(
             lambda g: (torch.tensor([4, 4, 4]), torch.tensor([1, 1, 1])),
             fixed=True,
         ),
+        Case(
+            "every item for itself, in both",
+            lambda g: (torch.tensor([0, 1, 2, 3]), torch.tensor([5, 1, 0, 7])),
+            fixed=True,
+        ),
+        Case("one group against some", lambda g: _one_against_some(g, 12)),
+        Case("many groups with large names", lambda g: _many_groups(g, 80, 14)),
         Case("four groups against two", lambda g: _two_against_four(g, 15)),
         Case("the same groups, other names", lambda g: _groups(g, 20, 3, 0)),
         Case("some items astray", lambda g: _groups(g, 30, 4, 8)),

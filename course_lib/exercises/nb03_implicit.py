@@ -24,7 +24,10 @@ _SIZE, _PLACE = _vector(0.4, 1.4), _vector(-0.3, 0.3)
 
 
 def _sphere_case(g):
-    return _cloud(g), _vector(0.3, 0.9, 1)(g)[0], _PLACE(g)
+    """A ball, and a cloud with a point in its centre."""
+    points, radius, place = _cloud(g), _vector(0.3, 0.9, 1)(g)[0], _PLACE(g)
+    points[0] = torch.tensor(place)
+    return points, radius, place
 
 
 def _grid_of_points(g):
@@ -331,7 +334,12 @@ PROJECT = Exercise(
         ),
         Case(
             "a point without gradient, and gradients below 1",
-            lambda g: (torch.tensor([[0.0, 0.0, 0.0], [0.2, 0.1, 0.0]]), 0.5, 2, 2),
+            lambda g: (
+                torch.tensor([[0.0, 0.0, 0.0], [0.2, 0.1, 0.0], [1e-4, 0.0, 0.0]]),
+                0.5,
+                2,
+                2,
+            ),
             fixed=True,
         ),
         Case("steps left to their default", lambda g: (2 + _cloud(g, 6), 0.5, 4, None)),

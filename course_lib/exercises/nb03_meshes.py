@@ -35,6 +35,20 @@ def _with_flat(v, f):
     return make
 
 
+def _small(v, f, size):
+    """A small mesh, with two faces whose corners lie on a line."""
+
+    def make(g):
+        vertices, faces = _soup(v, f)(g)
+        vertices[1], vertices[2] = (
+            0.3 * vertices[0] + 0.7 * vertices[3],
+            2 * vertices[3] - vertices[0],
+        )
+        return size * vertices, torch.cat((faces, torch.tensor([[0, 1, 3], [2, 0, 3]])))
+
+    return make
+
+
 def _edges_of(mesh, product):
     a, b, c = mesh.corners.unbind(1)
     return product(b - a, c - a)
@@ -73,6 +87,7 @@ AREAS = Exercise(
     cases=(
         Case("a 3-4-5 triangle", _right_triangle, fixed=True),
         Case("some faces", _soup(6, 4)),
+        Case("small faces, two of them flat", _small(7, 5, 0.05)),
         Case("more faces", _soup(9, 12)),
     ),
     misconceptions=AREAS_MISTAKES,
@@ -109,6 +124,7 @@ NORMALS = Exercise(
         Case("a flat triangle", _right_triangle, fixed=True),
         Case("some faces, one without area", _with_flat(6, 4)),
         Case("more faces", _soup(9, 12)),
+        Case("small faces", lambda g: (0.02 * _soup(6, 4)(g)[0], _soup(6, 4)(g)[1])),
     ),
     misconceptions=NORMALS_MISTAKES,
     hints=("The cross product of two edges is perpendicular to both.", "Divide by its length."),

@@ -88,10 +88,10 @@ UNPROJECT = Exercise(
         Case("a taller image", _depth(6, 3)),
         Case("pixels that are not square", _unequal(3, 5)),
         Case(
-            "a pixel that sees nothing",
+            "pixels that see nothing, and one at depth 0",
             lambda g: (
-                torch.tensor([[torch.inf, 1.0]]),
-                cameras.intrinsics(4.0, 1, 2),
+                torch.tensor([[torch.inf, 1.0, 0.0, -torch.inf, torch.nan]]),
+                cameras.intrinsics(4.0, 1, 5),
                 torch.eye(4),
             ),
             fixed=True,
@@ -117,12 +117,14 @@ def _rigid(n):
 def _affine(g):
     matrix = torch.eye(4)
     matrix[:3] = torch.randn(3, 4, generator=g)
-    matrix[3, 3] = 2.0
+    matrix[3, 3] = -2.0
     return torch.randn(5, 3, generator=g), matrix
 
 
 def _projective(g):
+    """A map whose last coordinate is of either sign."""
     matrix = torch.eye(4) + 0.1 * torch.randn(4, 4, generator=g)
+    matrix[3] = torch.tensor([4.0, 0.5, 0.0, 0.3])
     return torch.rand(6, 3, generator=g) - 0.5, matrix
 
 
@@ -192,6 +194,16 @@ def _triangles(f, n):
     )
 
 
+def _tiny(f, n):
+    """Tiny triangles far from each other."""
+
+    def make(g):
+        corners, uniform = _triangles(f, n)(g)
+        return 1e-4 * corners + torch.randn(f, 1, 3, generator=g), uniform
+
+    return make
+
+
 def _shares(g):
     """Two equal faces, one without area, one as large as both: shares ¼, ½, ½, 1."""
     one = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
@@ -257,6 +269,7 @@ SAMPLE = Exercise(
         Case("a share is met exactly, and the last face", _shares, fixed=True),
         Case("a few triangles", _triangles(4, 10)),
         Case("more of very different size", _triangles(9, 40)),
+        Case("tiny ones", _tiny(9, 40)),
     ),
     misconceptions=SAMPLE_MISTAKES,
     hints=(

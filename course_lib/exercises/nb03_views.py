@@ -28,7 +28,9 @@ POOL = Exercise(
     cases=(
         Case("two views", lambda g: (torch.tensor([[[1.0, 5.0], [2.0, 3.0]]]),), fixed=True),
         Case("a batch", lambda g: (torch.randn(3, 4, 5, generator=g),)),
-        Case("many views", lambda g: (torch.randn(2, 12, 3, generator=g),)),
+        Case(
+            "many views, far below zero", lambda g: (9 * torch.randn(2, 12, 3, generator=g) - 99,)
+        ),
     ),
     misconceptions=POOL_MISTAKES,
     hints=(
@@ -151,14 +153,17 @@ HULL = Exercise(
 
 
 def _two_cameras(g):
+    """Pixels that are not square, and a plane whose n is of any length, and d of either sign."""
     k = cameras.intrinsics(20.0 + 10 * float(torch.rand(1, generator=g)), 24, 32)
+    k = k * torch.tensor([[1.2], [0.9], [1.0]])
     a = cameras.look_at(torch.tensor([0.0, 0.0, 3.0]) + 0.3 * torch.randn(3, generator=g))
     b = cameras.look_at(torch.tensor([0.5, 0.2, 2.6]) + 0.3 * torch.randn(3, generator=g))
     a, b = cameras.opengl_to_opencv(a), cameras.opengl_to_opencv(b)
     normal = torch.nn.functional.normalize(
         torch.tensor([0.0, 0.0, 1.0]) + 0.2 * torch.randn(3, generator=g), dim=0
     )
-    return k, torch.linalg.inv(b) @ a, normal, 2.0 + float(torch.rand(1, generator=g))
+    length, way = 0.5 + float(torch.rand(1, generator=g)), 2.0 + float(torch.rand(1, generator=g))
+    return k, torch.linalg.inv(b) @ a, -length * normal, -length * way
 
 
 def _up_to_scale(candidate, intrinsics, source_to_target, normal, distance):
@@ -188,6 +193,8 @@ HOMOGRAPHY_MISTAKES = mistakes({
         "Your rotation is inverted: `source_to_target` is used as it stands, R x + t."),
     "componentwise": (lambda *a: _homography(*a, outer=lambda t, n: t * n),
         "`t * n` has three numbers; t nᵀ is a 3 × 3 matrix, `torch.outer(t, n)`."),
+    "a number": (lambda *a: _homography(*a, outer=lambda t, n: t @ n),
+        "`t @ n` is one number; t nᵀ is a 3 × 3 matrix, `torch.outer(t, n)`."),
     "without K": (_without_k,
         "H takes *pixels* to pixels: K⁻¹ on the right makes rays of them, K on the left pixels."),
     "K transposed": (lambda k, *a: k @ _without_k(k, *a) @ k.T,

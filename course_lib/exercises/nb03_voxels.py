@@ -62,7 +62,7 @@ VOXELIZE = Exercise(
             lambda g: ((1.25, 1.5, 0.25), (0.0,) * 3, 8),
             fixed=True,
         ),
-        Case("a plate", lambda g: ((1.0, 0.5, 0.2), (0.3, 0.0, -0.2), 8), fixed=True),
+        Case("a plate", lambda g: ((1.149, 0.5, 0.2), (0.3, 0.0, -0.2), 8), fixed=True),
         Case("a box", lambda g: (*_random_box(g), 12)),
         Case("another box, finer", lambda g: (*_random_box(g), 21)),
     ),
@@ -100,6 +100,8 @@ FRACTION = Exercise(
         Case("one of eight", lambda g: (torch.arange(8).reshape(2, 2, 2) == 3,), fixed=True),
         Case("a sparse grid", _random_grid(0.1, 6, 6, 6)),
         Case("a brick", _random_grid(0.4, 3, 5, 4)),
+        Case("none occupied", lambda g: (torch.zeros(2, 3, 2, dtype=torch.bool),), fixed=True),
+        Case("all occupied", lambda g: (torch.ones(3, 2, 2, dtype=torch.bool),), fixed=True),
     ),
     misconceptions=FRACTION_MISTAKES,
     hints=("A mean of zeros and ones is a share.", "`grid.float().mean()`."),
@@ -140,6 +142,10 @@ def _fractional(channels, r, k, s=1, p=0):
 CONV_MISTAKES = mistakes({
     "first place": (lambda *a: _cost(*a, first=0),
         "The side lacks 1: the kernel's first place counts too, ⌊…/s⌋ **+ 1**."),
+    "a bias per input": (
+        lambda c, r, k, s=1, p=0: (*_cost(c, r, k, s, p)[:1], c[0] * (c[1] * k**3 + 1),
+                                   _cost(c, r, k, s, p)[2]),
+        "There is one bias for each *output* channel: c_out (c_in k³ + 1)."),
     "one channel": (lambda *a: _cost(*a, wide=lambda c: 1),
         "The output has c_out values per voxel: multiply the bytes by them."),
     "input's channels": (lambda *a: _cost(*a, wide=lambda c: c[0]),
@@ -281,6 +287,11 @@ INERTIA_MISTAKES = mistakes({
 })
 # fmt: on
 
+
+def _one_voxel(g):
+    return (torch.randperm(125, generator=g).reshape(5, 5, 5) == 0,)
+
+
 INERTIA = Exercise(
     name="inertia_tensor",
     reference=voxels.inertia_tensor,
@@ -289,6 +300,7 @@ INERTIA = Exercise(
         Case("an off-centre box", lambda g: (_off_centre(),), fixed=True),
         Case("a random body", _random_grid(0.3, 4, 4, 4)),
         Case("a larger random body", _random_grid(0.2, 7, 7, 7)),
+        Case("a single voxel", _one_voxel),
     ),
     misconceptions=INERTIA_MISTAKES,
     hints=(

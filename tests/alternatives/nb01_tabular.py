@@ -30,7 +30,7 @@ def encode_row_by_row(frame, fitted):
         for name, value in record.items():
             if numeric[name]:
                 mean, deviation = fitted[name].mean(), fitted[name].std(ddof=0)
-                row.append(0.0 if pd.isna(value) else (value - mean) / deviation)
+                row.append(0.0 if pd.isna(value) or not deviation else (value - mean) / deviation)
             else:
                 row += [1.0 if value == kind else 0.0 for kind in kinds[name]]
         rows.append(row)
