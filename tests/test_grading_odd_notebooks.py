@@ -150,6 +150,11 @@ SURE = {
         cell("ex-centroid", "def centroid(p):\n    return Cloud(p).middle()"),
         CHECK,
     ],
+    "a method added to tensors": [
+        new("import torch\n\ndef middle(p):\n    return p.mean(1)\n\ntorch.Tensor.middle = middle"),
+        cell("ex-centroid", "def centroid(p):\n    return p.middle()"),
+        CHECK,
+    ],
     "a test before the answer": [
         new("cloud = torch.ones(1, 2, 3)"),
         cell("ex-centroid", "print(cloud.shape)\n" + RIGHT),
@@ -253,6 +258,11 @@ def test_cells_of_another_notebook_do_not_make_it_that_one():
 def test_an_answer_from_a_file_that_is_not_there_is_for_a_human():
     found = read([cell("ex-centroid", f"{STUB}from solution import centroid"), CHECK])
     assert "imported" in found.cells["centroid"].problem
+
+
+@pytest.mark.parametrize("magic", ["%%writefile mine.py", "%%script false", "%%skip"])
+def test_a_cell_that_is_no_python_is_no_stub(magic):
+    assert not read([cell("ex-centroid", f"{magic}\n{RIGHT}"), CHECK]).cells["centroid"].is_stub
 
 
 def test_what_the_course_wrote_elsewhere_is_no_answer():

@@ -79,10 +79,12 @@ def statements(source: str, cell: int = 0) -> list[Statement] | None:
 
 @lru_cache(maxsize=10_000)  # most cells are the course's own: the same in every student's notebook
 def _read(source: str) -> list[Statement] | None:
+    text = python(source)
     try:
-        return [_statement(node) for node in ast.parse(python(source)).body]
+        found = [_statement(node) for node in ast.parse(text).body]
     except BROKEN:
         return None
+    return found if text or not source.strip() else None
 
 
 def _statement(node: ast.stmt) -> Statement:
@@ -128,8 +130,8 @@ def needed(
 ) -> tuple[list[Statement], set[str]]:
     """The statements that define the wanted names, and what those need; and the names nobody defines.
 
-    `given` are names that are there without them. Star imports always come along: nobody knows what
-    they define.
+    `given` are names that are there without them. Star imports and what sets `torch.Tensor.mine = f`
+    always come along: nobody knows who uses them.
     """
     imported = {n for s in available if is_import(s) for n in s.defines}
     names, chosen = set(wanted) - given, {i for i, s in enumerate(available) if s.is_everywhere}
@@ -137,7 +139,9 @@ def needed(
     while grown:
         grown = False
         for i, statement in enumerate(available):
-            if i not in chosen and (statement.defines | (statement.changes - imported)) & names:
+            is_set = isinstance(statement.node, ast.Assign) and statement.changes & imported
+            here = (statement.defines | (statement.changes - imported)) & names
+            if i not in chosen and (here or is_set):
                 chosen.add(i)
                 names |= statement.uses - given
                 grown = True
