@@ -152,6 +152,20 @@ EXPORTS = {
         {"A B_1_assignsubmission_file_/00.ipynb", "A B_2_assignsubmission_file_/00.ipynb"},
         {"A B_1": 1, "A B_2": 1},
     ),
+    "Moodle, two assignments": (
+        {
+            "hw 0/Jane Roe_11_assignsubmission_file_/00.ipynb",
+            "hw 0/Jo_12_assignsubmission_file_/00.ipynb",
+            "hw 4/Jane Roe_21_assignsubmission_file_/04.ipynb",
+            "hw 4/Jo_22_assignsubmission_file_/04.ipynb",
+            "hw 4/Jo_23_assignsubmission_file_/04.ipynb",
+        },
+        {"Jane Roe": 2, "Jo_12": 1, "Jo_22": 1, "Jo_23": 1},
+    ),
+    "groups by number": (
+        {"01/00_start_here.ipynb", "02/00_start_here.ipynb", "03_ann/00_start_here.ipynb"},
+        {"01": 1, "02": 1, "03_ann": 1},
+    ),
     "Blackboard": (
         {
             "hw_1_jroe_attempt_2024-03-03-11-00-00_00.ipynb",

@@ -11,11 +11,11 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 
 from course_lib.exercises import find
 from course_lib.grading.assemble import Plan
-from course_lib.grading.gradebook import now
 from course_lib.grading.students import Student
 
 BOM = "\ufeff"
@@ -90,13 +90,13 @@ def _canvas(students: list[Student], plans: list[Plan], extra: dict[str, dict]) 
 
 def _moodle(students: list[Student], plans: list[Plan], extra: dict[str, dict]) -> Rows:
     head = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]
-    rows = [[*head, "Feedback comments"]]
+    rows, now = [[*head, "Feedback comments"]], datetime.now().isoformat(" ", "minutes")
     for student in students:
         found = totals(student, plans)
         points, most = (sum(column) for column in zip(*found.values(), strict=True))
         told = ", ".join(f"notebook {n}: {p:g} of {m:g}" for n, (p, m) in found.items())
         number = f"Participant {student.number}" if student.number else ""
-        rows.append([number, no_formula(student.name), f"{points:g}", f"{most:g}", now(), told])
+        rows.append([number, no_formula(student.name), f"{points:g}", f"{most:g}", now, told])
     return rows
 
 

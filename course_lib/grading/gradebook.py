@@ -11,11 +11,9 @@ import math
 import secrets
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 from course_lib.exercises import catalogue, find
-from course_lib.exercises.exercise import Exercise
 from course_lib.grading.assemble import Plan
 from course_lib.grading.journal import digest
 from course_lib.grading.marks import Mark
@@ -134,7 +132,8 @@ def settle(
     _by_hand(out, everyone, names)
     worth = {m.exercise: m.max for s in everyone.values() for m in s.marks.values()}
     known = {plan.exercise: plan for plan in plans}
-    order = [e for e in sorted(catalogue().values(), key=_number) if e.name in worth]
+    order = [e for e in catalogue().values() if e.name in worth]
+    order.sort(key=lambda e: [int(part) for part in e.number.split(".")])
     whole = [known.get(e.name) or Plan(e.name, worth[e.name], ()) for e in order]
     for student in everyone.values():
         marks = student.marks
@@ -150,10 +149,6 @@ def _by_hand(out: Path, everyone: dict[str, Student], names: dict[str, str]) -> 
             print(f"grade: overrides.csv: there is no {name}, {exercise}", file=sys.stderr)
             continue
         mark.graded, mark.points, mark.by_hand = mark.points, points, comment or "no comment"
-
-
-def _number(exercise: Exercise) -> tuple[int, ...]:
-    return tuple(int(part) for part in exercise.number.split("."))
 
 
 def _take_off(mark: Mark, student: Student, extra: dict[str, dict]) -> None:
@@ -204,8 +199,3 @@ def _why(one: Mark | None, two: Mark | None) -> Iterator[str]:
         yield "the same answer passes other cases"
     elif one.status != two.status:
         yield "the same answer, graded anew"
-
-
-def now() -> str:
-    """The time, as tables hold it."""
-    return datetime.now().isoformat(" ", "minutes")

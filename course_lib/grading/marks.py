@@ -17,6 +17,7 @@ from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell
 from course_lib.grading.plugin import compare, decode
 
+ABSENT = {"passed": False, "kind": "lost: ended", "got": None, "seconds": 0, "error": ""}
 FEW_NUMBERS, LONG_TEXT = 16, 24
 NOT_GRADED = "not graded"
 SENTENCES = {
@@ -101,7 +102,7 @@ def without_grading(plan: Plan, status: str, sentence: str) -> Mark:
 def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
     """The mark, from the plugin's records of the cells of one notebook."""
     by_number = {r["number"]: r for r in records if r["role"] == "case"}
-    rows = [by_number.get(i, _absent()) for i in range(len(plan.cases))]
+    rows = [by_number.get(i, ABSENT) for i in range(len(plan.cases))]
     result = Mark(plan.exercise, 0, plan.points, "incorrect")
     result.seconds = round(sum(r["seconds"] for r in records), 2)
     for case, row in zip(plan.cases, rows, strict=True):
@@ -127,10 +128,6 @@ def mark(plan: Plan, key: Key, cell: Cell, records: list[dict]) -> Mark:
     result.feedback += [message] if message else []
     result.feedback += _explain(plan, rows, key, records, cell.unknown)
     return result
-
-
-def _absent() -> dict:
-    return {"passed": False, "kind": "lost: ended", "got": None, "seconds": 0, "error": ""}
 
 
 def _share(plan: Plan, key: Key, passed: dict[str, bool]) -> float:

@@ -8,11 +8,11 @@ from pathlib import Path
 from course_lib.exercises import find
 from course_lib.grading import formats
 from course_lib.grading.assemble import Plan
-from course_lib.grading.marks import Mark
 from course_lib.grading.pages import feedback_page, report_page
 from course_lib.grading.similarity import alike_pairs
 from course_lib.grading.students import Student, safe_name
 
+UNDONE = ("not attempted", "missing", "unreadable")
 SCHEMA = {
     "students": "one entry per student: name, points, max, percent (by the notebooks' weights), "
     "notebooks (number -> points, max), problem (why something could not be read), number and platform "
@@ -104,7 +104,7 @@ def summary(students: list[Student], plans: list[Plan], out: Path) -> str:
         marks = [s.marks[plan.exercise] for s in students if plan.exercise in s.marks]
         right = sum(mark.points >= mark.max for mark in marks)
         partly = sum(0 < mark.points < mark.max for mark in marks)
-        undone = sum(m.points == 0 and _is_undone(m) for m in marks)
+        undone = sum(mark.points == 0 and mark.status in UNDONE for mark in marks)
         wrong = len(marks) - right - partly - undone
         mean = sum(mark.points for mark in marks) / max(1, len(marks))
         label = f"{find(plan.exercise).number} {plan.exercise}"[:32]
@@ -113,7 +113,3 @@ def summary(students: list[Student], plans: list[Plan], out: Path) -> str:
     flagged = [s for s in students if any(mark.flags for mark in s.marks.values())]
     lines.append(f"{len(students)} students, {len(flagged)} to look at; see {out / 'report.html'}")
     return "\n".join(lines)
-
-
-def _is_undone(mark: Mark) -> bool:
-    return mark.status in ("not attempted", "missing", "unreadable")

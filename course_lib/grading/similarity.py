@@ -67,11 +67,6 @@ def _label(node: ast.AST) -> str:
     return f"{kind}.{node.attr}" if isinstance(node, ast.Attribute) else kind
 
 
-def similarity(first: frozenset, second: frozenset) -> float:
-    """Shared runs over all runs."""
-    return len(first & second) / max(1, len(first | second))
-
-
 def alike_pairs(sources: dict[str, dict[str, str]]) -> list[Pair]:
     """The most similar pairs; `sources` is exercise -> student -> text. The reference takes part as
     one more, of which the share that a text holds counts."""
@@ -83,7 +78,8 @@ def alike_pairs(sources: dict[str, dict[str, str]]) -> list[Pair]:
         reference = long.pop(REFERENCE, frozenset())
         for (a, first), (b, second) in itertools.combinations(long.items(), 2):
             shorter, longer = sorted((len(first), len(second)))
-            if shorter >= ALIKE * longer and (alike := similarity(first, second)) >= ALIKE:
+            alike = len(first & second) / len(first | second) if shorter >= ALIKE * longer else 0.0
+            if alike >= ALIKE:
                 pairs.append(Pair(exercise, a, b, round(alike, 3)))
         for name, runs in long.items():  # what else stands in the text does not hide a copy
             if reference and (copied := len(runs & reference) / len(reference)) >= ALIKE:

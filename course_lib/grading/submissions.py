@@ -7,8 +7,9 @@ import stat
 import time
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,12 +26,16 @@ Parts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class File:
-    """A file that was handed in: where it is, and the members of zips that lead to it, by number."""
+    """A file that was handed in: where it is, and the members of zips that lead to it, by number.
+
+    `export` are the folders above those of the students.
+    """
 
     name: str
     path: Path
     inside: tuple[int, ...] = ()
     time: float = 0.0
+    export: Parts = ()
 
     def read(self) -> bytes:
         """Its bytes. Raises ValueError that says why it cannot be read, in words for the student."""
@@ -80,9 +85,11 @@ def collect(paths: list[Path], but: Path | None = None) -> list[Submission]:
     if len(paths) > 1 and all(len({owner(p).name for p, _ in files}) < 2 for files in places):
         places = [_together([Path(os.path.abspath(path)) for path in paths], but)]
     found: dict[tuple[str, str], list[tuple[Owner, str, File]]] = {}
+    namesakes = _namesakes(places)
     for parts, file in chain(*places):
         whose = owner(parts)
-        key = (_printable(whose.name), whose.number)
+        is_told = whose.platform != "moodle" or whose.name in namesakes
+        key = (_printable(whose.name), whose.number if is_told else "")
         found.setdefault(key, []).append((whose, "/".join(parts[1:]) or parts[0], file))
     _join_versions(found)
     names = [name for name, _ in found]
@@ -92,11 +99,18 @@ def collect(paths: list[Path], but: Path | None = None) -> list[Submission]:
     ]
 
 
+def _namesakes(places: list[list[tuple[Parts, File]]]) -> set[str]:
+    """Names of several students of one export: in another, Moodle gives a student another number."""
+    owners = [(i, f.export, owner(p)) for i, files in enumerate(places) for p, f in files]
+    students = {(place, export, whose.name, whose.number) for place, export, whose in owners}
+    return {name for (*_, name), count in Counter(s[:3] for s in students).items() if count > 1}
+
+
 def _place(path: Path, but: Path | None) -> list[tuple[Parts, File]]:
     """The files at a path by their folders and names."""
     is_zip = path.is_file() and zipfile.is_zipfile(path)
     if path.is_dir():
-        files = list(_below(path, (), but))
+        files = list(_below(path.resolve(), (), but))
     elif is_zip:
         files = list(_zipped(File(path.name, path), ()))
     else:
@@ -117,12 +131,13 @@ def _by_student(
     """The files without junk, and by folders of which the topmost is the student's."""
     files = [entry for entry in files if not _is_junk(entry[0])]
     while _are_owned(files) or _are_groups(files) or (is_zip and _is_class(files)):
-        files = [(parts[1:] or parts, file) for parts, file in files]
-    tops = {parts[0] for parts, _ in files}
+        files = [(p[1:] or p, replace(f, export=f.export + p[: len(p) > 1])) for p, f in files]
+    tops, deep = {parts[0] for parts, _ in files}, [p[-1] for p, _ in files if len(p) > 1]
     if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
         if _are_by_notebook(files):
             return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
-        if len({name for top in tops if (name := named(top)) != stem(top)}) < 2:
+        names = {name for top in tops if (name := named(top)) != stem(top)}
+        if len(names) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
             files = [((path.resolve().stem, *parts), file) for parts, file in files]
     return files
 
@@ -247,11 +262,10 @@ def _submission(student: str, files: list[tuple[Owner, str, File]]) -> Submissio
             (problems if is_notebook else others).append((file.name, problem))
     problems = problems or ([] if notebooks else others[:1])
     whose = files[0][0]
+    number = whose.number if len({entry[0].number for entry in files}) == 1 else ""
     told = [text if len(files) == 1 else f"{name}: {text}" for name, text in problems]
     late = any(entry[0].late for entry in files)
-    return Submission(
-        student, tuple(notebooks), "; ".join(told), whose.number, whose.platform, late
-    )
+    return Submission(student, tuple(notebooks), "; ".join(told), number, whose.platform, late)
 
 
 def _look(file: File) -> tuple[str, bool]:
