@@ -52,7 +52,7 @@ def chosen(request) -> list[Path]:
 
 def noting_tables(notebooks: list[Path], folder: Path, **more: str) -> dict[str, str]:
     """`run_all` in kernels whose tables note their rows; the profile is copied: kernels write to it."""
-    shutil.copytree(HERE / "cut", folder / "cut")
+    shutil.copytree(HERE / "cut", folder / "cut", dirs_exist_ok=True)
     places = {"IPYTHONDIR": str(folder / "cut"), "COURSE_TABLES": str(tables_of(folder))}
     return run_all(notebooks, folder, **places, **more)
 
@@ -93,15 +93,18 @@ def solved(request, solved_folder):
 
 @pytest.fixture(scope="module")
 def solved_on_a_gpu(request, tmp_path_factory):
-    """On the machine's GPU, or on a pretended one that refuses what a real one refuses."""
+    """On the machine's GPU, or on a pretended one that refuses what a real one refuses.
+
+    The pretended one is slow: each training is cut at its second step, the first having used it all.
+    """
     folder = tmp_path_factory.mktemp("gpu")
     paths = solved_copies(request, folder)
     if torch.cuda.is_available():
         return run_all(paths, folder)
-    (folder / "ipython").mkdir()
-    shutil.copytree(HERE / "pretended" / "profile_default", folder / "ipython" / "profile_default")
+    profile = Path("cut", "profile_default")
+    shutil.copytree(HERE / "pretended" / "profile_default", folder / profile)
     places = f"{HERE / 'closed_network'}{os.pathsep}{HERE}"
-    return run_all(paths, folder, PYTHONPATH=places, IPYTHONDIR=str(folder / "ipython"))
+    return noting_tables(paths, folder, PYTHONPATH=places, COURSE_CUT="1")
 
 
 @each_notebook

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from rooms import arc, corner_of_a_room
-from test_notebooks import run_all
+from test_notebooks import noting_tables
 
 from course_lib.authoring.notebook import assemble, sources
 from course_lib.authoring.solve import solve
@@ -41,6 +41,7 @@ def blender(folder):
         (folder / f"transforms_{split}.json").write_text(json.dumps(content))
 
 
+# Trainings are cut at their second step: what a field has not learned yet must not stop a cell either.
 @pytest.mark.parametrize("make", [room, blender])
 def test_notebooks_run_on_other_scenes(tmp_path, make):
     scene, notebooks = tmp_path / "scene", []
@@ -58,4 +59,4 @@ def test_notebooks_run_on_other_scenes(tmp_path, make):
         assert len(changed) == 1
         notebooks.append(tmp_path / source.with_suffix(".ipynb").name)
         nbformat.write(notebook, notebooks[-1])
-    assert run_all(notebooks, tmp_path) == {path.name: "" for path in notebooks}
+    assert noting_tables(notebooks, tmp_path, COURSE_CUT="1") == {path.name: "" for path in notebooks}
