@@ -59,4 +59,6 @@ def test_notebooks_run_on_other_scenes(tmp_path, make):
         assert len(changed) == 1
         notebooks.append(tmp_path / source.with_suffix(".ipynb").name)
         nbformat.write(notebook, notebooks[-1])
-    assert noting_tables(notebooks, tmp_path, COURSE_CUT="1") == {path.name: "" for path in notebooks}
+    assert noting_tables(notebooks, tmp_path, COURSE_CUT="1") == {
+        path.name: "" for path in notebooks
+    }
