@@ -14,7 +14,7 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 def safe_divide(
-    a: Float[Tensor, "..."], b: Float[Tensor, "..."], *, otherwise: float
+    a: Float[Tensor, "..."], b: Float[Tensor, "..."], otherwise: float = 0.0
 ) -> Float[Tensor, "..."]:
     """a / b; `otherwise`, with gradient 0, where b is 0 but for rounding.
 

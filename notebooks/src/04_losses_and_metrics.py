@@ -15,8 +15,9 @@
 # `mutual_nearest_neighbors` does so in both directions at once), `hinges` the pairs of faces that share
 # an edge, `unit` scales vectors to length 1, and `centres` lists the centres of a voxel grid. The
 # reference solutions also use small ones that keep values and gradients finite:
-# `safe_divide(a, b, otherwise=0.0)`, which is 0 where b is, `square_root(x)`, also at 0, `cross_or_zero(u, v)` and
-# `cosine_or_flat(a, b)`, also for faces without area; and `gather_rows(values, indices)`, which fetches row `indices[b, i]` of each `values[b]`. You
+# `safe_divide(a, b, otherwise=0.0)` is `otherwise` where b is 0; `square_root(x)` has no infinite gradient at 0;
+# `cross_or_zero(u, v)` and `cosine_or_flat(a, b)` stand faces without area. And `gather_rows(values, indices)`
+# fetches row `indices[b, i]` of each `values[b]`. You
 # may do without them.
 
 # %%
