@@ -87,6 +87,16 @@ def test_a_concave_polygon_keeps_its_area_wherever_it_starts(tmp_path, polygon, 
         assert float(mesh.area()) == pytest.approx(abs(shoelace(polygon)), rel=1e-5)
 
 
+@pytest.mark.parametrize("start", range(10))
+def test_a_seam_that_leads_to_a_hole_covers_nothing(tmp_path, start):
+    square, hole = [(0, 0), (4, 0), (4, 4), (0, 4)], [(1, 1), (1, 3), (3, 3), (3, 1)]
+    corners = [1, 2, 3, 4, 1, 5, 6, 7, 8, 5]
+    text = "".join(f"v {x} {y} 0\n" for x, y in square + hole)
+    face = " ".join(map(str, corners[start:] + corners[:start]))
+    mesh = meshes.load_mesh(write(tmp_path, "a.obj", f"{text}f {face}\n"))
+    assert float(mesh.area()) == pytest.approx(12)
+
+
 @pytest.mark.parametrize("noise", [1e-33, 1e-9])
 def test_stl_corners_a_hair_apart_are_one_vertex(tmp_path, noise):
     mesh = meshes.torus(segments=12, sides=8)

@@ -90,6 +90,18 @@ def test_blanks_around_an_answer_do_not_matter():
     torch.testing.assert_close(llm.answer_scores(PROMPTS[0], [" Yes", "No "]), plain)
 
 
+def test_a_beginning_that_the_text_has_already_is_not_put_before_it_again():
+    from tokenizers import processors
+
+    tokenizer = words("<s>", "Answer:", "rich")
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    llm = LanguageModel(tiny_llm().network, tokenizer, "x")
+    assert llm.prompt_tokens("<s> rich Answer:") == llm.prompt_tokens("rich Answer:") == [1, 3, 2]
+
+
 def test_a_model_in_training_answers_without_dropout():
     import transformers
 

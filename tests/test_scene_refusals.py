@@ -69,6 +69,15 @@ def test_a_mask_that_would_hide_everything_is_refused(tmp_path, mask, message):
         scene(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("k1", "told"), [(-0.5, True), (-0.2, True), (100.0, True), (-0.1, False), (0.3, False)]
+)
+def test_a_lens_that_cannot_be_undone_is_told(tmp_path, recwarn, k1, told):
+    # At the corners r + k1 r³ = 1; for a negative k1 it has its largest value at r = 1 / √(−3 k1).
+    scene(tmp_path, fl_x=10.0, fl_y=10.0, k1=k1)
+    assert [str(w.message).count("cannot be undone") for w in recwarn] == [1] * told
+
+
 def test_a_camera_that_does_not_know_which_way_is_up_turns_nothing(tmp_path, recwarn):
     exif = Image.Exif()
     exif[0x0112] = 0

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from course_lib.cameras import from_colmap
 from course_lib.data.lenses import check_focal
-from course_lib.data.scene import Scene
+from course_lib.data.scene import Scene, check_lenses
 from course_lib.data.scene_formats import hold_out
 from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name
@@ -100,7 +100,8 @@ def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -
     intrinsics = torch.tensor([lens.intrinsics for lens in used]) / downscale
     distortion = torch.tensor([lens.distortion for lens in used])
     names = tuple(path.name for path in paths)
-    return hold_out(Scene(images, poses, intrinsics, distortion, names), split)
+    scene = check_lenses(Scene(images, poses, intrinsics, distortion, names), str(model))
+    return hold_out(scene, split)
 
 
 def _found(folder: Path, views: list[View], model: Path) -> tuple[list[View], list[Path]]:

@@ -1,5 +1,6 @@
 """Photographs with known cameras: what a radiance field is trained on."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -84,6 +85,39 @@ class Scene:
         pose = self.camera_to_world[which]
         directions = (pose[:, :3, :3] @ local[:, :, None])[:, :, 0]
         return pose[:, :3, 3], torch.nn.functional.normalize(directions, dim=-1)
+
+
+def distort(
+    u: Float[Tensor, "m"], v: Float[Tensor, "m"], lens: Float[Tensor, "m 4"]
+) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
+    """OpenCV's lens distortion (k1, k2, p1, p2) of normalised coordinates: what `undistort` undoes."""
+    k1, k2, p1, p2 = lens.unbind(-1)
+    r2 = u * u + v * v
+    radial = 1 + r2 * (k1 + r2 * k2)
+    x = u * radial + 2 * p1 * u * v + p2 * (r2 + 2 * u * u)
+    return x, v * radial + 2 * p2 * u * v + p1 * (r2 + 2 * v * v)
+
+
+def check_lenses(scene: Scene, name: str) -> Scene:
+    """The scene; a warning where `undistort` misses a corner of a photograph by more than a pixel.
+
+    It does so where a strong lens folds the picture before the corner: nothing is mapped there.
+    """
+    height, width = scene.size
+    fx, fy, cx, cy = scene.intrinsics.unbind(-1)
+    for x, y in ((0, 0), (width, 0), (0, height), (width, height)):
+        right, down = (x - cx) / fx, (y - cy) / fy
+        back, below = distort(*undistort(right, down, scene.distortion), scene.distortion)
+        missed = torch.hypot((back - right) * fx, (below - down) * fy)
+        if not bool((missed < 1).all()):  # NaN too
+            warnings.warn(
+                f"{name}: the lens (k1, k2, p1, p2 = {scene.distortion[missed.argmax()].tolist()}) "
+                "cannot be undone in the photographs' corners, where rays mean nothing: undistort them",
+                UserWarning,
+                stacklevel=4,
+            )
+            break
+    return scene
 
 
 def undistort(

@@ -5,6 +5,7 @@
 | transforms.json, transforms_<split>.json; UTF-8, with or without a byte-order mark | read |
 | fl_x, fl_y, cx, cy, w, h, camera_angle_x, camera_angle_y; per frame or for all | read |
 | k1, k2, p1, p2 of PINHOLE, RADIAL and OPENCV lenses | read |
+| those that cannot be undone in the corners of a photograph | read, with a remark |
 | other lenses (fisheye, equirectangular, orthographic, FOV, k3 and beyond) | refused |
 | train_filenames, val_filenames, test_filenames | obeyed |
 | mask_path; a folder "masks" (a.png or COLMAP's a.jpg.png) | black becomes transparent |
@@ -29,7 +30,7 @@ import torch
 from course_lib.cameras import from_llff
 from course_lib.data import lenses
 from course_lib.data.pictures import ENDINGS, list_pictures
-from course_lib.data.scene import Scene
+from course_lib.data.scene import Scene, check_lenses
 from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
 
@@ -169,7 +170,8 @@ def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: in
     distortion = torch.tensor([lenses.distortion(one, path) for one in lens])
     intrinsics = torch.tensor([lenses.intrinsics(one, size, path) for one in lens]) / downscale
     poses = torch.stack([pose(frame, path) for frame in frames])
-    return Scene(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
+    scene = Scene(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
+    return check_lenses(scene, str(path))
 
 
 def _say_not_obeyed(lens: list[dict[str, Any]], path: Path) -> None:

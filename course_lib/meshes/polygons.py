@@ -65,7 +65,6 @@ def _is_ear(flat: np.ndarray, left: list[int], i: int) -> bool:
     ends = {left[i - 1], left[i], left[(i + 1) % len(left)]}
     others = flat[[k for k in left if k not in ends]]
     inside = (_turn(a, b, others) >= 0) & (_turn(b, c, others) >= 0) & (_turn(c, a, others) > 1e-12)
-    same = (others == a).all(axis=1) | (others == c).all(
-        axis=1
-    )  # a seam that comes back to a corner
+    # a seam that leads to a hole comes back to a corner
+    same = (others[:, None] == np.stack([a, b, c])).all(axis=2).any(axis=1)
     return not bool((inside & ~same).any())

@@ -62,11 +62,13 @@ class LanguageModel:
     def prompt_tokens(self, text: str) -> list[int]:
         """The tokens of a text from its beginning: after those that the tokenizer puts before it.
 
-        Such are BOS and [CLS]; those that it puts behind (EOS, [SEP]) are left out, as more follows.
+        Such are BOS and [CLS], once where the text begins with them, as from a chat template; those
+        that it puts behind (EOS, [SEP]) are left out, as more follows.
         """
         own, whole = self.tokens(text), self.tokenizer(text)["input_ids"]
         before = (i for i in range(len(whole)) if whole[i : i + len(own)] == own)
-        return whole[: next(before, 0)] + own
+        beginning = whole[: next(before, 0)]
+        return own if own[: len(beginning)] == beginning else beginning + own
 
     def answer_token(self, answer: str) -> int:
         """The number of the one token that continues "Answer:" as " answer".
