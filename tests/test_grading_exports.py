@@ -132,6 +132,17 @@ def test_points_edited_in_the_table_become_overrides(tmp_path):
     assert settle(tmp_path, jane())[0].marks["iou"].points == 0.25
 
 
+def test_a_table_edited_in_excel_gives_its_points_and_who_is_unknown_is_told(tmp_path, capsys):
+    names = ["=Jörg; Ü", "Åsa"]
+    settle(tmp_path, *(student(name, 1, 1, 1) for name in names))
+    path = tmp_path / "grades.csv"
+    text = path.read_text().replace(",iou,1,", ",iou,0.5,").replace(",", ";").replace("0.5", "0,5")
+    path.write_bytes((text + "Nobody;iou;1;1;correct\n").encode("cp1252"))
+    found = {s.name: s.marks["iou"].points for s in settle(tmp_path, jane())}
+    assert found == {"Jane Roe": 1} | dict.fromkeys(names, 0.5)
+    assert "there is no Nobody, iou" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "row", ["Jane,iou,many,x", "Jane,no_such,1,x", ",iou,1,x", "Jane,iou,-1,x"]
 )

@@ -67,21 +67,17 @@ def _plain(students: list[Student], plans: list[Plan], extra: dict[str, dict]) -
     for student in students:
         points = [p for p, _ in totals(student, plans).values()]
         share = f"{percent(student, plans, extra):.2f}"
-        whole = f"{sum(m for _, m in most.values()):g}"
-        name = no_formula(student.name)
-        rows.append(
-            [name, student.number, *(f"{p:g}" for p in points), f"{sum(points):g}", whole, share]
-        )
+        whole = [sum(points), sum(m for _, m in most.values())]
+        shown = [f"{number:g}" for number in points + whole]
+        rows.append([no_formula(student.name), student.number, *shown, share])
     return rows
 
 
 def _canvas(students: list[Student], plans: list[Plan], extra: dict[str, dict]) -> Rows:
     most = totals(Student("", {}), plans)
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    rows = [
-        head + [f"Notebook {n}" for n in most],
-        ["    Points Possible", "", "", "", ""] + [f"{m:g}" for _, m in most.values()],
-    ]
+    rows = [[*head, *(f"Notebook {n}" for n in most)]]
+    rows += [["    Points Possible", "", "", "", "", *(f"{m:g}" for _, m in most.values())]]
     for student in students:
         points = [f"{p:g}" for p, _ in totals(student, plans).values()]
         rows.append([no_formula(student.name), student.number, "", "", "", *points])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from course_lib.exercises import catalogue, find
 from course_lib.grading.assemble import Plan
+from course_lib.grading.formats import no_formula
 from course_lib.grading.journal import digest
 from course_lib.grading.marks import Mark
 from course_lib.grading.students import Student
@@ -25,8 +26,12 @@ EDITED = "edited in grades.csv"
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file with a heading, also as Excel writes it (`;`, a BOM)."""
-    text = path.read_text(encoding="utf-8-sig")
+    """The rows of a CSV file with a heading, also as Excel writes it (`;`, a BOM, Windows' letters)."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
@@ -96,13 +101,16 @@ def keep_edits(out: Path) -> list[tuple[str, str]]:
     if not (table.exists() and data.exists()):
         return []
     students = json.loads(data.read_text(encoding="utf-8"))["students"]
-    written = {(s["name"], m["exercise"]): f"{m['points']:g}" for s in students for m in s["marks"]}
+    pairs = [(s["name"], m) for s in students for m in s["marks"]]
+    written = {(no_formula(name).strip(), m["exercise"]): (name, m) for name, m in pairs}
     edits = []
     for row in read_table(table):
-        key = (row["student"].removeprefix("'"), row["exercise"])
-        points = row["points"].replace(",", ".")
-        if key in written and written[key] != points:
-            edits.append((*key, points, EDITED))
+        student, exercise, points = (row.get(name, "") for name in FIELDS[:3])
+        name, mark = written.get((student, exercise), ("", {}))
+        if not name:
+            print(f"grade: grades.csv: there is no {student}, {exercise}", file=sys.stderr)
+        elif f"{mark['points']:g}" != points.replace(",", "."):
+            edits.append((name, exercise, points, EDITED))
     path = out / "overrides.csv"
     is_new = not path.exists()
     with open(path, "a", encoding="utf-8", newline="") if edits else io.StringIO() as file:

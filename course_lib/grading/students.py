@@ -102,9 +102,8 @@ def early_mark(student: Student, plan: Plan) -> Mark | None:
     if cell is None:
         is_there = number in student.notebooks or not student.notebooks
         text = "there is no cell of this exercise, and none that answers it"
-        mark = without_grading(
-            plan, "missing", text if is_there else f"notebook {number} was not handed in"
-        )
+        told = text if is_there else f"notebook {number} was not handed in"
+        mark = without_grading(plan, "missing", told)
         mark.flags = [f"missing: {text}"] if is_there else []
         return mark
     if cell.problem:
