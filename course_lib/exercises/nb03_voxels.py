@@ -142,6 +142,10 @@ def _fractional(channels, r, k, s=1, p=0):
 CONV_MISTAKES = mistakes({
     "first place": (lambda *a: _cost(*a, first=0),
         "The side lacks 1: the kernel's first place counts too, ⌊…/s⌋ **+ 1**."),
+    "a single bias": (
+        lambda c, r, k, s=1, p=0: (*_cost(c, r, k, s, p)[:1], c[1] * c[0] * k**3 + 1,
+                                   _cost(c, r, k, s, p)[2]),
+        "You counted one bias in all: every output channel has its own."),
     "a bias per input": (
         lambda c, r, k, s=1, p=0: (*_cost(c, r, k, s, p)[:1], c[0] * (c[1] * k**3 + 1),
                                    _cost(c, r, k, s, p)[2]),

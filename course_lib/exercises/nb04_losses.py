@@ -15,6 +15,17 @@ def clouds(b: int, n: int, m: int):
     return lambda g: (torch.randn(b, n, 3, generator=g), torch.randn(b, m, 3, generator=g))
 
 
+def with_common_points(b: int, n: int, m: int):
+    """The same; the first three points of Q lie where points of P do."""
+
+    def make(g):
+        p, q = clouds(b, n, m)(g)
+        q[:, :3] = p[:, -3:]
+        return p, q
+
+    return make
+
+
 def clouds_with_normals(b: int, n: int, m: int):
     """A maker of two clouds and their unit normals."""
     return lambda g: (
@@ -55,6 +66,12 @@ CHAMFER_MISTAKES = mistakes({
         "You took the larger of the two means. They are added."),
     "first not divided": (lambda p, q: _directed(p, q).sum(1) + _directed(q, p).mean(1),
         "Your first sum is not divided by |P|."),
+    "a root of each mean": (
+        lambda p, q: _directed(p, q).mean(1).sqrt() + _directed(q, p).mean(1).sqrt(),
+        "You took the root of each mean: this distance stays in squared units of length."),
+    "both divided by |P|": (
+        lambda p, q: (_directed(p, q).sum(1) + _directed(q, p).sum(1)) / p.shape[1],
+        "You divided both sums by |P|: the second, over the points of Q, is divided by |Q|."),
     "a root at the end": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)).sqrt(),
         "You took a root at the end: this distance stays in squared units of length."),
     "mean over the coordinates": (lambda p, q: (_directed(p, q).mean(1) + _directed(q, p).mean(1)) / 3,
@@ -77,6 +94,11 @@ CHAMFER = Exercise(
             fixed=True,
         ),
         Case("a batch of clouds", clouds(3, 12, 20)),
+        Case("points in common", with_common_points(2, 6, 5)),
+        Case(
+            "clouds far from each other",
+            lambda g: (50 * clouds(1, 5, 3)(g)[0], clouds(1, 5, 3)(g)[1]),
+        ),
         Case("fewer points in Q than in P", clouds(2, 15, 4)),
     ),
     misconceptions=CHAMFER_MISTAKES,

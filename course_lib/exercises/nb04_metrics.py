@@ -45,6 +45,13 @@ def clouds(b: int, n: int, m: int, *rest):
     return lambda g: (torch.rand(b, n, 3, generator=g), torch.rand(b, m, 3, generator=g), *rest)
 
 
+def shuffled(g):
+    """Two pairs of large clouds: different ones, and one in two orders."""
+    p, q = (100 * cloud for cloud in clouds(2, 6, 6)(g))
+    q[1] = p[1, torch.randperm(6, generator=g)]
+    return p, q
+
+
 # IoU
 
 
@@ -81,6 +88,8 @@ IOU_MISTAKES = mistakes({
     "the intersection counted twice below": (
         lambda a, b: _or_one(_overlap(a, b)[0], _overlap(a, b)[2]),
         "|A| + |B| is not |A ∪ B|: it counts the common cells twice."),
+    "smoothed": (lambda a, b: (_overlap(a, b)[0] + 1) / (_overlap(a, b)[1] + 1),
+        "You added 1 above and below against 0/0: that changes every IoU. Only empty grids need it."),
     "accuracy": (_accuracy,
         "You counted equal cells, empty ones too. Most of a grid is empty, so this is always "
         "high."),
@@ -112,7 +121,10 @@ IOU = Exercise(
         Case("a batch of occupancies", occupancies(3, 4)),
         Case("sparse grids", lambda g: tuple(torch.rand(2, 2, 5, 5, 5, generator=g) < 0.2)),
         Case("one cell against none, and two empty grids", one_cell_and_none),
-        Case("a batch of rows", lambda g: tuple(torch.rand(2, 3, 7, generator=g))),
+        Case(
+            "rows of numbers against True and False",
+            lambda g: (torch.rand(3, 7, generator=g), torch.rand(3, 7, generator=g) < 0.5),
+        ),
     ),
     misconceptions=IOU_MISTAKES,
     hints=(
@@ -148,6 +160,9 @@ SOFT_IOU_MISTAKES = mistakes({
         "min and max are another soft IoU. Here ab is the chance that both cells are occupied."),
     "the intersection counted twice below": (lambda a, b: _soft_sums(a, b)[0] / _soft_sums(a, b)[1],
         "Below you add a + b: subtract ab, or the intersection counts twice."),
+    "smoothed": (
+        lambda a, b: (_soft_sums(a, b)[0] + 1) / (_soft_sums(a, b)[1] - _soft_sums(a, b)[0] + 1),
+        "You added 1 above and below against 0/0: that changes every IoU. Only empty grids need it."),
     "pooled over the batch": (
         lambda a, b: _soft_sums(a, b)[0].sum() / (_soft_sums(a, b)[1] - _soft_sums(a, b)[0]).sum(),
         "You pooled the whole batch into one number. Keep one IoU per grid."),
@@ -344,6 +359,7 @@ HAUSDORFF = Exercise(
         ),
         Case("a batch of clouds", clouds(4, 12, 20)),
         Case("fewer points in Q than in P", clouds(4, 15, 4)),
+        Case("large clouds, one of them shuffled", shuffled),
     ),
     misconceptions=HAUSDORFF_MISTAKES,
     hints=(

@@ -25,9 +25,28 @@ def as_it_is(mesh: meshes.Mesh, topology: str):
     return lambda g: (mesh.vertices.clone(), getattr(mesh, topology).clone())
 
 
+def small_and_turned(mesh: meshes.Mesh):
+    """A maker of a small dented mesh, with faces of which some run the other way round."""
+
+    def make(g):
+        vertices, faces = moved(mesh, "faces", 0.1)(g)
+        turned = torch.rand(len(faces), 1, generator=g) < 0.4
+        return 0.05 * vertices, torch.where(turned, faces.flip(1), faces)
+
+    return make
+
+
+def with_double_vertices(g):
+    """A star of four edges, two of them of length 0."""
+    vertices = torch.randn(5, 3, generator=g)
+    vertices[1] = vertices[2] = vertices[0]
+    return vertices, torch.tensor([[0, 1], [2, 0], [0, 3], [4, 0]])
+
+
 def with_lone_vertices(g):
     """Five vertices in a square with a diagonal, one without an edge in the midst, one at the end."""
     vertices = torch.randn(6, 3, generator=g)
+    vertices[1] = (vertices[0] + vertices[3]) / 2  # in the middle of its neighbours
     return vertices, torch.tensor([[0, 1], [1, 3], [3, 4], [4, 0], [0, 3]])
 
 
@@ -51,6 +70,12 @@ ON_MESHES = (
 
 # fmt: off
 EDGE_MISTAKES = mistakes({
+    "deviation from the mean": (
+        lambda v, e: (lambda d: (d - d.mean()).square().mean())(_squared_lengths(v, e).sqrt()),
+        "You measured how far lengths are from their mean, which is another regulariser: here long "
+        "edges cost, even where all are alike."),
+    "square of the mean": (lambda v, e: _squared_lengths(v, e).sqrt().mean().square(),
+        "You squared the mean length. Square each length, then take the mean."),
     "not squared": (lambda vertices, edges: _squared_lengths(vertices, edges).sqrt().mean(-1),
         "You averaged the lengths. The loss averages their squares."),
     "sum": (lambda vertices, edges: _squared_lengths(vertices, edges).sum(-1),
@@ -78,6 +103,7 @@ EDGE = Exercise(
             fixed=True,
         ),
         *ON_MESHES,
+        Case("vertices in one place", with_double_vertices),
     ),
     misconceptions=EDGE_MISTAKES,
     hints=(
@@ -126,6 +152,9 @@ def _of_degrees(vertices, faces):
 
 # fmt: off
 SMOOTH_MISTAKES = mistakes({
+    "squared angles": (
+        lambda v, f: (torch.acos(_cosines(v, f).clamp(-1, 1)) - torch.pi).square().sum(),
+        "You squared the angle θ − π. The slide squares cos θ + 1."),
     "angle between the normals": (
         lambda vertices, faces: (1 - _cosines(vertices, faces)).square().sum(-1),
         "You used the angle between the normals, which is π − θ: then flat costs 4 and a fold 0."),
@@ -160,6 +189,7 @@ SMOOTH = Exercise(
         Case("a cube: 12 right angles", as_it_is(meshes.box(2.0), "faces"), fixed=True),
         Case("a dented sphere", moved(meshes.icosphere(0), "faces", 0.1)),
         Case("a crumpled sheet, with a border", moved(meshes.sheet(2.0, 3), "faces", 0.1)),
+        Case("faces wound either way", small_and_turned(meshes.icosphere(0))),
     ),
     misconceptions=SMOOTH_MISTAKES,
     hints=(
@@ -307,6 +337,7 @@ LAPLACIAN = Exercise(
     cases=(
         Case("a cube", as_it_is(meshes.box(2.0), "edges"), fixed=True),
         *ON_MESHES,
+        Case("vertices without neighbours", with_lone_vertices),
     ),
     misconceptions=LAPLACIAN_MISTAKES,
     hints=(

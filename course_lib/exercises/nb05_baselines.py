@@ -9,8 +9,11 @@ from course_lib.exercises.exercise import Case, Exercise, mistakes
 from course_lib.reconstruction import baselines
 
 
-def _pictures(b: int, n: int):
-    return lambda g: (torch.rand(b, 3, 4, 4, generator=g), torch.rand(n, 3, 4, 4, generator=g))
+def _pictures(b: int, n: int, size: float = 1.0):
+    return lambda g: (
+        size * torch.rand(b, 3, 4, 4, generator=g),
+        size * torch.rand(n, 3, 4, 4, generator=g),
+    )
 
 
 def _nearest(queries, gallery, factor):
@@ -57,6 +60,7 @@ RETRIEVE = Exercise(
         ),
         Case("a few queries", _pictures(12, 20)),
         Case("more queries than pictures", _pictures(30, 8)),
+        Case("one query, values up to 255", _pictures(1, 9, 255.0)),
     ),
     misconceptions=RETRIEVE_MISTAKES,
     hints=(

@@ -97,7 +97,7 @@ OCCUPANCY_LOSS = Exercise(
         ),
         Case("a batch of small grids", _grids(3, 4, 4, 4)),
         Case("one grid", _grids(1, 3, 3, 3)),
-        Case("a network that is very sure", _grids(2, 3, 3, 3, largest=25.0)),
+        Case("a network that is very sure", _grids(2, 3, 3, 3, largest=95.0)),
     ),
     misconceptions=OCCUPANCY_LOSS_MISTAKES,
     hints=(
@@ -149,6 +149,7 @@ GROW = Exercise(
     cases=(
         Case("a kernel of 4", _volumes(2, 3, 2, 3, 4)),
         Case("a kernel of 2", _volumes(1, 2, 3, 2, 2)),
+        Case("a kernel of 6", _volumes(1, 1, 2, 3, 6)),
         Case(
             "all ones",
             lambda g: (torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 4, 4, 4), torch.zeros(1)),
@@ -168,10 +169,14 @@ GROW = Exercise(
 
 
 def _branches(b: int, n: int, h: int, w: int):
-    return lambda g: (
-        torch.randn(b, 3 * n, generator=g),
-        torch.randn(b, 3, h, w, generator=g),
-    )
+    """A maker of both branches' outputs, some of them large."""
+
+    def make(g):
+        free, sheet = torch.randn(b, 3 * n, generator=g), torch.randn(b, 3, h, w, generator=g)
+        free[0, 0], sheet[0, 0, 0, 0] = 150.0, -150.0
+        return free, sheet
+
+    return make
 
 
 def _join(free, sheet):

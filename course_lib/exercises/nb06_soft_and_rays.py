@@ -9,9 +9,11 @@ from course_lib.shapes import box, sphere, torus
 
 
 def _distances(generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """Distances of nine pixels, one of them inside, one outside, two far away; and σ."""
     squared = 0.05 * torch.rand(9, generator=generator) + 1e-3
     inside = torch.rand(9, generator=generator) < 0.5
-    inside[:2] = torch.tensor([True, False])
+    inside[:4] = torch.tensor([True, False, True, False])
+    squared[2:4] = 9.0
     return squared, inside, 0.02
 
 
@@ -86,11 +88,16 @@ SOFT_COVERAGE = Exercise(
 
 
 def _coverages(generator: torch.Generator) -> tuple[Tensor]:
-    return (0.9 * torch.rand(4, 3, 5, generator=generator),)
+    """Coverages, one face of which covers a pixel fully, and two another."""
+    coverage = 0.9 * torch.rand(4, 3, 5, generator=generator)
+    coverage[1, 0, 0] = coverage[0, 1, 1] = coverage[2, 1, 1] = 1.0
+    return (coverage,)
 
 
 # fmt: off
 UNION_MISTAKES = mistakes({
+    "exp of the sum": (lambda coverage: 1 - torch.exp(-coverage.sum(dim=0)),
+        "exp(−Σ D) is not Π (1 − D): it holds for the optical depth of a fog, not for coverages."),
     "sum": (lambda coverage: coverage.sum(dim=0),
         "You added the coverages: they go beyond 1 where faces overlap."),
     "clipped sum": (lambda coverage: coverage.sum(dim=0).clamp(max=1),
@@ -128,9 +135,9 @@ UNION = Exercise(
 )
 
 
-def _rays(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _rays(generator: torch.Generator, far: float = 2.5) -> tuple[Tensor, Tensor]:
     eye = torch.randn(6, 3, generator=generator)
-    eye = 2.5 * eye / eye.norm(dim=-1, keepdim=True)
+    eye = far * eye / eye.norm(dim=-1, keepdim=True)
     target = 0.6 * torch.rand(6, 3, generator=generator) - 0.3
     direction = target - eye
     return eye, direction / direction.norm(dim=-1, keepdim=True)
@@ -241,7 +248,7 @@ MARCH = Exercise(
             fixed=True,
         ),
         Case("three steps towards a box", lambda g: (box(1.0), *_rays(g), 3)),
-        Case("four steps towards a torus", lambda g: (torus(), *_rays(g), 4)),
+        Case("four steps towards a torus far away", lambda g: (torus(), *_rays(g, 25.0), 4)),
         Case("from within a ball", lambda g: (sphere(1.0), *_rays_within(g), 2)),
         Case("one ray, until it is near", lambda g: (sphere(0.5), *_skew_ray(g), 5)),
         Case("no step", lambda g: (sphere(1.0), *_rays(g), 0)),

@@ -92,6 +92,7 @@ BARYCENTRIC = Exercise(
         ),
         Case("points inside and outside", _points_and_triangle),
         Case("the corners the other way round", lambda g: _points_and_triangle(g, clockwise=True)),
+        Case("a tiny triangle", lambda g: tuple(1e-3 * x for x in _points_and_triangle(g))),
     ),
     misconceptions=BARYCENTRIC_MISTAKES,
     hints=(
@@ -103,9 +104,9 @@ BARYCENTRIC = Exercise(
 )
 
 
-def _weights_and_depth(generator: torch.Generator) -> tuple:
+def _weights_and_depth(generator: torch.Generator, unit: float = 1.0) -> tuple:
     weights = torch.rand(7, 3, generator=generator) + 0.05
-    depth = 1 + 4 * torch.rand(3, generator=generator)
+    depth = unit * (1 + 4 * torch.rand(3, generator=generator))
     return weights / weights.sum(dim=-1, keepdim=True), depth
 
 
@@ -169,7 +170,7 @@ PERSPECTIVE = Exercise(
             fixed=True,
         ),
         Case("seven pixels", _weights_and_depth),
-        Case("seven others", _weights_and_depth),
+        Case("seven others, far away", lambda g: _weights_and_depth(g, 1e3)),
     ),
     misconceptions=PERSPECTIVE_MISTAKES,
     hints=(
@@ -181,8 +182,8 @@ PERSPECTIVE = Exercise(
 )
 
 
-def _layers(generator: torch.Generator) -> tuple[Tensor]:
-    depth = 1 + torch.rand(4, 3, 5, generator=generator)
+def _layers(generator: torch.Generator, unit: float = 1.0) -> tuple[Tensor]:
+    depth = unit * (1 + torch.rand(4, 3, 5, generator=generator))
     covered = torch.rand(4, 3, 5, generator=generator) < 0.5
     covered[:, 0, 0] = False
     return (torch.where(covered, depth, torch.tensor(torch.inf)),)
@@ -238,7 +239,7 @@ NEAREST = Exercise(
             fixed=True,
         ),
         Case("four faces", _layers),
-        Case("four other faces", _layers),
+        Case("four faces very far away", lambda g: _layers(g, 1e12)),
     ),
     misconceptions=NEAREST_MISTAKES,
     hints=(

@@ -96,17 +96,17 @@ def edge_loop(vertices, edges):
 
 
 def smooth_by_face_normals(vertices, faces):
-    """The angle between the outward normals is π − θ."""
+    """The angle between the normals is π − θ, where both faces run round the same way."""
     a, b, c = vertices[faces].unbind(1)
     normals = F.normalize(torch.linalg.cross(b - a, c - a), dim=1)
     seen, pairs = {}, []
     for face, (i, j, k) in enumerate(faces.tolist()):
         for edge in ((i, j), (j, k), (k, i)):
-            other = seen.setdefault(frozenset(edge), face)
+            other, way = seen.setdefault(frozenset(edge), (face, edge))
             if other != face:
-                pairs.append((other, face))
-    first, second = torch.tensor(pairs).T
-    return (1 - (normals[first] * normals[second]).sum(1)).square().sum()
+                pairs.append((other, face, -1 if way == edge else 1))
+    first, second, sign = torch.tensor(pairs).T
+    return (1 - sign * (normals[first] * normals[second]).sum(1)).square().sum()
 
 
 def smooth_by_heights(vertices, faces):

@@ -18,7 +18,7 @@ def occupancy_loss_loop(logits, occupancy):
     total = logits.new_zeros(())
     for x, o in zip(logits.double(), occupancy.double(), strict=True):
         p = 1 / (1 + torch.exp(-x))
-        entropy = F.binary_cross_entropy(p, o)
+        entropy = (torch.logaddexp(x, torch.zeros_like(x)) - o * x).mean()
         total = total + entropy + 1 - (p * o).sum() / (1 - (1 - p) * (1 - o)).sum()
     return (total / len(logits)).to(logits.dtype)
 

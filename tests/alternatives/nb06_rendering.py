@@ -70,9 +70,9 @@ def nearest_by_a_buffer(depth):
     return face
 
 
-def coverage_by_exponentials(squared_distance, inside, sigma):
+def coverage_by_tanh(squared_distance, inside, sigma):
     sign = 2.0 * inside.float() - 1
-    return 1 / (1 + torch.exp(-sign * squared_distance / sigma))
+    return (1 + torch.tanh(sign * squared_distance / sigma / 2)) / 2
 
 
 def coverage_by_two_cases(squared_distance, inside, sigma):
@@ -87,8 +87,8 @@ def union_one_by_one(coverage):
     return covered
 
 
-def union_by_logarithms(coverage):
-    return -torch.expm1(torch.log1p(-coverage.double()).sum(dim=0)).float()
+def union_face_by_face(coverage):
+    return 1 - torch.stack([1 - face for face in coverage]).cumprod(dim=0)[-1]
 
 
 def march_by_points(sdf, origins, directions, steps):
@@ -115,7 +115,7 @@ ALTERNATIVES = {
     "barycentric_coordinates": (barycentric_by_solving, barycentric_by_a_loop),
     "perspective_correct": (perspective_by_a_loop, perspective_by_matrix),
     "nearest_face": (nearest_by_numpy, nearest_by_a_buffer),
-    "soft_coverage": (coverage_by_exponentials, coverage_by_two_cases),
-    "union_coverage": (union_one_by_one, union_by_logarithms),
+    "soft_coverage": (coverage_by_tanh, coverage_by_two_cases),
+    "union_coverage": (union_one_by_one, union_face_by_face),
     "march_rays": (march_by_points, march_ray_by_ray),
 }
