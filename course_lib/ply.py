@@ -103,6 +103,10 @@ def _header(text: str) -> tuple[str, list[Element]]:
             elements[-1].properties.append(_property(words[1:]))
         elif words and words[0] not in ("comment", "obj_info"):
             raise ValueError(f"not a readable PLY file: the header says '{line[:60]}'")
+    for element in elements:
+        names = [p.name for p in element.properties]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"not a readable PLY file: '{element.name}' has '{twice}' twice")
     if form is None or not elements:
         raise ValueError("not a readable PLY file: expected a known 'format' and an 'element'")
     return form, elements

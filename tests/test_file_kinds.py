@@ -213,6 +213,14 @@ def test_faces_without_vertex_indices_are_told_by_name(tmp_path):
         meshes.load_mesh(write(tmp_path, "a.ply", text))
 
 
+@pytest.mark.parametrize("form", ["ascii", "binary_little_endian"])
+def test_a_property_that_is_there_twice_is_refused(tmp_path, form):
+    head = "".join(f"property float {name}\n" for name in "xyzx")
+    text = f"ply\nformat {form} 1.0\nelement vertex 1\n{head}end_header\n1 2 3 4      1234567\n"
+    with pytest.raises(ValueError, match=r"a.ply: .*'vertex' has 'x' twice"):
+        load_cloud(write(tmp_path, "a.ply", text))
+
+
 def test_a_single_point_of_a_map_keeps_its_centimetres(tmp_path):
     with pytest.warns(UserWarning, match="too far from 0"):
         point = load_cloud(write(tmp_path, "a.xyz", "500719.26 4065740.41 1.96\n"))[0]

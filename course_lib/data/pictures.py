@@ -57,8 +57,8 @@ def read_picture(
                 image = ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"{name}: expected a picture (PNG, JPEG, ...), got a file of another kind; pictures in HEIC "
-            "or raw formats must be exported as JPEG"
+            f"{name}: expected a picture (PNG, JPEG, ...), got a file of another kind, or cut short; "
+            "pictures in HEIC or raw formats must be exported as JPEG"
         ) from error
     except (Image.DecompressionBombError, _Thumbnail) as error:
         what = "a raw file" if isinstance(error, _Thumbnail) else "one that is too large"
