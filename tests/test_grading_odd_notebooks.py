@@ -47,7 +47,7 @@ def new(source: str, **fields) -> dict:
 def test_an_untouched_notebook_holds_no_answer(path):
     found = extract(path.read_bytes(), NAMES)
     assert found.notebooks == [path.stem[:2]]
-    assert all(entry.is_stub for entry in found.cells.values())
+    assert all(entry.is_stub and not entry.problem for entry in found.cells.values())
     numbers = {e.number.split(".")[0].zfill(2) for n, e in catalogue().items() if n in found.cells}
     assert numbers == {path.stem[:2]}
 
@@ -258,6 +258,15 @@ def test_cells_of_another_notebook_do_not_make_it_that_one():
 def test_an_answer_from_a_file_that_is_not_there_is_for_a_human():
     found = read([cell("ex-centroid", f"{STUB}from solution import centroid"), CHECK])
     assert "imported" in found.cells["centroid"].problem
+
+
+def test_an_answer_in_words_below_the_empty_cell_is_for_a_human():
+    check = cell("y", '_ = check(axis_that_points_up, "axis_that_points_up")')
+    text = cell("x", "**B**, as y is up", cell_type="markdown")
+    empty = cell("ex-axis_that_points_up", "axis_that_points_up = ...")
+    for between, problem in (([text], True), ([], False)):
+        found = read([empty, *between, check, text]).cells["axis_that_points_up"]
+        assert found.is_stub and bool(found.problem) == problem
 
 
 @pytest.mark.parametrize("magic", ["%%writefile mine.py", "%%script false", "%%skip"])

@@ -29,6 +29,7 @@ SETTLED = frozenset({"DEVICE", "FAST"})
 """Names of the notebooks' set-up cell that the grader sets itself."""
 KNOWN = frozenset(dir(builtins)) | set(SET_UP) | {"get_ipython", "display", "In", "Out", "_"}
 IMPORTED = "the answer is imported, not written in the notebook"
+BESIDE = "nothing was written in its cell, but there is text between it and its check"
 KINDS = {"markdown": "a Markdown cell", "raw": "a raw cell"}
 
 
@@ -147,8 +148,7 @@ def _extract(cells: list[dict], names: set[str]) -> Extract:
 
 def _piece(index: int, cell: dict) -> Piece:
     kind, count = str(cell.get("cell_type")), cell.get("execution_count")
-    exercise = _exercise(cell)
-    source = _source(cell)
+    exercise, source = _exercise(cell), _source(cell)
     if kind == "markdown" and (code := re.search(r"```\w*\n(.*?)```", source or "", re.S)):
         source = code[1]
     is_check = str(cell.get("id")).startswith("check-")
@@ -205,7 +205,9 @@ def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | Non
         written = [p.source for p in own if not Cell(p.source or "").is_stub]
         texts = written or [p.source for p in own]
         imported = any(is_import(s) and name in s.defines for p in own for s in p.statements)
-        return Cell(texts[-1] or "", problem=IMPORTED if imported else "") if texts else None
+        gap = {i for o in own[-1:] for c in checks[-1:] for i in range(o.index, c.index)}
+        beside = BESIDE if gap - {p.index for p in pieces} and not written else ""
+        return Cell(texts[-1] or "", problem=IMPORTED if imported else beside) if texts else None
     answer, is_late = _last(answers, checks)
     doubt = _doubt(name, answer, answers, own, is_late)
     needs, unknown = _needs(name, answer, pieces, checks, given)

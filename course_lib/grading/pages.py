@@ -139,9 +139,8 @@ def _pairs(pairs: list[Pair]) -> str:
     if not pairs:
         return "<h2>Similar texts</h2><p>None.</p>"
     rows = [(p.exercise, p.first, p.second, f"{p.similarity:.2f}") for p in pairs]
-    return f"<h2>Similar texts</h2>{note}" + _table(
-        ["exercise", "first", "second", "likeness"], rows
-    )
+    table = _table(["exercise", "first", "second", "likeness"], rows)
+    return f"<h2>Similar texts</h2>{note}{table}"
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -259,9 +259,8 @@ def decode(text: str | None) -> Outcome | None:
         outcome = Outcome.from_json(json.loads(text or "null"))
     except Exception:  # hostile text: whatever it does, it is no outcome
         return None
-    plain = outcome.failure is None or all(
-        isinstance(v, str) for v in vars(outcome.failure).values()
-    )
+    texts = vars(outcome.failure).values() if outcome.failure else ()
+    plain = all(isinstance(text, str) for text in texts)
     return outcome if plain and isinstance(outcome.gradients, tuple) else None
 
 
