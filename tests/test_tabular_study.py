@@ -7,7 +7,7 @@ import torch
 from tiny_llm import tiny_llm
 
 from course_lib.authoring import llm_scores
-from course_lib.tabular import study
+from course_lib.tabular import study, writing
 
 
 def test_smaller_samples_lie_within_larger_ones_and_are_balanced():
@@ -36,11 +36,25 @@ def test_the_stored_run_shows_what_the_model_is_worth(method, shots, least):
     assert sum(found) / len(found) >= least
 
 
+def test_the_model_loses_more_of_a_whole_row_than_of_single_features():
+    stored, (pool, _, test, _) = study.load_scores(), study.held_out_rows()
+    rows, known = test[writing.COLUMNS].to_dict("records"), study.written_values(pool)
+    whole, lost = {}, {}
+    for name, texts in stored.texts.items():
+        assert len(texts) == study.WRITTEN
+        told = [writing.lost_and_invented(r, t, known) for r, t in zip(rows, texts, strict=False)]
+        whole[name] = sum(not any(pair) for pair in told)
+        lost[name] = sum(len(values) for values, _ in told)
+    assert whole["table-to-text"] > 2 * whole["LLM-written"]
+    assert lost["LLM-written"] > 2 * lost["table-to-text"]
+
+
 def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     changes = {
         "HELD_OUT": 24,
         "COMPARED": 12,
         "SCORED": 12,
+        "WRITTEN": 12,
         "SHOTS": (4, 16),
         "SEEDS": (0,),
         "STEPS": {4: 1, 16: 2},
@@ -53,6 +67,11 @@ def test_the_command_makes_every_score_and_goes_on_where_it_stopped(tmp_path, mo
     for method in ("lora", "features", "embedding", "prior"):
         assert {f"{method}/4/0", f"{method}/16/0"} <= set(stored.scores)
     assert {"zero/0/0", "pool/0/0", "ia3/16/0", "permuted values/0/0"} <= set(stored.scores)
+    assert {name: len(texts) for name, texts in stored.texts.items()} == {
+        "table-to-text": 12,
+        "LLM-written": 12,
+    }
+    assert len(stored.scores["LLM-written, 7 columns/0/0"]) == 12
     assert all(p.min() >= 0 and p.max() <= 1 for p in stored.scores.values())
     assert stored.notes["natural sentence"]["tokens"] > 20
     first = (tmp_path / "run.log").read_text()

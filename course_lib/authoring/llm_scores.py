@@ -15,21 +15,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.tabular import baselines, study
+from course_lib.tabular import baselines, study, writing
 from course_lib.tabular.adapters import add_ia3, add_lora, remove_adapters
 from course_lib.tabular.encodings import encode_frame
 from course_lib.tabular.features import Cached, cache_features
 from course_lib.tabular.finetune import fine_tune, predict
 from course_lib.tabular.llm import LanguageModel, load_llm
+from course_lib.tabular.prompt import build_prompt
 from course_lib.tabular.scoring import roc_auc
 from course_lib.tabular.sentence import natural_sentence
+from course_lib.tabular.serialise import text_template
 
 UPPER = 6
 IA3_SHOTS = 16
+AT_ONCE = 100  # texts between two savings
 
 
 def make_llm_scores(folder: Path) -> None:
-    """Compute what is missing in `folder`: scores.npz, notes.json, run.log and README.md."""
+    """Compute what is missing in `folder`: scores.npz, notes.json, texts.json, run.log, README.md."""
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(folder)
     llm = load_llm(device="cuda" if torch.cuda.is_available() else "cpu")
@@ -50,6 +53,7 @@ def make_llm_scores(folder: Path) -> None:
         _few_shot(
             run, llm, cached, [("lora", add_lora, study.SHOTS[-1]), ("ia3", add_ia3, IA3_SHOTS)]
         )
+    _write(run, llm)
     run.say("done")
     (folder / "README.md").write_text(_README)
 
@@ -92,7 +96,9 @@ class _Run:
             name: scores.numpy().astype(np.float32) for name, scores in self.stored.scores.items()
         }
         np.savez_compressed(self.folder / "scores.npz", **arrays)
-        (self.folder / "notes.json").write_text(json.dumps(self.stored.notes, indent=1) + "\n")
+        for name, content in {"notes": self.stored.notes, "texts": self.stored.texts}.items():
+            text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+            (self.folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def _prior(
@@ -191,6 +197,32 @@ def _score_pool(run: _Run, llm: LanguageModel) -> None:
     run.keep("pool/0/0", labels[: study.SCORED], partial(llm.p_yes, prompts))
 
 
+def _write(run: _Run, llm: LanguageModel) -> None:
+    """Texts that the model writes of the first held-out rows, and its zero-shot answers to them.
+
+    In single precision: another rounding may choose another word, and all that follows it.
+    """
+    _, _, test, labels = study.held_out_rows()
+    rows = test[writing.COLUMNS].head(study.WRITTEN).to_dict("records")
+    texts = {"text template": [text_template(row) for row in rows]}
+    for name, write in {
+        "table-to-text": writing.table_to_text,
+        "LLM-written": writing.rewrite,
+    }.items():
+        texts[name] = run.stored.texts.setdefault(name, [])
+        while len(texts[name]) < len(rows):
+            texts[name] += write(llm, rows[len(texts[name]) :][:AT_ONCE])
+            run.save()
+            run.say(f"{name}: {len(texts[name])} texts")
+    for name, written in texts.items():
+        prompts = [build_prompt(text, gap="\n") for text in written]
+        run.keep(
+            f"{name}, {len(writing.COLUMNS)} columns/0/0",
+            labels[: study.WRITTEN],
+            partial(llm.p_yes, prompts),
+        )
+
+
 def _weights(llm: LanguageModel) -> int:
     return round(sum(p.numel() for p in llm.network.parameters()) / 1e6)
 
@@ -199,8 +231,9 @@ _README = """# Scores of a language model on census rows
 
 `scores.npz`: p(Yes) of the 500 held-out rows of `assets/adult` by SmolLM2-135M-Instruct (Apache-2.0),
 one vector per run, named method/shots/seed; pool/0/0 belongs to the first 2,000 rows of the pool.
-`notes.json`: tokens and CPU seconds per row of each serialisation. `run.log`: the log of the run. The
-settings stand in `course_lib/tabular/study.py`.
+`notes.json`: tokens and CPU seconds per row of each serialisation. `texts.json`: texts of the first 200
+of those rows that the same model wrote, from seven columns. `run.log`: the log of the run. The settings
+stand in `course_lib/tabular/study.py` and `writing.py`.
 
 Made by: `python -m course_lib assets llm_scores` (about half an hour on two CPU cores; it goes on where
 it was stopped)

@@ -32,11 +32,13 @@ from course_lib.tabular.serialise import (
     text_template,
     values_only,
 )
+from course_lib.tabular.writing import COLUMNS
 
 SEEDS = (42, 1024, 0, 1, 32)  # TabLLM's
 SHOTS = (4, 16, 64, 256)
 HELD_OUT = 500
 COMPARED = 300  # of the held-out rows, for the comparison of serialisations
+WRITTEN = 200  # of them, of which the model writes texts
 SCORED = 2000  # of the pool's rows: a prior for training rows that are drawn anew
 STEPS = {4: 10, 16: 40, 64: 60, 256: 120}
 # Chosen on 300 rows of the pool with seeds of their own: at 16 shots 3e-3 gave 0.795 on average and
@@ -50,6 +52,7 @@ class Stored:
 
     scores: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
     notes: dict = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)  # of held-out rows, by the model
 
     def aucs(self, method: str, shots: int, labels: Int[Tensor, "n"]) -> list[float]:
         """The AUC of every seed that was run."""
@@ -64,7 +67,7 @@ def load_scores(folder: Path | None = None) -> Stored:
     with np.load(folder / "scores.npz") as file:
         scores = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
     notes = json.loads((folder / "notes.json").read_text())
-    return Stored(scores, notes)
+    return Stored(scores, notes, json.loads((folder / "texts.json").read_text(encoding="utf-8")))
 
 
 def held_out_rows() -> tuple:
@@ -98,6 +101,11 @@ def serialisations(frame) -> dict[str, Callable[[Row], str]]:
         "permuted names": permuted_names,
         "permuted values": lambda row: permuted_values(row, exchange),
     }
+
+
+def written_values(frame) -> set[str]:
+    """The categories of the columns that the model writes about: what a text may say wrongly."""
+    return {v for name in COLUMNS for v in frame[name].dropna() if isinstance(v, str)}
 
 
 def study_prompts(

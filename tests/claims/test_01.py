@@ -22,6 +22,68 @@ def table():
     return names
 
 
+@cache
+def told():
+    """What each text of a stored row lost and invented, and p(Yes) after it, by the kind of text."""
+    names = table()
+    rows = names["test"][names["writing"].COLUMNS].to_dict("records")
+    known = names["study"].written_values(names["pool"])
+    stored = names["study"].load_scores()
+    texts = {
+        "text template": [names["text_template"](row) for row in rows[: names["study"].WRITTEN]]
+    }
+    judge = names["writing"].lost_and_invented
+    return {
+        name: (
+            [judge(row, text, known) for row, text in zip(rows, written, strict=False)],
+            stored.scores[f"{name}, 7 columns/0/0"],
+            [row["Sex"] for row in rows],
+        )
+        for name, written in (texts | stored.texts).items()
+    }
+
+
+def drawn(name, seed):
+    """Of stored rows, drawn anew: what a kind of text lost and invented, its AUC, and sexes."""
+    pairs, p, sexes = told()[name]
+    rows = np.random.default_rng(seed).integers(len(pairs), size=len(pairs))
+    auc = table()["roc_auc"](p[rows], table()["labels"][rows]).item()
+    return [pairs[i] for i in rows], auc, [sexes[i] for i in rows]
+
+
+@claim("1.3", "Of whole rows only about one in five survives")
+def test_few_of_the_whole_rows_survive(seed):
+    pairs, _, _ = drawn("LLM-written", seed)
+    return 0.1 - abs(np.mean([not any(pair) for pair in pairs]) - 0.2)
+
+
+@claim("1.3", "the employer is what is left out most often")
+def test_the_employer_is_left_out_most_often(seed):
+    lost = [value for pair in drawn("LLM-written", seed)[0] for value in pair[0]]
+    employers = set(table()["pool"]["Work class"].dropna())
+    return np.mean([value in employers for value in lost]) - 0.5
+
+
+@claim("1.3", "nearly all that is invented was copied from the last example in the prompt")
+def test_what_is_invented_was_copied(seed):
+    invented = [value for pair in drawn("LLM-written", seed)[0] for value in pair[1]]
+    return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9
+
+
+@claim("1.3", "about half of the women became men.")
+def test_women_become_men(seed):
+    pairs, _, sexes = drawn("LLM-written", seed)
+    became = ["Male" in pair[1] for pair, sex in zip(pairs, sexes, strict=True) if sex == "Female"]
+    return 0.25 - abs(np.mean(became) - 0.5)
+
+
+@claim("1.3", "The AUC is highest with single features all the same")
+def test_single_features_are_read_best(seed):
+    names = ("table-to-text", "text template", "LLM-written")
+    single, *others = (drawn(name, seed)[1] for name in names)
+    return single - max(others)
+
+
 @claim("1.9", "With 4 and with 16 rows the hybrid is ahead of one-hot LR in most draws")
 def test_the_prior_helps_with_few_rows(seed):
     gains = [[table()["gain_of_the_prior"](k, 20 * seed + i) for i in range(20)] for k in (4, 16)]
