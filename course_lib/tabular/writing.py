@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from course_lib.tabular.llm import LanguageModel
+from course_lib.tabular.llm import LanguageModel, as_prompts
 from course_lib.tabular.serialise import Row, known_values, list_template
 
 # fmt: off
@@ -64,8 +64,10 @@ def continue_lines(llm: LanguageModel, prompts: Sequence[str], *, most: int = 80
     are answered once.
     """
     network: Any = llm.network
-    ends = {llm.tokens(end)[-1] for end in ("\n", "\n\n")} | {network.config.eos_token_id}
-    waiting = sorted(dict.fromkeys(prompts), key=lambda prompt: len(llm.tokens(prompt)))
+    ends = {llm.tokens(end)[-1] for end in ("\n", "\n\n")}
+    last = network.config.eos_token_id  # some models have none, or several
+    ends |= {last} if isinstance(last, int) else set(last or ())
+    waiting = sorted(dict.fromkeys(as_prompts(prompts)), key=lambda prompt: len(llm.tokens(prompt)))
     lines = {}
     for start in range(0, len(waiting), 16):
         rows = [llm.prompt_tokens(prompt) for prompt in waiting[start : start + 16]]

@@ -138,10 +138,10 @@ for name, method in methods.items():
 # models' texts the larger model's were the better ones: GPT-3, T0, table-to-text (figure 3 and its
 # discussion there; with many labelled rows all serialisations end alike).
 #
-# Here the small model of this notebook writes (what it is says 1.5). It reads a few examples, rows with a
+# Here the small model of this notebook writes (1.5 says what it is). It reads a few examples, rows with a
 # text by a person, then the row, and continues by **greedy decoding**: the most probable token is
-# appended, and the next one asked for. It writes of seven columns, once a sentence for *each feature*,
-# once a text of *the whole row*. *Time: about 15 s on two CPU cores.*
+# appended, and the next one asked for. It gets seven columns, once each feature alone (*table-to-text*
+# below), once the whole row (*LLM-written*). *Time: about 15 s on two CPU cores.*
 
 # %%
 try:
@@ -192,13 +192,15 @@ viz.table(
 # of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and invents next to
 # nothing. Of whole rows only about one in five survives: the employer is what is left out most often, and
 # nearly all that is invented was copied from the last example in the prompt, a man: about half of the
-# women became men. The search is for words, so more may be wrong than it finds.
+# women became men. To the slide's rows, of three columns only, it adds a job from there. The search is for
+# words, so more may be wrong than it finds.
 #
 # The AUC is highest with single features all the same: "This person is male." is plainer English than "The
-# Sex is Male.", a likely reason. (On the same rows the gain is 0.17, with a standard error of 0.04.) With
-# whole rows most of that is gone; whether the rest, 0.05 ± 0.05, is there, 200 rows cannot tell. A text must
-# be true *and* easy to read, and which one is best for a model has to be measured: for the larger models
-# of TabLLM it was the template.
+# Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04 (the same
+# rows drawn anew), and on three other draws of 60 rows it was the highest, too. Whole rows gain nothing that
+# 200 rows could tell: 0.05 ± 0.05, and two of the other draws say the reverse. A text must be true *and*
+# easy to read, and which one a model reads best has to be measured: with the larger models of TabLLM it
+# was the template.
 
 # %% [markdown]
 # ## 1.4 The prompt
