@@ -91,9 +91,20 @@ def _converted(candidate: Callable, stand_in: Callable | None, examples: list) -
         if inspect.isfunction(result):
             inner = stand_in(*arguments, **options) if stand_in else None
             return _converted(result, inner, examples)
-        return like(examples[0], result)
+        return like(_as_precise(examples[0], arguments), result)
 
     return converted
+
+
+def _as_precise(example: Any, arguments: tuple) -> Any:
+    """The example, its tensors in double precision where an argument is: they come from other calls."""
+    if not any(tensor.dtype == torch.float64 for tensor in tensors_in(arguments)):
+        return example
+    if isinstance(example, (list, tuple)):
+        made = [_as_precise(item, arguments) for item in example]
+        return type(example)(*made) if hasattr(example, "_fields") else type(example)(made)
+    is_real = isinstance(example, torch.Tensor) and example.is_floating_point()
+    return example.double() if is_real else example
 
 
 def like(example: Any, value: Any) -> Any:

@@ -121,15 +121,24 @@ WEIGHTS = Exercise(
 )
 
 
-def samples(n: int, s: int, channels: int = 3):
+def samples(n: int, s: int, channels: int = 3, scale: float = 3.0):
     """A maker of weights, colours, distances and a background."""
 
     def make(g):
-        w = volume.compositing_weights(*densities(n, s)(g))
+        w = volume.compositing_weights(*densities(n, s, scale)(g))
         t = torch.cumsum(0.1 + torch.rand(n, s, generator=g), -1)
         return w, torch.rand(n, s, channels, generator=g), t, torch.rand(channels, generator=g)
 
     return make
+
+
+def number(g):
+    w, c, t, background = samples(4, 5, 1, 1e-3)(g)
+    return w, c, t, float(background)
+
+
+def background_each(g):
+    return *samples(4, 6)(g)[:3], torch.rand(4, 3, generator=g)
 
 
 def _with_background(candidate, weights, colors, t, background):
@@ -210,6 +219,8 @@ COMPOSITE = Exercise(
     cases=(
         Case("a few rays", samples(3, 5)),
         Case("long rays", samples(2, 12)),
+        Case("thin fog, one channel, a number as background", number),
+        Case("a background for each ray", background_each),
         Case("no background", lambda g: (*samples(3, 4)(g)[:3], None)),
         Case(
             "a ray that meets nothing",

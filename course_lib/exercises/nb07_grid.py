@@ -51,6 +51,8 @@ def _taxi(v, f):
 
 # fmt: off
 TRILINEAR_MISTAKES = mistakes({
+    "smooth steps": (lambda v, f: grid.trilinear(v, f * f * (3 - 2 * f)),
+        "You bend the fractions, as Perlin's noise does: w₁(x) is x itself."),
     "sides exchanged": (lambda v, f: _lerp(v, 1 - f),
         "Low and high are exchanged: at fraction 0 the lower corner (index 0) counts in full."),
     "axes the other way round": (lambda v, f: _lerp(v, f, (2, 1, 0)),
@@ -262,11 +264,14 @@ HASH_INDEX = Exercise(
             fixed=True,
         ),
         Case("a coarse grid", lattice_points(6, 16, 1 << 10)),
-        Case("a fine grid", lattice_points(8, 2048, 1 << 19)),
+        Case("a fine grid", lattice_points(8, 1 << 18, 1 << 19)),
         Case(
             "the corners of cells", lambda g: (torch.randint(64, (4, 8, 3), generator=g), 1 << 14)
         ),
-        Case("32-bit numbers", lambda g: (torch.randint(500, (5, 3), generator=g).int(), 1 << 15)),
+        Case(
+            "three corners, 32-bit numbers",
+            lambda g: (torch.randint(500, (3, 3), generator=g).int(), 1 << 15),
+        ),
     ),
     misconceptions=HASH_INDEX_MISTAKES,
     hints=(

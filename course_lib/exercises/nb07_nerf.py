@@ -11,12 +11,12 @@ from course_lib.exercises.exercise import Case, Exercise, mistakes
 # Rays
 
 
-def camera(height: int, width: int, focal: float):
+def camera(height: int, width: int, focal: float, kind: torch.dtype = torch.float32):
     """A maker of an image size, a focal length and a random camera that looks at the origin."""
 
     def make(g):
         eye = torch.randn(3, generator=g) + torch.tensor([0.0, 0.5, 4.0])
-        return height, width, focal, cameras.look_at(eye)
+        return height, width, focal, cameras.look_at(eye).to(kind)
 
     return make
 
@@ -24,7 +24,7 @@ def camera(height: int, width: int, focal: float):
 def _rays(height, width, focal, pose, *, half=0.5, signs=(1.0, -1.0, -1.0), unit=True):
     y, x = torch.meshgrid(torch.arange(height) + half, torch.arange(width) + half, indexing="ij")
     local = torch.stack([(x - width / 2) / focal, (y - height / 2) / focal, torch.ones_like(x)], -1)
-    local = local * torch.tensor(signs)
+    local = local.to(pose) * torch.tensor(signs).to(pose)
     local = F.normalize(local, dim=-1) if unit else local
     return pose[:3, 3].expand(local.shape), local @ pose[:3, :3].T
 
@@ -43,8 +43,8 @@ def _with_translation(height, width, focal, pose):
 def _of_local(pose, local, height, width):
     """Rays of which `local(x, y)` gives the first two camera coordinates, y downwards."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    right, down = local(x, y)
-    directions = F.normalize(torch.stack([right, -down, -torch.ones_like(x)], -1), dim=-1)
+    right, down = local(x.to(pose), y.to(pose))
+    directions = F.normalize(torch.stack([right, -down, -torch.ones_like(right)], -1), dim=-1)
     return pose[:3, 3].expand(directions.shape), directions @ pose[:3, :3].T
 
 
@@ -62,6 +62,8 @@ def _share_of_the_picture(h, w, f, pose):
 
 # fmt: off
 CAMERA_RAYS_MISTAKES = mistakes({
+    "single precision": (lambda h, w, f, pose: _rays(h, w, f, pose.float()),
+        "Your rays are in single precision for a camera in double: they keep the camera's type."),
     "pixel corners": (lambda *a: _rays(*a, half=0.0),
         "Your rays go through the corners of the pixels: add 0.5 to row and column."),
     "upside down": (lambda *a: _rays(*a, signs=(1.0, 1.0, -1.0)),
@@ -82,7 +84,8 @@ CAMERA_RAYS_MISTAKES = mistakes({
     "centre exchanged": (_centre_exchanged,
         "You exchanged height and width in the centre: x − w/2 belongs to the columns, y − h/2 to the "
         "rows."),
-    "not turned": (lambda h, w, f, pose: (_rays(h, w, f, pose)[0], _rays(h, w, f, torch.eye(4))[1]),
+    "not turned": (
+        lambda h, w, f, pose: (_rays(h, w, f, pose)[0], _rays(h, w, f, torch.eye(4).to(pose))[1]),
         "Your directions are still in the camera's axes: turn them by R."),
     "origins at 0": (lambda h, w, f, pose: (0 * _rays(h, w, f, pose)[0], _rays(h, w, f, pose)[1]),
         "All rays start at the camera's position, the last column of `camera_to_world`."),
@@ -99,6 +102,7 @@ CAMERA_RAYS = Exercise(
         Case("a camera at the origin", lambda g: (2, 4, 3.0, torch.eye(4)), fixed=True),
         Case("a wide image", camera(3, 5, 4.0)),
         Case("a tall image", camera(6, 4, 7.5)),
+        Case("a camera in double precision", camera(3, 2, 2.5, torch.float64)),
     ),
     misconceptions=CAMERA_RAYS_MISTAKES,
     hints=(

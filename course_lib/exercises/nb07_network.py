@@ -42,8 +42,15 @@ def _query(network, x, d, *, act=F.relu, skip_first=False, sigma=None, late=None
     return density, torch.sigmoid(color) if rgb is None else rgb(color)
 
 
+def _linear_end(network, x, d):
+    steps = iter([F.relu] * (len(network.trunk) - 1) + [torch.clone])
+    return _query(network, x, d, act=lambda h: next(steps)(h))
+
+
 # fmt: off
 QUERY_FIELD_MISTAKES = mistakes({
+    "no ReLU at the end": (_linear_end,
+        "The last layer of the trunk has a ReLU, too: only the heads after it have none."),
     "no activation": (lambda net, x, d: _query(net, x, d, act=lambda h: h),
         "There is no ReLU between your layers: without it the whole trunk is one linear map."),
     "skip the other way round": (lambda net, x, d: _query(net, x, d, skip_first=True),

@@ -12,12 +12,12 @@ from course_lib.nerf import images
 # Importance sampling
 
 
-def histogram(n: int, s: int, m: int):
+def histogram(n: int, s: int, m: int, unit: float = 1.0):
     """A maker of ascending edges, weights and numbers in [0, 1)."""
 
     def make(g):
         edges = torch.cumsum(0.2 + torch.rand(n, s + 1, generator=g), -1)
-        weights = torch.rand(n, s, generator=g) ** 2 + 0.02
+        weights = unit * (torch.rand(n, s, generator=g) ** 2 + 0.02)
         return edges, weights, torch.rand(n, m, generator=g) * 0.998
 
     return make
@@ -67,8 +67,18 @@ def _left(bins, weights, u):
     return start + (u - low) / (high - low) * (end - start)
 
 
+def _without_zero(bins, weights, u):
+    cdf = _cdf(_alive(weights))[..., 1:].contiguous()
+    right = torch.searchsorted(cdf, u, right=True).clamp(1, weights.shape[-1] - 1)
+    low, high = cdf.gather(-1, right - 1), cdf.gather(-1, right)
+    start, end = bins.gather(-1, right - 1), bins.gather(-1, right)
+    return start + (u - low) / (high - low).clamp(min=1e-9) * (end - start)
+
+
 # fmt: off
 INVERSE_CDF_MISTAKES = mistakes({
+    "one bin off": (_without_zero,
+        "Your cumulative sum lacks its first 0: s weights need s + 1 values, one for each edge."),
     "uniform": (lambda b, w, u: _invert(b, _cdf(torch.ones_like(w)), u),
         "Your samples ignore the weights: the bins must be chosen in proportion to them."),
     "start of the bin": (lambda b, w, u: _invert(b, _cdf(_alive(w)), u, inside=0.0),
@@ -106,14 +116,15 @@ INVERSE_CDF = Exercise(
         ),
         Case("random histograms", histogram(4, 6, 5)),
         Case("one ray, many samples", histogram(1, 9, 20)),
+        Case("weights that are all tiny", histogram(2, 5, 6, 1e-8)),
         Case("bins of weight zero, numbers on the edges", gaps),
         Case("a bin that weighs next to nothing", thin_bin),
         Case(
-            "weights that are all zero",
+            "a ray whose weights are all zero, and another",
             lambda g: (
-                torch.linspace(2, 6, 5)[None],
-                torch.zeros(1, 4),
-                torch.tensor([[0.1, 0.6, 0.9]]),
+                torch.linspace(2, 6, 5).repeat(2, 1),
+                torch.tensor([[0.0, 0, 0, 0], [1, 0, 2, 1]]),
+                torch.tensor([[0.1, 0.6, 0.9], [0.1, 0.6, 0.9]]),
             ),
             fixed=True,
         ),
@@ -187,6 +198,7 @@ PSNR = Exercise(
             fixed=True,
         ),
         Case("a good picture", pictures(6, 5, 0.02)),
+        Case("a picture that is all but equal", pictures(3, 4, 1e-4)),
         Case("a bad picture", pictures(4, 7, 0.3)),
         Case("a batch", lambda g: tuple(torch.rand(2, 3, 4, 4, 3, generator=g))),
         Case("equal pictures", lambda g: (torch.rand(2, 2, 3, generator=g),) * 2),

@@ -9,11 +9,11 @@ from course_lib.exercises.exercise import Case, Exercise, mistakes
 # Covariance
 
 
-def ellipsoids(n: int):
+def ellipsoids(*n: int, length: float = 1.0):
     """A maker of scales and quaternions of any length."""
     return lambda g: (
-        0.3 + 2 * torch.rand(n, 3, generator=g),
-        torch.randn(n, 4, generator=g) * (1 + torch.rand(n, 1, generator=g)),
+        0.3 + 2 * torch.rand(*n, 3, generator=g),
+        length * torch.randn(*n, 4, generator=g) * (1 + torch.rand(*n, 1, generator=g)),
     )
 
 
@@ -59,7 +59,8 @@ COVARIANCE = Exercise(
             fixed=True,
         ),
         Case("a few Gaussians", ellipsoids(4)),
-        Case("one", ellipsoids(1)),
+        Case("one, and a short quaternion", ellipsoids(length=1e-3)),
+        Case("Gaussians in rows", ellipsoids(2, 3)),
     ),
     misconceptions=COVARIANCE_MISTAKES,
     hints=(
@@ -78,7 +79,7 @@ def in_front(n: int):
 
     def make(g):
         p = 2 * torch.rand(n, 3, generator=g) - 1
-        p[:, 2] = -1 - 3 * torch.rand(n, generator=g)
+        p[:, 2] = -0.2 - 3 * torch.rand(n, generator=g)
         return p, 20 + 100 * torch.rand(2, generator=g)
 
     return make
@@ -156,6 +157,9 @@ PROJECT_MISTAKES = mistakes({
         "J wants the camera's axes: turn Σ into them first, Rᵀ Σ R."),
     "turned the wrong way": (lambda s, r, j: _project(s, r, j, back=True),
         "R turns from the camera into the world; you need the way back, Rᵀ."),
+    "filter before the projection": (
+        lambda s, r, j: _project(s + 0.3 * torch.eye(3), r, j, pixel=0.0),
+        "You added 0.3 in space, before J: it is the pixel's width, added on the picture."),
     "0.3 squared": (lambda s, r, j: _project(s, r, j, pixel=0.09),
         "0.3 is a variance, in square pixels already."),
 })

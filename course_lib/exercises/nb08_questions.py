@@ -5,6 +5,7 @@ from course_lib.exercises.exercise import Question, mistakes
 
 # fmt: off
 NUMBERS_MISTAKES = mistakes({
+    "degree 3": (59, "That is degree 3, as in the original; degree 1 has four for each channel."),
     "colour without direction": (14, "That is a Gaussian of degree 0: three numbers of colour."),
     "a full matrix instead": (25, "Not nine numbers of a covariance: scales (3) and a quaternion (4)."),
     "a full matrix": (32, "Not nine numbers of a covariance, but scales (3) and a quaternion (4)."),

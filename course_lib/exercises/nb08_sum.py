@@ -8,14 +8,14 @@ from course_lib.exercises.exercise import Case, Exercise, mistakes
 # Coverage
 
 
-def splats(n: int):
+def splats(*n: int):
     """A maker of offsets (2, n), conics (3, n) and opacities."""
 
     def make(g):
-        a, c = 0.2 + torch.rand(2, n, generator=g)
-        b = (a * c).sqrt() * (1.4 * torch.rand(n, generator=g) - 0.7)
-        offsets = 3 * torch.rand(2, n, generator=g) - 1.5
-        return offsets, torch.stack([a, b, c]), 0.1 + 0.8 * torch.rand(n, generator=g)
+        a, c = 0.2 + torch.rand(2, *n, generator=g)
+        b = (a * c).sqrt() * (1.4 * torch.rand(*n, generator=g) - 0.7)
+        offsets = 3 * torch.rand(2, *n, generator=g) - 1.5
+        return offsets, torch.stack([a, b, c]), 0.1 + 0.8 * torch.rand(*n, generator=g)
 
     return make
 
@@ -67,6 +67,7 @@ ALPHA = Exercise(
         ),
         Case("some pixels", splats(6)),
         Case("many", splats(40)),
+        Case("a small picture", splats(3, 4)),
         Case(
             "an opaque splat",
             lambda g: (torch.zeros(2, 1), torch.ones(3, 1) / 2, torch.ones(1)),
@@ -118,10 +119,10 @@ REACH = Exercise(
 # The sum
 
 
-def layers(pixels: int, n: int):
+def layers(*pixels: int, n: int):
     """A maker of alphas, colours and depths in no order."""
     return lambda g: (
-        0.9 * torch.rand(pixels, n, generator=g),
+        0.9 * torch.rand(*pixels, n, generator=g),
         torch.rand(n, 3, generator=g),
         1 + torch.randperm(n, generator=g) + 0.5 * torch.rand(n, generator=g),
     )
@@ -174,8 +175,9 @@ BLEND = Exercise(
             ),
             fixed=True,
         ),
-        Case("a few pixels", layers(3, 5)),
-        Case("many splats", layers(2, 12)),
+        Case("a few pixels", layers(3, n=5)),
+        Case("a picture", layers(2, 3, n=4)),
+        Case("many splats", layers(2, n=12)),
     ),
     misconceptions=BLEND_MISTAKES,
     hints=(

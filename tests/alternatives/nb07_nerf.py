@@ -13,7 +13,7 @@ def rays_by_loop(height, width, focal, camera_to_world):
     for i in range(height):
         for j in range(width):
             d = torch.tensor([j + 0.5 - width / 2, height / 2 - i - 0.5, -float(focal)])
-            rows.append(rotation @ (d / d.norm()))
+            rows.append(rotation @ (d / d.norm()).to(rotation))
     directions = torch.stack(rows).view(height, width, 3)
     return position.repeat(height, width, 1), directions
 
@@ -24,7 +24,8 @@ def rays_in_double(height, width, focal, camera_to_world):
     y = (height / 2 - torch.arange(height).double() - 0.5) / focal
     d = x[None, :, None] * pose[:3, 0] + y[:, None, None] * pose[:3, 1] - pose[:3, 2]
     d = d / torch.sqrt((d * d).sum(-1, keepdim=True))
-    return pose[:3, 3].expand(height, width, 3).float(), d.float()
+    origins = pose[:3, 3].expand(height, width, 3)
+    return origins.to(camera_to_world), d.to(camera_to_world)
 
 
 def encoding_by_loop(x, n_frequencies):
@@ -77,7 +78,7 @@ def composite_by_einsum(weights, colors, t, *, background=None):
     opacity = weights.sum(-1)
     color = torch.einsum("...s,...sc->...c", weights, colors)
     if background is not None:
-        color = color + torch.outer(1 - opacity, background)
+        color = color + (1 - opacity).unsqueeze(-1) * background
     depth = torch.where(opacity > 0, (weights * t).sum(-1) / opacity.clamp(min=1e-9), 0.0)
     return Composite(color, depth, opacity)
 
@@ -85,7 +86,7 @@ def composite_by_einsum(weights, colors, t, *, background=None):
 def composite_back_to_front(weights, colors, t, *, background=None):
     """Painters' order: over and over again."""
     left = 1 - torch.cumsum(weights, dim=-1) + weights
-    color = torch.zeros_like(colors[..., 0, :]) if background is None else background
+    color = torch.as_tensor(0.0 if background is None else background)
     color = color.expand_as(colors[..., 0, :])
     for i in reversed(range(weights.shape[-1])):
         alpha = (weights[..., i] / left[..., i].clamp(min=1e-12))[..., None]
