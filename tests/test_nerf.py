@@ -10,7 +10,7 @@ import torch
 
 from course_lib import nerf
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scenes import Scene, load_scene
+from course_lib.data.scenes import Photographs, load_scene
 from course_lib.nerf.limits import Limits
 from course_lib.nerf.region import focus
 from course_lib.running import asset
@@ -106,7 +106,7 @@ def open_capture(scale=1.0, offset=0.0, n=16, size=24):
     pose = look_at(spherical_cameras(n, 3.0, elevation=(15, 30))[:, :3, 3])
     intrinsics = torch.tensor([28.0, 28.0, size / 2, size / 2]).expand(n, 4)
     blank = torch.full((n, size, size, 4), 255, dtype=torch.uint8)
-    scene = Scene(blank, pose, intrinsics, torch.zeros(n, 4), tuple(map(str, range(n))))
+    scene = Photographs(blank, pose, intrinsics, torch.zeros(n, 4), tuple(map(str, range(n))))
     for index in range(n):
         o, d = scene.rays(index)
         b = (o * d).sum(-1)

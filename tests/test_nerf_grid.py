@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.cameras import look_at, spherical_cameras
-from course_lib.data.scenes import Scene
+from course_lib.data.scenes import Photographs
 from course_lib.nerf import grid, hashing, occupancy, packed, region, sdf
 from course_lib.volume import compositing_weights
 
@@ -16,7 +16,7 @@ def photographs(cameras, alpha, focal=20.0):
     images = torch.full((n, h, w, 4), 255, dtype=torch.uint8)
     images[..., 3] = (alpha * 255).byte()
     intrinsics = torch.tensor([focal, focal, w / 2, h / 2]).expand(n, 4).clone()
-    return Scene(images, cameras, intrinsics, torch.zeros(n, 4), tuple(map(str, range(n))))
+    return Photographs(images, cameras, intrinsics, torch.zeros(n, 4), tuple(map(str, range(n))))
 
 
 def ball_scene(radius=0.8, n=20, size=24, focal=20.0):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from course_lib.cameras import camera_rays, look_at, to_llff
-from course_lib.data.scene import undistort
+from course_lib.data.photographs import undistort
 from course_lib.data.scenes import load_scene
 from course_lib.running import asset
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from course_lib.cameras import from_colmap
 from course_lib.data.lenses import check_focal
-from course_lib.data.scene import Scene, check_lenses
+from course_lib.data.photographs import Photographs, check_lenses
 from course_lib.data.scene_formats import hold_out
 from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name
@@ -66,7 +66,7 @@ def _has_model(folder: Path) -> bool:
     return any((folder / f"cameras{end}").is_file() for end in (".bin", ".txt"))
 
 
-def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
+def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Photographs:
     """The photographs of a COLMAP model, sorted by name; every eighth one is for testing.
 
     The world keeps COLMAP's axes and scale, which are arbitrary.
@@ -100,7 +100,7 @@ def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -
     intrinsics = torch.tensor([lens.intrinsics for lens in used]) / downscale
     distortion = torch.tensor([lens.distortion for lens in used])
     names = tuple(path.name for path in paths)
-    scene = check_lenses(Scene(images, poses, intrinsics, distortion, names), str(model))
+    scene = check_lenses(Photographs(images, poses, intrinsics, distortion, names), str(model))
     return hold_out(scene, split)
 
 

@@ -29,8 +29,8 @@ import torch
 
 from course_lib.cameras import from_llff
 from course_lib.data import lenses
+from course_lib.data.photographs import Photographs, check_lenses
 from course_lib.data.pictures import ENDINGS, list_pictures
-from course_lib.data.scene import Scene, check_lenses
 from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
 
@@ -46,7 +46,7 @@ OTHER_AXES = ("from_mitsuba", "from_na")  # instant-ngp's switches for poses tha
 HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluations
 
 
-def load_blender(folder: Path | str, split: str = "train", *, downscale: int = 1) -> Scene:
+def load_blender(folder: Path | str, split: str = "train", *, downscale: int = 1) -> Photographs:
     """NeRF-synthetic: `transforms_<split>.json` beside the folders of images, ".png" left off.
 
     ValueError for a photograph that is in train and in another split.
@@ -64,7 +64,7 @@ def load_blender(folder: Path | str, split: str = "train", *, downscale: int = 1
     return _read_scene(content, frames, path, downscale)
 
 
-def load_transforms(path: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
+def load_transforms(path: Path | str, split: str = "all", *, downscale: int = 1) -> Photographs:
     """instant-ngp and nerfstudio: one `transforms.json`; intrinsics per frame or for all frames.
 
     Splits are those listed in the file, else every eighth photograph is for testing.
@@ -86,7 +86,7 @@ def load_transforms(path: Path | str, split: str = "all", *, downscale: int = 1)
     return _read_scene(content, chosen, path, downscale)
 
 
-def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Scene:
+def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> Photographs:
     """LLFF: `poses_bounds.npy` with a row for each of the sorted files of `images`.
 
     The folder images_<downscale>, where there is one, is used instead of shrinking.
@@ -118,11 +118,11 @@ def load_llff(folder: Path | str, split: str = "all", *, downscale: int = 1) -> 
     intrinsics = torch.tensor([lenses.intrinsics(one, size, table) for one in lens]) / shrink
     near, far = 0.9 * bounds.min().item(), 1.1 * bounds.max().item()
     names = tuple(path.name for path in paths)
-    scene = Scene(images, poses, intrinsics, torch.zeros(len(paths), 4), names, near, far)
+    scene = Photographs(images, poses, intrinsics, torch.zeros(len(paths), 4), names, near, far)
     return hold_out(scene, split)
 
 
-def hold_out(scene: Scene, split: str) -> Scene:
+def hold_out(scene: Photographs, split: str) -> Photographs:
     """Every eighth photograph for "val" and "test", the others for "train"; ValueError if none."""
     if split == "all":
         return scene
@@ -149,7 +149,7 @@ def _rows(path: Path) -> torch.Tensor:
     return rows.float()
 
 
-def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: int) -> Scene:
+def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: int) -> Photographs:
     found = [(frame, image) for frame in frames if (image := _image_path(path.parent, frame))]
     if not found:
         raise FileNotFoundError(
@@ -170,7 +170,7 @@ def _read_scene(content: dict[str, Any], frames: list, path: Path, downscale: in
     distortion = torch.tensor([lenses.distortion(one, path) for one in lens])
     intrinsics = torch.tensor([lenses.intrinsics(one, size, path) for one in lens]) / downscale
     poses = torch.stack([pose(frame, path) for frame in frames])
-    scene = Scene(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
+    scene = Photographs(images, poses, intrinsics, distortion, tuple(p.name for p in paths))
     return check_lenses(scene, str(path))
 
 

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from course_lib.data import colmap_model, scene_formats, structure_from_motion
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.running import asset
 
 SPLITS = ("train", "val", "test", "all")
@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test", "all")
 
 def load_scene(
     folder: Path | str | None = None, split: str = "train", *, downscale: int = 1
-) -> Scene:
+) -> Photographs:
     """The photographs of a split; without a folder, the course's own desk.
 
     The layout is recognised by its files. `downscale` shrinks the photographs by a whole factor.

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.pixels import PixelSource, Rays, object_pixels
 from course_lib.nerf.region import Region, backdrop
 from course_lib.volume import Composite
@@ -34,14 +34,14 @@ class Field:
         """One step of gradient descent; the loss before it."""
         raise NotImplementedError
 
-    def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
         """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
 
         supersample: that many rays squared per pixel, averaged.
         """
         raise NotImplementedError
 
-    def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
+    def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """What is shown, with gradients, where photographs show the object; and their RGBA there."""
         raise NotImplementedError
 
@@ -99,13 +99,13 @@ class RadianceField(Field):
         self.optimizer.step()
         return loss.detach()
 
-    def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
+    def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""
         rays, rgba = object_pixels(scene, RAYS, seed)
         return self.render(*rays), rgba
 
     @torch.no_grad()
-    def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
         """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
 
         supersample: that many rays squared per pixel, averaged.
@@ -137,7 +137,7 @@ class RadianceField(Field):
         return Composite(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def scene_background(scene: Scene) -> Float[Tensor, "3"]:
+def scene_background(scene: Photographs) -> Float[Tensor, "3"]:
     """White behind photographs with alpha, else the colour of their borders, or their mean colour."""
     if scene.has_alpha:
         return torch.ones(3, device=scene.images.device)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.grid import CORNERS, Interpolate, corner_weights
 from course_lib.nerf.packed import Harmonics, PackedField
 
@@ -36,7 +36,7 @@ class HashField(PackedField):
 
     def __init__(
         self,
-        scene: Scene,
+        scene: Photographs,
         *,
         resolution: int | None = None,
         levels: int = 6,

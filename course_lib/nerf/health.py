@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.field import RAYS, Field
 from course_lib.nerf.pixels import object_pixels
 from course_lib.nerf.region import backdrop, find_region, focus
@@ -37,7 +37,7 @@ class Finding:
         return f"{self.fault}: {self.evidence}. {self.remedy}"
 
 
-def check_scene(scene: Scene) -> list[Finding]:
+def check_scene(scene: Photographs) -> list[Finding]:
     """Flipped poses and a wrong focal length, from cameras and silhouettes alone."""
     scene = scene.select(range(0, len(scene), max(1, len(scene) // VIEWS)))
     position = scene.camera_to_world[:, :3, 3]
@@ -69,7 +69,7 @@ def check_scene(scene: Scene) -> list[Finding]:
     return []
 
 
-def check_background(field: Field, scene: Scene) -> list[Finding]:
+def check_background(field: Field, scene: Photographs) -> list[Finding]:
     """A background colour that differs from what is behind the photographs."""
     color = None if scene.has_alpha else backdrop(scene)
     if color is None or (color - field.background.to(color)).abs().max() < 0.05:
@@ -84,7 +84,7 @@ def check_background(field: Field, scene: Scene) -> list[Finding]:
     ]
 
 
-def check_field(field: Field, scene: Scene, *, seed: int = 0) -> list[Finding]:
+def check_field(field: Field, scene: Photographs, *, seed: int = 0) -> list[Finding]:
     """A dead density and white collapse, from what the field shows on pixels of the object."""
     shown, rgba = field.on_object(scene, seed)
     opacity = shown.opacity.mean().item()
@@ -121,7 +121,7 @@ class HealthMonitor:
     The scene is checked at once, the field after the steps `at`.
     """
 
-    def __init__(self, field: Field, scene: Scene, *, at: tuple[int, ...] = (100, 190)):
+    def __init__(self, field: Field, scene: Photographs, *, at: tuple[int, ...] = (100, 190)):
         self.field, self.scene, self.at = field, scene.to(field.background.device), at
         self.findings = check_scene(self.scene) or check_background(field, self.scene)
 
@@ -134,7 +134,7 @@ class HealthMonitor:
         return "\n".join(str(finding) for finding in self.findings) or "healthy"
 
 
-def agreement(scene: Scene) -> float:
+def agreement(scene: Photographs) -> float:
     """How well the silhouettes agree: 1 for right cameras and infinitely sharp masks.
 
     For rays through the object, the smallest alpha that any photograph shows for a point of the ray, at
@@ -154,7 +154,7 @@ def agreement(scene: Scene) -> float:
     return least.view(t.shape).amax(-1).mean().item()
 
 
-def _alpha_at(scene: Scene, index: int, points: Tensor) -> tuple[Tensor, Tensor]:
+def _alpha_at(scene: Photographs, index: int, points: Tensor) -> tuple[Tensor, Tensor]:
     """What opacity a photograph shows at points, bilinearly, and whether they are in it."""
     height, width = scene.size
     pose, (fx, fy, cx, cy) = scene.camera_to_world[index], scene.intrinsics[index].tolist()
@@ -168,13 +168,13 @@ def _alpha_at(scene: Scene, index: int, points: Tensor) -> tuple[Tensor, Tensor]
     return alpha, (local[:, 2] < 0) & (x.abs() <= 1) & (y.abs() <= 1)
 
 
-def _turned(scene: Scene, signs: tuple[float, float, float]) -> Scene:
+def _turned(scene: Photographs, signs: tuple[float, float, float]) -> Photographs:
     pose = scene.camera_to_world.clone()
     pose[:, :3, :3] *= pose.new_tensor(signs)
     return replace(scene, camera_to_world=pose)
 
 
-def _zoomed(scene: Scene, factor: float) -> Scene:
+def _zoomed(scene: Photographs, factor: float) -> Photographs:
     scale = scene.intrinsics.new_tensor([factor, factor, 1, 1])
     return replace(scene, intrinsics=scene.intrinsics * scale)
 

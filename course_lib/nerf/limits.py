@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.region import Region
 
 
@@ -45,7 +45,7 @@ OBJECT = Schedule(((0.0, 0.34), (0.08, 0.67), (0.25, 1.0)), 0.12, 1.0, -4.0, 0.0
 OPEN = Schedule(((0.0, 0.34), (0.15, 0.67), (0.4, 1.0)), 0.07, 0.97, -5.3, 0.01, 2.0, 0.5)
 
 
-def default_resolution(scene: Scene, region: Region) -> int:
+def default_resolution(scene: Photographs, region: Region) -> int:
     """Voxels per side that are about as fine as a pixel at the scene's distance."""
     focal = scene.intrinsics[:, 0].median().item()
     distance = (scene.camera_to_world[:, :3, 3] - region.center).norm(dim=-1).median().item()

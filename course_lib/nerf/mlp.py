@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.occupancy import surroundings, tight_span
 from course_lib.nerf.pixels import Rays
@@ -95,7 +95,7 @@ class MLPField(RadianceField):
 
     def __init__(
         self,
-        scene: Scene,
+        scene: Photographs,
         *,
         width: int = 256,
         depth: int = 8,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.pixels import Rays
 from course_lib.nerf.region import Region, box_span, find_region
 
@@ -87,7 +87,7 @@ def cell_centers(resolution: int, device: torch.device) -> Float[Tensor, "m 3"]:
     )  # (r³, 3)
 
 
-def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r r r"]:
+def carve(scene: Photographs, region: Region, resolution: int = 64) -> Bool[Tensor, "r r r"]:
     """Cells that may hold something: in enough views, and in no view against a transparent pixel.
 
     With alpha this is the visual hull (Laurentini 1994); without, all that two cameras see.
@@ -107,7 +107,7 @@ def carve(scene: Scene, region: Region, resolution: int = 64) -> Bool[Tensor, "r
 
 
 def seen_at(
-    scene: Scene, index: int, points: Float[Tensor, "m 3"], near: float
+    scene: Photographs, index: int, points: Float[Tensor, "m 3"], near: float
 ) -> tuple[Bool[Tensor, "m"], Int[Tensor, "m"], Int[Tensor, "m"]]:
     """Whether a photograph shows the points, and at which row and column (lens distortion ignored)."""
     height, width = scene.size
@@ -128,7 +128,7 @@ def crop(region: Region, occupancy: Occupancy) -> Region:
     return region._replace(center=(low + high) / 2, scale=min(scale, region.scale))
 
 
-def surroundings(scene: Scene) -> tuple[Region, Occupancy]:
+def surroundings(scene: Photographs) -> tuple[Region, Occupancy]:
     """The region of a scene and what of it may be occupied, before any training.
 
     Where the silhouettes leave nothing, as with wrong cameras or masks, everything may be occupied.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.field import RadianceField, scene_background
 from course_lib.nerf.grid import sh_color
 from course_lib.nerf.limits import OBJECT, OPEN, default_resolution, limits_of
@@ -24,7 +24,7 @@ class PackedField(RadianceField):
     Subclasses give `ask` and `voxel`, and make the optimizer.
     """
 
-    def __init__(self, scene: Scene, resolution: int | None):
+    def __init__(self, scene: Photographs, resolution: int | None):
         self.background = scene_background(scene)
         self.region, self.occupancy = surroundings(scene)
         self.limits = limits_of(scene.images.device)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 
 Rays = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]
 """Origins and unit directions."""
@@ -14,7 +14,7 @@ Rays = tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]
 class PixelSource:
     """Random pixels of a scene's photographs, with their rays."""
 
-    def __init__(self, scene: Scene):
+    def __init__(self, scene: Photographs):
         self.scene, self.has_alpha = scene, scene.has_alpha
         mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)
         # pixels that show something, and their neighbours
@@ -27,14 +27,14 @@ class PixelSource:
         return seen_by(self.scene, self.pool[draw])
 
 
-def object_pixels(scene: Scene, count: int, seed: int) -> tuple[Rays, Float[Tensor, "n 4"]]:
+def object_pixels(scene: Photographs, count: int, seed: int) -> tuple[Rays, Float[Tensor, "n 4"]]:
     """Rays and RGBA of random pixels of the object (of any pixels where alpha does not tell)."""
     pool = (scene.images[..., 3].reshape(-1) > 200).nonzero()[:, 0]
     draw = torch.randint(len(pool), (count,), generator=torch.Generator().manual_seed(seed))
     return seen_by(scene, pool[draw.to(pool.device)])
 
 
-def seen_by(scene: Scene, pixel: Int[Tensor, "n"]) -> tuple[Rays, Float[Tensor, "n 4"]]:
+def seen_by(scene: Photographs, pixel: Int[Tensor, "n"]) -> tuple[Rays, Float[Tensor, "n 4"]]:
     """Rays and RGBA of pixels, by their numbers in the list of all pixels of all photographs."""
     height, width = scene.size
     x, y = pixel % width + 0.5, pixel // width % height + 0.5

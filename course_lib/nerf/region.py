@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.cameras import look_at
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 
 FAR = 1e3  # distances beyond this many scales are not told apart
 
@@ -106,7 +106,7 @@ def upwards(camera_to_world: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
     return (axis * (axis @ up).sign()).to(camera_to_world.dtype)
 
 
-def orbit(scene: Scene, turn: float, rise: float) -> Scene:
+def orbit(scene: Photographs, turn: float, rise: float) -> Photographs:
     """A scene of one camera that looks at what all cameras look at, from their median distance.
 
     turn: degrees around the vertical axis, from where the first photograph was taken; rise: degrees
@@ -123,7 +123,7 @@ def orbit(scene: Scene, turn: float, rise: float) -> Scene:
     return replace(scene.select([0]), camera_to_world=pose[None])
 
 
-def backdrop(scene: Scene, tolerance: float = 0.02) -> Float[Tensor, "3"] | None:
+def backdrop(scene: Photographs, tolerance: float = 0.02) -> Float[Tensor, "3"] | None:
     """The one colour that all photographs without alpha have along their borders, if there is one."""
     rgb = scene.images[..., :3]
     sides = (rgb[:, 0], rgb[:, -1], rgb[:, :, 0], rgb[:, :, -1])
@@ -132,7 +132,7 @@ def backdrop(scene: Scene, tolerance: float = 0.02) -> Float[Tensor, "3"] | None
     return color if ((border - color).abs().amax(-1) < tolerance).float().mean() > 0.98 else None
 
 
-def find_region(scene: Scene) -> Region:
+def find_region(scene: Photographs) -> Region:
     """The region of a scene: bounded around an object before nothing or one colour, else contracted."""
     position = scene.camera_to_world[:, :3, 3]
     center = focus(scene.camera_to_world)

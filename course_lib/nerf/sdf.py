@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.grid import SparseGrid
 from course_lib.nerf.occupancy import Occupancy
 from course_lib.nerf.pixels import Rays
@@ -41,7 +41,7 @@ class SurfaceField(VoxelField):
     (the eikonal equation; Gropp et al. 2020), so that the numbers stay distances.
     """
 
-    def __init__(self, scene: Scene, *, resolution: int | None = None):
+    def __init__(self, scene: Photographs, *, resolution: int | None = None):
         super().__init__(scene, resolution=resolution, learning_rate=0.3)
         self.cell = 2 / self.resolution  # the unit of what is stored
         self.beta = SOFT * self.cell

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.field import Field
 from course_lib.nerf.images import psnr, ssim
 from course_lib.nerf.pixels import PixelSource
@@ -25,7 +25,7 @@ class History:
 
 def train(
     model: Field,
-    scene: Scene,
+    scene: Photographs,
     *,
     seconds: float,
     steps: int | None = None,
@@ -68,7 +68,7 @@ def train(
     return history
 
 
-def evaluate(model: Field, scene: Scene, *, supersample: int = 1) -> dict[str, float]:
+def evaluate(model: Field, scene: Photographs, *, supersample: int = 1) -> dict[str, float]:
     """Mean PSNR and SSIM over the photographs of a scene that the field has not seen."""
     scene = scene.to(model.background.device)
     scores: dict[str, list[Tensor]] = {"psnr": [], "ssim": []}
@@ -88,7 +88,7 @@ class Curve:
     clock stands still while the curve is measured, so that only training counts.
     """
 
-    def __init__(self, model: Field, scene: Scene, *, every: float = 2.0):
+    def __init__(self, model: Field, scene: Photographs, *, every: float = 2.0):
         self.model, self.scene, self.every = model, scene, every
         self.seconds: list[float] = []
         self.psnr: list[float] = []

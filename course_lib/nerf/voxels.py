@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.grid import SparseGrid, resample
 from course_lib.nerf.packed import Harmonics, PackedField
 from course_lib.nerf.pixels import PixelSource
@@ -23,7 +23,7 @@ class VoxelField(PackedField):
 
     def __init__(
         self,
-        scene: Scene,
+        scene: Photographs,
         *,
         resolution: int | None = None,
         degree: int = 1,

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.nerf.field import Field, scene_background
 from course_lib.nerf.occupancy import Occupancy, seen_at, surroundings
 from course_lib.nerf.region import Region
@@ -31,7 +31,7 @@ class SplatField(Field):
 
     def __init__(
         self,
-        scene: Scene,
+        scene: Photographs,
         *,
         count: int | None = None,
         most: int | None = None,
@@ -50,7 +50,7 @@ class SplatField(Field):
         self._use(scatter(scene, self.region, occupancy, count, degree, self.random))
         self._queue: list[int] = []
 
-    def _distance(self, scene: Scene) -> float:
+    def _distance(self, scene: Photographs) -> float:
         return (scene.camera_to_world[:, :3, 3] - self.region.center).norm(dim=-1).median().item()
 
     def _use(self, gaussians: Gaussians) -> None:
@@ -94,7 +94,7 @@ class SplatField(Field):
         self.optimizer.step()
         return loss.detach()
 
-    def _strip(self, scene: Scene, generator: torch.Generator) -> tuple[View, Tensor]:
+    def _strip(self, scene: Photographs, generator: torch.Generator) -> tuple[View, Tensor]:
         if not self._queue:
             order = torch.randperm(len(scene), generator=generator, device=generator.device)
             self._queue = order.tolist()
@@ -106,7 +106,7 @@ class SplatField(Field):
         view = view_of(scene, index, near=self.near).rows(top, top + rows)
         return view, scene.images[index, top : top + rows].float() / 255
 
-    def on_object(self, scene: Scene, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
+    def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Some photographs' pixels that show the object (all, where alpha does not tell)."""
         order = torch.randperm(len(scene), generator=torch.Generator().manual_seed(seed))
         parts, colors = [], []
@@ -119,7 +119,7 @@ class SplatField(Field):
         return Composite(*map(torch.cat, zip(*parts, strict=True))), torch.cat(colors)
 
     @torch.no_grad()
-    def view(self, scene: Scene, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
         """The picture from the camera of a photograph; supersample: that many pixels squared for one."""
         camera = view_of(scene.select([index]).to(self.device), 0, near=self.near)
         shown = render(self.gaussians, camera.finer(supersample), background=self.background)
@@ -132,7 +132,7 @@ class SplatField(Field):
 
 @torch.no_grad()
 def scatter(
-    scene: Scene,
+    scene: Photographs,
     region: Region,
     occupancy: Occupancy,
     count: int,
@@ -160,7 +160,7 @@ def scatter(
     return Gaussians(means, log_scales, quaternions, logits, harmonics)
 
 
-def mean_colors(scene: Scene, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+def mean_colors(scene: Photographs, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     """The mean of what the photographs show where the points are."""
     total, views = torch.zeros_like(points), torch.zeros_like(points[:, :1])
     for index in range(0, len(scene), max(1, len(scene) // 24)):

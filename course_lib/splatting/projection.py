@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.splatting.gaussians import Gaussians
 
 FILTER = 0.3  # square pixels added to a splat's variances, so that none slips between the pixels
@@ -41,7 +41,7 @@ class View(NamedTuple):
         )
 
 
-def view_of(scene: Scene, index: int, *, near: float) -> View:
+def view_of(scene: Photographs, index: int, *, near: float) -> View:
     """The camera of a photograph."""
     camera, intrinsics = scene.camera_to_world[index], scene.intrinsics[index]
     return View(camera, intrinsics, scene.distortion[index], scene.size, near)
@@ -130,7 +130,7 @@ def _not_far_beside(
 
 
 def _distorted(slopes: Float[Tensor, "m 2"], lens: Float[Tensor, "4"]) -> Float[Tensor, "m 2"]:
-    """Where OpenCV's lens puts the slopes (right, up); the inverse of `data.scene.undistort`."""
+    """Where OpenCV's lens puts the slopes (right, up); the inverse of `data.photographs.undistort`."""
     if not bool(lens.any()):
         return slopes
     k1, k2, p1, p2 = lens.unbind()

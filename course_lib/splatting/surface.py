@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
 from course_lib.nerf.occupancy import seen_at
 from course_lib.splatting.field import SplatField
@@ -14,7 +14,7 @@ BAND = 3.0  # cells before and behind a surface in which a picture has a say
 
 
 @torch.no_grad()
-def extract_mesh(field: SplatField, scene: Scene, *, resolution: int = 96) -> Mesh:
+def extract_mesh(field: SplatField, scene: Photographs, *, resolution: int = 96) -> Mesh:
     """The zero set of a signed distance, averaged over what the scene's cameras see.
 
     A camera that sees a surface at the distance s along the ray to a point at the distance t says s - t,
@@ -41,7 +41,7 @@ def extract_mesh(field: SplatField, scene: Scene, *, resolution: int = 96) -> Me
 
 
 def _gaps(
-    field: SplatField, scene: Scene, index: int, points: Float[Tensor, "m 3"]
+    field: SplatField, scene: Photographs, index: int, points: Float[Tensor, "m 3"]
 ) -> tuple[Tensor, Float[Tensor, "m"]]:
     """Which points a camera has in its picture, and how far before the surface they are."""
     inside, row, column = seen_at(scene, index, points, field.near)

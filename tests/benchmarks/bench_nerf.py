@@ -22,7 +22,7 @@ import torch
 from course_lib import nerf, shapes
 from course_lib.authoring import desk, scene
 from course_lib.cameras import spherical_cameras
-from course_lib.data.scene import Scene
+from course_lib.data.photographs import Photographs
 from course_lib.data.scenes import load_scene
 
 MARKS = (10, 30, 60, 120, 300)
@@ -59,7 +59,9 @@ def made(parts, count, elevation):
     images = torch.stack([scene.photograph(camera) for camera in cameras])
     focal = scene.SIZE / (2 * math.tan(scene.FIELD_OF_VIEW / 2))
     intrinsics = torch.tensor([focal, focal, scene.SIZE / 2, scene.SIZE / 2]).expand(count, 4)
-    return Scene(images, cameras, intrinsics, torch.zeros(count, 4), tuple(map(str, range(count))))
+    return Photographs(
+        images, cameras, intrinsics, torch.zeros(count, 4), tuple(map(str, range(count)))
+    )
 
 
 class Marks:

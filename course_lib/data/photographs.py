@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Scene:
+class Photographs:
     """n photographs of one size, and where and how they were taken.
 
     images: straight (not premultiplied) RGBA, alpha 255 everywhere if the photographs have none;
@@ -39,7 +39,7 @@ class Scene:
         """Whether any pixel is transparent."""
         return bool((self.images[..., 3] < 255).any())
 
-    def select(self, indices: Sequence[int] | slice) -> "Scene":
+    def select(self, indices: Sequence[int] | slice) -> "Photographs":
         """The scene with some of its photographs."""
         if not isinstance(indices, slice):
             indices = list(indices)
@@ -50,7 +50,7 @@ class Scene:
         chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
         return replace(self, **parts, names=tuple(self.names[i] for i in chosen))
 
-    def to(self, device: torch.device | str) -> "Scene":
+    def to(self, device: torch.device | str) -> "Photographs":
         """The scene on another device."""
         names = ("images", "camera_to_world", "intrinsics", "distortion")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
@@ -98,7 +98,7 @@ def distort(
     return x, v * radial + 2 * p2 * u * v + p1 * (r2 + 2 * v * v)
 
 
-def check_lenses(scene: Scene, name: str) -> Scene:
+def check_lenses(scene: Photographs, name: str) -> Photographs:
     """The scene; a warning where `undistort` misses a corner of a photograph by more than a pixel.
 
     It does so where a strong lens folds the picture before the corner: nothing is mapped there.
