@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_threads.py --seconds 10
 
-Every row trains the grid of the shipped scene in a fresh process: with torch's threads as they are, with one,
-with other spin counts of GNU's OpenMP (how long a thread polls before it sleeps), and with what `Budget` does
-for timed loops: trying one and all. "busy" has one endless loop beside it for each of the numbers named.
+Every row trains the grid of the shipped scene in a fresh process: with torch's threads as they are, with
+one, with other spin counts of GNU's OpenMP (how long a thread polls before it sleeps), and with what
+`Budget` does for timed loops: trying one and all. "n busy" has n endless loops beside it.
 """
 
 import argparse
