@@ -114,6 +114,8 @@ viz.camera_frame()
 # our estimates, not measured. They are for reading and doing the exercises; the computer's own time
 # is under ten minutes everywhere. It is said beside each cell that trains, for two CPU cores and for
 # the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has measured them.
+# Those for two cores hold where nothing else keeps the cores busy. Else the threads of a training wait for
+# each other, and it takes several times as long, as some of the stored outputs show.
 
 # %% [markdown]
 # ## 0.6 Glossary

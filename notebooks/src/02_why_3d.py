@@ -264,7 +264,7 @@ viz.line_chart(
 # *What to see:*
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
 # - FlatNet fits its training set perfectly and still gets a third or more of the new objects wrong;
-#   shuffle the *same* cloud, and it changes its mind about a tenth to a third of them.
+#   shuffle the *same* clouds, and it changes its mind about a third of them, or more.
 # - Half of the points can go missing without harm.
 # - A **turn** is not in the network's construction: a table that is tipped over is no table to it. It
 #   would have to see turned objects in training, or be built for it.

@@ -343,8 +343,8 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
 # *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
 # must be pulled out of one skin, and the handle of a mug stays a lump. **The topology of the template
 # is the topology of every answer**, however long one trains. Here a sphere is fitted to two *true* shapes,
-# without any network or picture, by a short descent on the same loss. (With more steps it comes closer, so
-# this is no bound of what a sphere can do; but a sphere it stays.)
+# without any network or picture, by a short descent on the same loss. (With three times the steps more of
+# the chair is near its sphere, so this is no bound of what a sphere can do; but a sphere it stays.)
 
 # %%
 pictures = []

@@ -91,18 +91,23 @@ def test_training_shapes_cannot_be_told_from_held_out_ones(seed):
 
 
 @cache
-def networks(seed):
-    """The trained networks of 2.2, and the names that their test needs."""
+def lesson(seed):
+    """The names of 2.2 with clouds that belong to a seed, and the points' other order."""
     names = notebook(2, "FAMILIES =")
     families = names["FAMILIES"]
     train = names["family_clouds"](families, range(40 * seed, 40 * seed + 40), 256)
     test = names["family_clouds"](families, range(90_000 + 25 * seed, 90_025 + 25 * seed), 256)
     names |= dict(zip(("train_x", "train_y", "test_x", "test_y"), (*train, *test), strict=True))
+    return names, torch.randperm(256, generator=torch.Generator().manual_seed(seed))
+
+
+@cache
+def network(seed, kind, *size):
+    """A trained network of 2.2 for a seed, with its names, the test's clouds and the shuffled ones."""
+    names, order = lesson(seed)
     torch.manual_seed(seed)
-    names["pointnet"] = names["train"](names["MyPointNet"](len(families)), 160, "PointNet")
-    names["flatnet"] = names["train"](names["FlatNet"](len(families), 256), 160, "FlatNet")
-    order = torch.randperm(256, generator=torch.Generator().manual_seed(seed))
-    return names, test[0], test[0][:, order]
+    trained = names["train"](names[kind](len(names["FAMILIES"]), *size), 160, kind)
+    return names, trained, names["test_x"], names["test_x"][:, order]
 
 
 @claim(
@@ -111,35 +116,44 @@ def networks(seed):
     slow=True,
 )
 def test_pointnet_does_not_see_the_order(seed):
-    names, clouds, shuffled = networks(seed)
+    names, pointnet, clouds, shuffled = network(seed, "MyPointNet")
     with torch.no_grad():
-        same = torch.allclose(names["pointnet"](clouds), names["pointnet"](shuffled), atol=1e-4)
-    return same and names["accuracy"](names["pointnet"], clouds) > 0.95
+        same = torch.allclose(pointnet(clouds), pointnet(shuffled), atol=1e-4)
+    return same and names["accuracy"](pointnet, clouds) > 0.95
 
 
 @claim("2.2", "still gets a third or more of the new objects wrong", slow=True)
 def test_flatnet_does_not_generalise(seed):
-    names, clouds, _ = networks(seed)
-    return 1 - names["accuracy"](names["flatnet"], clouds) - 0.32
+    names, flatnet, clouds, _ = network(seed, "FlatNet", 256)
+    return 1 - names["accuracy"](flatnet, clouds) - 0.32
 
 
-@claim("2.2", "it changes its mind about a tenth to a third of them.", slow=True)
+@claim("2.2", "it changes its mind about a third of them, or more.", slow=True)
 def test_flatnet_sees_the_order(seed):
-    names, *clouds = networks(seed)
-    before, after = (names["flatnet"](c).argmax(1) for c in clouds)
-    return 0.12 - abs(float((before != after).float().mean()) - 0.21)
+    _, flatnet, *clouds = network(seed, "FlatNet", 256)
+    before, after = (flatnet(c).argmax(1) for c in clouds)
+    return 0.1 - abs(float((before != after).float().mean()) - 0.37)
 
 
 @claim("2.2", "Half of the points can go missing without harm.", slow=True)
 def test_half_of_the_points_can_go_missing(seed):
-    names, clouds, shuffled = networks(seed)
-    whole, half = (names["accuracy"](names["pointnet"], c) for c in (clouds, shuffled[:, :128]))
+    names, pointnet, clouds, shuffled = network(seed, "MyPointNet")
+    whole, half = (names["accuracy"](pointnet, c) for c in (clouds, shuffled[:, :128]))
     return half - whole + 0.03
+
+
+@claim("2.2", "a table that is tipped over is no table to it", slow=True)
+def test_a_tipped_table_is_no_table(seed):
+    names, pointnet, clouds, _ = network(seed, "MyPointNet")
+    turn, tables = names["rotation"](2, 90)[:3, :3].T, names["FAMILIES"].index("table")
+    answers = pointnet(clouds[names["test_y"] == tables] @ turn).argmax(1)
+    return 0.1 - float((answers == tables).float().mean())
 
 
 @claim("2.3", "its embedding groups new shapes nearly perfectly.", slow=True)
 def test_the_trained_embedding_groups_families(seed):
-    names, clouds, _ = networks(seed)
+    names, pointnet, clouds, _ = network(seed, "MyPointNet")
+    names["pointnet"] = pointnet
     vectors = names["embeddings"](clouds)["PointNet, trained"]
     labels = names["kmeans"](vectors / vectors.std(), 6, attempts=20)
     return names["adjusted_rand_index"](names["test_y"], labels) - 0.9
