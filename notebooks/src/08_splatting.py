@@ -448,7 +448,7 @@ widgets.view3d(*(viz.Scene(mesh, title=name) for name, mesh in solids.items()),
                alt="Two meshes of the desk, both bumpy.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the centres lie *near* the surface, many of them below it; they are no surface. Depth pictures
+# *What to see:* the centres lie *near* the surface, most of them below it; they are no surface. Depth pictures
 # give one, about as good as the density's, or better. Flat Gaussians (Huang et al. 2024, "2D Gaussian splatting") are
 # made for surfaces.
 #

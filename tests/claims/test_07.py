@@ -5,8 +5,12 @@ from functools import cache
 import torch
 
 from claims import claim
-from course_lib import nerf
+from course_lib import losses, meshes, nerf
 from course_lib.data.scenes import load_scene
+from course_lib.meshes.files import load_mesh
+from course_lib.metrics import f_score
+from course_lib.running import asset
+from course_lib.stable import unit
 from course_lib.volume import (
     compositing_weights,
     positional_encoding,
@@ -82,3 +86,36 @@ def test_the_encoding_is_missed(seed):
 def test_the_other_ingredients_make_little_difference_yet(seed):
     others = ({"view_dependent": False}, {"fine": 0}, {"stratified": False})
     return 1 - max(abs(ablated(seed) - ablated(seed, **change)) for change in others)
+
+
+@cache
+def surfaces(seed):
+    """The meshes of 7.13 after 150 steps of each field on the photographs in their full size."""
+    photos, found = load_scene(), {}
+    for kind, how in ((nerf.VoxelField, {"smooth": False}), (nerf.SurfaceField, {})):
+        field = kind(photos)
+        nerf.train(field, photos, seconds=1e6, steps=150, generator=random(seed))
+        found[kind] = nerf.extract_mesh(field, resolution=128, **how)
+    return found.values()
+
+
+def bends(mesh):
+    """The angle between the two faces at each edge, in degrees."""
+    a, b, *corners = mesh.vertices[losses.hinges(mesh.faces)].unbind(dim=1)
+    one, other = (unit(torch.linalg.cross(b - a, corner - a)) for corner in corners)
+    return (-(one * other).sum(-1)).clamp(-1, 1).acos().rad2deg()
+
+
+@claim("7.13", "the surface is smoother in most places", slow=True)
+def test_the_surface_of_a_distance_is_smoother(seed):
+    density, distance = (bends(mesh).median() for mesh in surfaces(seed))
+    return density - distance
+
+
+@claim("7.13", "and at least as near to the true one", slow=True)
+def test_the_surface_of_a_distance_is_as_near(seed):
+    true, near = load_mesh(asset("scene/mesh.ply")), []
+    for mesh in (true, *surfaces(seed)):
+        near.append(meshes.sample_surface(mesh, 4000, generator=random(seed))[0][None])
+    density, distance = (f_score(cloud, near[0], 0.05).item() for cloud in near[1:])
+    return distance - density
