@@ -563,7 +563,7 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   network is mostly what it knows, not its representation.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
-# - Measures disagree about the order. Points have the lowest IoU, which they have only as balls with nothing
+# - Measures need not agree about the order. Points have the lowest IoU, which they have only as balls with nothing
 #   between them; in Chamfer, which is what they were trained on, they are ahead of the voxels
 #   trained here.
 #
@@ -680,8 +680,8 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 
 # %% [markdown]
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because points are
-# compared with points (the point network draws only 1,024). What lies above it is a little more on the hidden part
-# than on the visible one, and less than twice as much. The networks do not carve the visible
+# compared with points (the point network draws only 1,024). What lies above it is, on the hidden part, less than
+# twice as much as on the visible one: for some shapes a little more, for some less. The networks do not carve the visible
 # surface and then continue it. They *recognise* the object and draw it as a whole from memory, seen
 # and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
 # retrieval is so strong a rival.

@@ -1,6 +1,7 @@
 """What notebook 3 says, on fresh seeds."""
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -66,6 +67,46 @@ def test_a_shuffled_list_is_hardly_better_than_guessing(seed):
 def test_noise_turns_normals_and_rarely_their_sign(seed):
     angle, wrong, _ = notebook(3, "torus_mesh =")["recovered"](4000, 0.03, seed)
     return min(3 - abs(angle - 25), 5 - wrong)
+
+
+@cache
+def recalls(seed):
+    """Mean recall on new mugs of the two networks of 3.15, a vertex alone and with its neighbours."""
+    names = notebook(3)
+    mugs, new = (
+        [names["labelled"](a + 20 * seed) for a in span] for span in (range(8), range(9, 12))
+    )
+    found = []
+    for linked in (False, True):
+        edges = [
+            m.edges if linked else torch.zeros(0, 2, dtype=torch.int64) for m, *_ in (*mugs, *new)
+        ]
+        layers = names["layers_of"](seed)
+        optimizer = torch.optim.Adam([w.requires_grad_() for pair in layers for w in pair], lr=0.01)
+        for step in range(150):
+            _, normals, part = mugs[step % 8]
+            scores = names["predict"](layers, normals, edges[step % 8])
+            share = len(part) / torch.bincount(part, minlength=2).float()
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(scores, part, weight=share).backward()
+            optimizer.step()
+        guesses = [
+            names["predict"](layers, n, e).argmax(1)
+            for (_, n, _), e in zip(new, edges[8:], strict=True)
+        ]
+        guess, part = torch.cat(guesses), torch.cat([y for _, _, y in new])
+        found.append(sum((guess[part == k] == k).float().mean().item() for k in (0, 1)) / 2)
+    return found
+
+
+@claim("3.15", "One normal is a hint", slow=True)
+def test_one_normal_is_a_hint(seed):
+    return 0.15 - abs(recalls(seed)[0] - 0.8)
+
+
+@claim("3.15", "four rounds of neighbours say nearly all", slow=True)
+def test_neighbours_say_nearly_all(seed):
+    return recalls(seed)[1] - 0.95
 
 
 @claim("3.19", "(for balls of other sizes 5 to 10 %)")
