@@ -116,14 +116,17 @@ def test_centres_lie_below_the_surface(seed):
     return min(below - 0.6, agreement(centres) - 0.6)
 
 
-@claim("8.11", "Depth pictures give one, about as good as the density's, or better.", slow=True)
-def test_depth_pictures_give_a_surface(seed):
+@cache
+def of_the_density():
+    """Points of the mesh of one grid: those of other random numbers score the same to 0.01."""
     photos = load_scene()
     grid = nerf.VoxelField(photos)
-    nerf.train(grid, photos, seconds=1e6, steps=120, generator=random(seed))
+    nerf.train(grid, photos, seconds=1e6, steps=250, generator=random(0))
     mesh = nerf.extract_mesh(grid, resolution=128)
-    density = meshes.sample_surface(mesh, 4000, generator=random(seed))[0]
-    centres, points = geometry(seed)
-    return min(
-        agreement(points) - agreement(density) + 0.02, agreement(points) - agreement(centres)
-    )
+    return meshes.sample_surface(mesh, 4000, generator=random(0))[0]
+
+
+@claim("8.11", "Depth pictures give one, about as good as the density's, or better.", slow=True)
+def test_depth_pictures_give_a_surface(seed):
+    centres, points = map(agreement, geometry(seed))
+    return min(points - agreement(of_the_density()) + 0.02, points - centres)
