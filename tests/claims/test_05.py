@@ -89,7 +89,7 @@ def test_a_fitted_sphere_comes_closer(seed):
 
 @claim("5.6", "they agree where it is crossed, and the curve has no gaps")
 def test_marching_squares_leave_no_gaps(seed):
-    march, n = notebook(5, "SECONDS =")["march_square"], 12
+    march, n = notebook(5, "SECONDS, STEPS =")["march_square"], 12
     values = np.random.default_rng(seed).normal(size=(n + 1, n + 1))
     ends = []
     for i, j in np.ndindex(n, n):
