@@ -161,6 +161,7 @@ viz.camera_frame()
 # | 2 | Achlioptas et al. 2018 | [Learning representations and generative models for 3D point clouds](https://arxiv.org/abs/1707.02392) |
 # | 2 | Park et al. 2019 | [DeepSDF](https://arxiv.org/abs/1901.05103) |
 # | 2 | Yang et al. 2019 | [PointFlow](https://arxiv.org/abs/1906.12320) |
+# | 2 | Lipman et al. 2023 | [Flow matching for generative modeling](https://arxiv.org/abs/2210.02747) |
 # | 3 | Li et al. 2016 | [FPNN: field probing neural networks, with the slide's shares of occupied voxels](https://arxiv.org/abs/1605.06240) |
 # | 3 | Lorensen and Cline 1987 | [Marching cubes](https://doi.org/10.1145/37402.37422) |
 # | 3 | Kipf and Welling 2017 | [Graph convolutional networks](https://arxiv.org/abs/1609.02907) |

@@ -351,7 +351,8 @@ viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=T
 # %% [markdown]
 # *What to see:* over the whole range the error falls about like $1/r$ for the box, and faster for the
 # round bodies, though not at every step: along a curved surface errors of opposite sign cancel. The box
-# is worst: along a flat side all have one sign.
+# is worst: along a flat side all have one sign, and how large they are depends on where the sides lie
+# between the voxels.
 #
 # ## 3.6 Better and emptier at once
 # *Slide "The higher the resolution, the better the approximation … but the lower the fraction".*
@@ -946,7 +947,8 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 # %% [markdown]
 # *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
 # times smaller an error is than in the row before). From yes/no voxels the area stays about 8 % too large
-# at *every* resolution (for balls of other sizes 5 to 10 %): rounding destroyed what interpolation needs.
+# at *every* resolution (for balls of other sizes 5 to 10 %), once the ball is twenty voxels wide: rounding
+# destroyed what interpolation needs.
 # Sphere tracing, the way from a function straight to a picture, is in notebook 6.
 #
 # ## 3.20 "Can't be obtained from other formats"?

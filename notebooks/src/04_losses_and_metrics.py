@@ -871,7 +871,8 @@ viz.table(rows, header, "An even cloud of a ball against two others")
 # %% [markdown]
 # *What to see:* crowding more than doubles the earth mover's distance, as the surplus must be carried down;
 # Chamfer less than doubles, since near every point there is some other. Sinkhorn's value lies
-# above the exact one and comes closer as $\varepsilon$ falls (it then needs more steps). So this
+# above the exact one and comes closer as $\varepsilon$ falls (it then needs more steps:
+# stopped early, it can even lie below). So this
 # distance sees *density*, which is a merit for generated clouds and a nuisance for scans, whose density
 # says where the scanner stood.
 

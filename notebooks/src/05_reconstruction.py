@@ -480,7 +480,7 @@ viz.gallery(curves2d, [f"{n} × {n} cells" for n in (6, 12, 24)],
 # two values on their common edge, so they agree where it is crossed, and the curve has no gaps.
 #
 # **Marching cubes** (Lorensen and Cline 1987) does the same with cubes: eight corners, $2^8 = 256$ cases, of which all but
-# 15 are those turned, mirrored, or with inside and outside exchanged; and a table that lists triangles in place of
+# 15 are those turned, or with inside and outside exchanged; and a table that lists triangles in place of
 # segments. There the ambiguity is worse: if two cubes decide differently about the face they share, the surface
 # has a *hole*, as that first table does here and there. The library's `meshes.grid_to_mesh` uses
 # the larger table of Lewiner et al. (2003), by scikit-image, whose surfaces are closed.
@@ -681,7 +681,8 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 # %% [markdown]
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because points are
 # compared with points (the point network draws only 1,024). What lies above it is, on the hidden part, less than
-# twice as much as on the visible one: for some shapes a little more, for some less. The networks do not
+# twice as much as on the visible one: for some shapes a little more, for some less. (For the
+# point network so little lies above it that the factor says nothing.) The networks do not
 # carve the visible surface and then continue it. They *recognise* the object and draw it as a whole from
 # memory, seen and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
 # retrieval is so strong a rival.

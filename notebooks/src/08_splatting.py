@@ -230,7 +230,7 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 #
 # ## 8.6 Only the pairs that count
 # Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
-# hardly one in three hundred matters. How far does a splat reach? A monitor shows 255 shades; where
+# hardly one in three hundred matters. How far does a splat reach? A monitor shows shades from 0 to 255; where
 # $o\,e^{-r^2/2} < 1/255$ (`FAINT`), nobody sees it.
 #
 # **Exercise [[splat_reach]].** Write `splat_reach`: $r$ in standard deviations, 0 for splats that are too
@@ -239,7 +239,7 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 # %% [exercise] splat_reach
 
 # %% [markdown]
-# The pairs (pixel, splat) stand in *one list*, sorted by pixel and then by depth: pixels have from none to a
+# The pairs (pixel, splat) stand in *one list*, sorted by pixel and then by depth: pixels have from none to some
 # hundred splats, so no rectangular tensor would do. The transmittance needs, for every pair, the sum of
 # $-\log(1 - \alpha)$ over the pairs of the same pixel that stand before it. One cumulative sum over the whole
 # list does it for all pixels at once, if one takes away what it was at each pixel's start.
@@ -476,7 +476,7 @@ viz.scatter_chart({name: (years, [len(branches) - i] * len(years)) for i, (name,
 # | Reconstruction from one picture (3D-R2N2, Choy et al. 2016; Pixel2Mesh, Wang et al. 2018; Occupancy Networks, Mescheder et al. 2019) | **LRM** (Hong et al. 2024) is the encoder and decoder of notebook 5 with half a billion parameters and a million shapes: a picture goes in, a radiance field comes out in seconds. Its loss compares rendered pictures, as yours does in 7.7. | `modulate` and `vertex_image_features` (5), `composite` (7) |
 # | 3D tasks: reconstruction from a few views | **DUSt3R** (Wang et al. 2024) gives a 3D point for each pixel of two pictures, and the cameras follow from the points; **VGGT** (Wang et al. 2025) does it for hundreds of pictures in one pass. What was an optimisation for each scene has become a network. | `unproject_depth` (3), `project` (6) |
 # | 3D tasks: generation | **Point-E** (Nichol et al. 2022) removes noise from random points until they are a shape. **DreamFusion** (Poole et al. 2023) has no shapes at all: a picture model that removes noise says how each rendered view of a NeRF should change (score distillation). | `chamfer_distance` (4) for the one, `compositing_weights` (7) for the other: its gradient carries the picture model's wish |
-# | NeRF (Mildenhall et al. 2020; instant-ngp, Müller et al. 2022) | **Gaussian splatting** (Kerbl et al. 2023) is this notebook. It trains in minutes, draws in milliseconds, and with relocation (Kheradmand et al. 2024) and filters (Yu et al. 2024) it is what most products use. | `project_covariance`, `blend_splats` (here) |
+# | NeRF (Mildenhall et al. 2020; instant-ngp, Müller et al. 2022) | **Gaussian splatting** (Kerbl et al. 2023) is this notebook. It trains in minutes, draws in milliseconds, and with relocation (Kheradmand et al. 2024) and filters (Yu et al. 2024) it is in common libraries. | `project_covariance`, `blend_splats` (here) |
 #
 # **Question [[what_a_feed_forward_model_learns]].** What do LRM, DUSt3R and VGGT learn that this notebook
 # spends its seconds on?
@@ -487,7 +487,8 @@ viz.scatter_chart({name: (years, [len(branches) - i] * len(years)) for i, (name,
 # ## 8.13 What to remember
 # - A scene can be a list: mean, covariance, opacity, colour. The covariance is $R S S^\top R^\top$, so that it
 #   may be optimised freely.
-# - A camera is linear near a point; so a Gaussian becomes a Gaussian, and 0.3 pixels wider.
+# - A camera is linear near a point; so a Gaussian becomes a Gaussian, and its variance grows by
+#   0.3 square pixels.
 # - Sorted and blended, splats are NeRF's sum. Nothing is asked where nothing is.
 # - PSNR says nothing of far views, few photographs or surfaces: look there, too.
 
