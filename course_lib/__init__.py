@@ -39,3 +39,10 @@ What runs the course:
 A room imports only from its own layer or those above it. Nothing is imported here, so that
 `import course_lib` costs next to nothing; import the room you need.
 """
+
+import os
+
+# How often a waiting thread of torch looks for work before it sleeps; read when torch is loaded. By OpenMP's
+# own number, two threads beside two busy processes make 3 steps in the time in which one makes 100
+# (tests/benchmarks/bench_threads.py).
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -177,7 +177,7 @@ class Budget:
         """What stands beside the bar."""
         words = STATES[self.state][0].format(done=self.done, steps=self.steps)
         line = f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}".rstrip()
-        more = "; the text is about all of them: raise its `seconds`"
+        more = "; the text is about all of them: raise its seconds"
         more = more if self.state == "time limit" else ""
         return f"{line}  {words}{more}"
 

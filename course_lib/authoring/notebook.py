@@ -48,6 +48,7 @@ if importlib.util.find_spec("course_lib") is None:  # in Colab: fetch the course
         raise NotFetched(f"The course could not be fetched from {{source}}: see that this machine has"
                          " a network and run this cell again, or ask your instructor for the address.")
 
+import course_lib  # before torch, so that its threads do not get in the way of other programs
 import numpy as np
 import torch
 

@@ -176,6 +176,7 @@ def draw(candidate, labels, shots, seed):
         "the same generator draws the same rows": torch.equal(first, again),
         "another generator draws other rows": len({*map(frozenset, drawn)}) > 1,
         "and mixes the classes otherwise": len({*map(tuple, classes)}) > 1,
+        "in an order of chance": any(rows != sorted(rows) for rows in drawn),
     }
 
 
@@ -232,6 +233,9 @@ SAMPLE_MISTAKES = mistakes({
             _draw_each(labels, shots, generator, _positions), generator
         ),
         "You return numbers within a class. Look up the rows they stand for: `rows[order]`."),
+    "sorted": (
+        lambda labels, shots, generator: _draw_each(labels, shots, generator, _without).sort()[0],
+        "Your rows come in the order of the table. Shuffle them: a batch shall be a mix of them."),
     "classes one after the other": (
         lambda labels, shots, generator: _draw_each(labels, shots, generator, _without),
         "The classes stand in a fixed order (one after the other, or in turn): shuffle the whole "

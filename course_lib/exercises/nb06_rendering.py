@@ -166,6 +166,7 @@ PROJECT = Exercise(
     reference=project,
     call=_where_it_means_something,
     points=2,
+    gradients=("points",),
     cases=(
         Case(
             "a point two in front of a camera at the origin",

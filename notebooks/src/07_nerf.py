@@ -29,7 +29,8 @@ scale = budget(1, 2)  # photographs of half the size where time is short
 photos = load_scene(folder, downscale=scale).to(DEVICE)
 test = load_scene(folder, split="test", downscale=scale).to(DEVICE)
 one = len(test) * 7 // 20  # the test photograph that is looked at
-print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
+pixels = " × ".join(map(str, photos.size))
+print(f"{len(photos)} photographs of {pixels} pixels, {len(test)} more for testing")
 
 # %% [markdown]
 # ## 7.1 The field

@@ -35,7 +35,8 @@ photos = load_scene(folder, downscale=scale).to(DEVICE)
 test = load_scene(folder, split="test", downscale=scale).to(DEVICE)
 few = test.select(range(0, len(test), budget(4, 10)))
 one = len(test) * 7 // 20  # the test photograph that is looked at
-print(f"{len(photos)} photographs of {photos.size} pixels, {len(test)} more for testing")
+pixels = " × ".join(map(str, photos.size))
+print(f"{len(photos)} photographs of {pixels} pixels, {len(test)} more for testing")
 
 # %% [markdown]
 # ## 8.1 A cloud that can be seen

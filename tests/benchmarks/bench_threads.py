@@ -16,8 +16,9 @@ import time
 SETTINGS = {
     "as it is": {},
     "one thread": {"OMP_NUM_THREADS": "1"},
+    "spin count 100": {"GOMP_SPINCOUNT": "100"},
     "spin count 1,000": {"GOMP_SPINCOUNT": "1000"},
-    "spin count 100,000": {"GOMP_SPINCOUNT": "100000"},
+    "spin count 10,000": {"GOMP_SPINCOUNT": "10000"},
     "passive": {"OMP_WAIT_POLICY": "passive"},
     "tried by Budget": {},
 }
