@@ -42,7 +42,7 @@ A room imports only from its own layer or those above it. Nothing is imported he
 
 import os
 
-# How often a waiting thread of torch looks for work before it sleeps; read when torch is loaded. By OpenMP's
-# own number, two threads beside two busy processes make 3 steps in the time in which one makes 100
-# (tests/benchmarks/bench_threads.py).
+# How often a waiting thread of torch looks for work before it sleeps; read when torch is loaded. By
+# OpenMP's own number, two threads beside two busy processes make 3 steps in the time in which one
+# makes 100 (tests/benchmarks/bench_threads.py).
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -11,7 +11,9 @@ NUMBERS_MISTAKES = mistakes({
     "a full matrix": (32, "Not nine numbers of a covariance, but scales (3) and a quaternion (4)."),
     "degree 2": (38, "That is degree 2, with nine coefficients for each channel; degree 1 has four."),
     "four in all": (15, "Four coefficients for each of three channels are twelve numbers."),
-    "no opacity": (22, "The opacity is missing."),
+    "no opacity": (22,
+        "Either the opacity is missing, or you count six numbers of a covariance in the place of scales "
+        "(3) and a quaternion (4)."),
 })
 # fmt: on
 
