@@ -555,17 +555,17 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # of balls around them.
 #
 # *What to see:*
-# - The mean shape is what anyone must beat; the sphere, trained for seconds, hardly does. Retrieval is a strong
-#   rival, as the families are simple and the training set is dense: after a minute of training not every
-#   network is ahead of it. The checkpoints are, in Chamfer distance. (They have seen 6,400
+# - The mean shape is what anyone must beat, and the sphere, in so few steps, does so by the least. Retrieval is
+#   a strong rival, as the families are simple and the training set is dense: a network whose training was cut
+#   short is not ahead of it. The checkpoints are, in Chamfer distance. (They have seen 6,400
 #   shapes, while this retrieval searches 700: the second table below is the fairer one.)
 # - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops a
 #   network is mostly what it knows, not its representation.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
-# - Measures need not agree about the order. Points have the lowest IoU, which they have only as balls with nothing
-#   between them; in Chamfer, which is what they were trained on, they are ahead of the voxels
-#   trained here.
+# - Measures need not agree about the order: by Chamfer the mesh checkpoint is ahead of the implicit one, by IoU
+#   behind it. Points have the lowest IoU, which they have only as balls with nothing between them, and though
+#   Chamfer is what they were trained on, their checkpoint is behind the others there, too.
 #
 # How far can such a mean be trusted? The checkpoints were trained three times from other random
 # numbers, on 6,400 shapes of two views. All rows are scored on the same test shapes, more than above,
