@@ -118,7 +118,7 @@ viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a 
 # the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
 # and then the network draws three test shapes, so that you can watch it learn.
 #
-# *Time: a minute per network on two quiet CPU cores, 45 s for each mesh; up to three times as long on busy ones.
+# *Time: one to two minutes per network on two quiet CPU cores, a minute for each mesh; on busy ones up to twice that.
 # For its 1,500 steps a Colab T4 needs about half a minute (an estimate, not measured); section 5.13 lets a GPU
 # do more.*
 
