@@ -51,7 +51,6 @@ if importlib.util.find_spec("course_lib") is None:  # in Colab: fetch the course
 import course_lib  # before torch, so that its threads do not get in the way of other programs
 import numpy as np
 import torch
-
 from course_lib.checking import check, hint, progress, solution, take_up
 from course_lib.running import is_fast
 
