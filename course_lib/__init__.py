@@ -36,7 +36,7 @@ What runs the course:
                     doctor         what works on this machine
                     __main__       the commands
 
-A room imports only from its own layer or those above it. Nothing is imported here, so that
+A room imports only from its own layer or those above it. No room is imported here, so that
 `import course_lib` costs next to nothing; import the room you need.
 """
 

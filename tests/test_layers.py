@@ -100,6 +100,7 @@ def test_the_readme_and_the_package_show_the_same_rooms():
     assert there == {room for _, room in rooms}
 
 
-def test_importing_the_package_imports_nothing_else():
+def test_importing_the_package_imports_nothing_but_os():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert [ast.unparse(node) for node in imports] == ["import os"]
