@@ -309,7 +309,7 @@ viz.line_chart({"one": (r, opacity * bell), "two, as large": (r, 1 - (1 - half *
 
 # %%
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0,
-                    batch=budget(1024, 1024, gpu=8192), learning_rate=5e-3, position_frequencies=6)  # fmt: skip
+                    batch=budget(1024, 1024, gpu=8192), learning_rate=1e-2, position_frequencies=6)  # fmt: skip
 grid = nerf.VoxelField(photos, resolution=budget(None, 36))
 fields = {"network": mlp, "grid": grid, "splats": field}
 times = {"network": budget(40, 0.5), "grid": budget(25, 1.5), "splats": budget(30, 2)}
