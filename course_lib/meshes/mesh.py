@@ -74,8 +74,8 @@ class Mesh:
 
     @property
     def corners(self) -> Float[Tensor, "f 3 3"]:
-        """The positions of each face's three corners: (face, corner, axis)."""
-        return self.vertices[self.faces]
+        """The positions of each face's three corners: (face, corner, axis); half precision as single."""
+        return widened(self.vertices[self.faces])
 
     def area(self) -> Float[Tensor, ""]:
         """The total area of the faces, ½ Σ |(b − a) × (c − a)|; in single precision for half."""
@@ -87,8 +87,7 @@ class Mesh:
         Measured from the first vertex, as products of large coordinates would drown it. The volume of
         an open mesh depends on that point and means nothing. In single precision for half.
         """
-        corners = widened(self.corners)
-        a, b, c = (corners - widened(self.vertices)[:1].sum(dim=0)).unbind(dim=1)
+        a, b, c = (self.corners - widened(self.vertices)[:1].sum(dim=0)).unbind(dim=1)
         return (a * torch.linalg.cross(b, c)).sum() / 6
 
     def to(self, *args, **kwargs) -> "Mesh":
@@ -123,7 +122,7 @@ def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
     >>> face_areas(box(2.0))[:2]
     tensor([2., 2.])
     """
-    a, b, c = widened(mesh.corners).unbind(dim=1)
+    a, b, c = mesh.corners.unbind(dim=1)
     return torch.linalg.vector_norm(torch.linalg.cross(b - a, c - a), dim=1) / 2
 
 
@@ -144,7 +143,7 @@ def vertex_normals(mesh: Mesh) -> Float[Tensor, "v 3"]:
 
     Zero for a vertex without faces.
     """
-    a, b, c = widened(mesh.corners).unbind(dim=1)
+    a, b, c = mesh.corners.unbind(dim=1)
     vectors = torch.linalg.cross(b - a, c - a)
     sums = torch.zeros_like(mesh.vertices, dtype=vectors.dtype)
     for corner in range(3):

@@ -760,19 +760,24 @@ from course_lib import meshes
 points, _ = meshes.sample_surface(meshes.torus(), 8, generator=torch.Generator().manual_seed(0))
 lines = ["{:.2f} {:.2f} {:.2f}".format(*point) for point in points.tolist()]
 order = torch.randperm(8, generator=torch.Generator().manual_seed(1)).tolist()
-texts = ["\n".join(lines), "\n".join(lines[i] for i in order)]
-print(texts[0])
+two_orders = ["\n".join(lines), "\n".join(lines[i] for i in order)]
+print(two_orders[0])
 if llm:
-    first, second = (llm.tokens(text) for text in texts)
+    first, second = (llm.tokens(text) for text in two_orders)
     same = sum(a == b for a, b in zip(first, second, strict=False)) / len(first)
-    states = [llm.next_token_logits([text + "\n\nThis shape is a"])[0].softmax(0) for text in texts]
+    states = [
+        llm.next_token_logits([text + "\n\nThis shape is a"])[0].softmax(0) for text in two_orders
+    ]
     print(
         f"\n{len(first)} tokens for 8 points; {same:.0%} of them stay in place when lines are shuffled"
     )
     print(
         f"and the next word's distribution moves by {(states[0] - states[1]).abs().sum() / 2:.2f} (0 to 1)"
     )
-print("the set of points is the same:", set(texts[0].splitlines()) == set(texts[1].splitlines()))
+print(
+    "the set of points is the same:",
+    set(two_orders[0].splitlines()) == set(two_orders[1].splitlines()),
+)
 
 # %% [markdown]
 # *What to see:* about fifteen tokens for every point, so a cloud of 2,000 points does not fit; every
