@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_threads.py --seconds 10
 
 Every row trains the grid of the shipped scene in a fresh process: with one thread, with spin counts of
-GNU's OpenMP (how often a thread looks for work before it sleeps), and with what `Budget` does besides for
-timed loops: trying one and all. "n busy" has n endless loops beside it.
+GNU's OpenMP (how often a thread looks for work before it sleeps), and with what `Budget` does besides
+for timed loops: trying one and all. "n busy" has n endless loops beside it.
 """
 
 import argparse
