@@ -1,5 +1,6 @@
 """Photographs with known cameras: what a radiance field is trained on."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -88,11 +89,17 @@ class Photographs:
 
 
 def distort(
-    u: Float[Tensor, "m"], v: Float[Tensor, "m"], lens: Float[Tensor, "m 4"]
+    u: Float[Tensor, "m"],
+    v: Float[Tensor, "m"],
+    lens: Float[Tensor, "*m 4"],
+    farthest: float = math.inf,
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
-    """OpenCV's lens distortion (k1, k2, p1, p2) of normalised coordinates: what `undistort` undoes."""
+    """OpenCV's lens distortion (k1, k2, p1, p2) of normalised coordinates: what `undistort` undoes.
+
+    The polynomial is asked for squared distances from the centre up to `farthest`, and for that beyond.
+    """
     k1, k2, p1, p2 = lens.unbind(-1)
-    r2 = u * u + v * v
+    r2 = (u * u + v * v).clamp(max=farthest)
     radial = 1 + r2 * (k1 + r2 * k2)
     x = u * radial + 2 * p1 * u * v + p2 * (r2 + 2 * u * u)
     return x, v * radial + 2 * p2 * u * v + p1 * (r2 + 2 * v * v)

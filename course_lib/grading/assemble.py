@@ -145,9 +145,8 @@ def _setup(exercise: Exercise, texts: list[str]) -> str:
     for other in written():
         if other.name in used and other.name != exercise.name:
             home = other.reference.__module__
-            is_sealed = home.startswith(
-                "course_lib.exercises."
-            )  # kernels have one of these, or none
+            # Of the exercises' own modules a kernel has one, or none.
+            is_sealed = home.startswith("course_lib.exercises.")
             plain = f"from {home} import {other.reference.__name__}"
             lines.append(runnable_source(other) if is_sealed else plain)
     return "\n".join(lines)

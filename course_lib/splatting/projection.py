@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.photographs import Photographs
+from course_lib.data.photographs import Photographs, distort
 from course_lib.splatting.gaussians import Gaussians
 
 FILTER = 0.3  # square pixels added to a splat's variances, so that none slips between the pixels
@@ -130,13 +130,8 @@ def _not_far_beside(
 
 
 def _distorted(slopes: Float[Tensor, "m 2"], lens: Float[Tensor, "4"]) -> Float[Tensor, "m 2"]:
-    """Where OpenCV's lens puts the slopes (right, up); the inverse of `data.photographs.undistort`."""
+    """Where OpenCV's lens puts the slopes (right, up)."""
     if not bool(lens.any()):
         return slopes
-    k1, k2, p1, p2 = lens.unbind()
-    u, v = slopes[:, 0], -slopes[:, 1]
-    r2 = (u * u + v * v).clamp(max=4.0)  # the polynomial is for what a lens can see
-    radial = 1 + r2 * (k1 + r2 * k2)
-    x = u * radial + 2 * p1 * u * v + p2 * (r2 + 2 * u * u)
-    y = v * radial + 2 * p2 * u * v + p1 * (r2 + 2 * v * v)
+    x, y = distort(slopes[:, 0], -slopes[:, 1], lens, farthest=4.0)  # what a lens can see
     return torch.stack([x, -y], dim=-1)
