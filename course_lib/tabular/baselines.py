@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.tabular.encodings import mean_and_deviation
+
 
 def logistic_regression(
     train: Float[Tensor, "k d"],
@@ -43,8 +45,7 @@ def standardised(
     train: Float[Tensor, "k d"], test: Float[Tensor, "n d"]
 ) -> tuple[Float[Tensor, "k d"], Float[Tensor, "n d"]]:
     """Both matrices with the training rows' mean 0 and deviation 1 (constant columns become 0)."""
-    mean = train.mean(0).clamp(train.amin(0), train.amax(0))  # rounded, it may lie outside
-    deviation = (train - mean).square().mean(0).sqrt()
+    mean, deviation = mean_and_deviation(train)
     scale = torch.where(deviation > 0, deviation, torch.inf)
     return (train - mean) / scale, (test - mean) / scale
 

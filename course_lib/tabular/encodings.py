@@ -30,10 +30,17 @@ def standardise(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> Float
     """
     check_numbers(values, fitted)
     known = fitted[~fitted.isnan()]
-    mean = known.mean().clamp(known.amin(), known.amax())  # rounded, it may lie outside
-    deviation = (known - mean).square().mean().sqrt()
+    mean, deviation = mean_and_deviation(known)
     scaled = (values - mean) / torch.where(deviation > 0, deviation, 1)
     return scaled.nan_to_num(nan=0.0)
+
+
+def mean_and_deviation(
+    rows: Float[Tensor, "m *d"],
+) -> tuple[Float[Tensor, "*d"], Float[Tensor, "*d"]]:
+    """Of each column; the deviation divides by m, and is 0 where all values are the same."""
+    mean = rows.mean(0).clamp(rows.amin(0), rows.amax(0))  # rounded, it may lie outside
+    return mean, (rows - mean).square().mean(0).sqrt()
 
 
 def check_numbers(values: Float[Tensor, "n"], fitted: Float[Tensor, "m"]) -> None:
