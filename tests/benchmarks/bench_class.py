@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_class.py --students 300 --jobs 2
 
-The class is simulated: each student is of one of the kinds below, in turn. The run is killed once and
-resumed. At its end every student must have the points that the first of the same kind gets when graded
-alone (which limit stopped an attack may differ), and nothing of the run may be left on the machine.
+The class is simulated: each student is of one of the kinds below, in turn, and hands in by one of the
+exports below, in turn. The run is killed once and resumed. At its end every student must have the points
+that the first of the same kind gets when graded alone (which limit stopped an attack may differ), and
+nothing of the run may be left on the machine.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,16 @@ from grading import attacks, more_attacks  # noqa: E402  # beside the other test
 Books = dict[str, nbformat.NotebookNode]
 MINE = "a remark of one's own"
 NOTHING = "def {name}(*arguments, **options):\n    return None\n"
+EXPORTS = {
+    "folders": "{student}/{file}",
+    "moodle": "{student}_{number}_assignsubmission_file/{file}",
+    "canvas": "{student}_{number}_77{number}_{file}",
+    "blackboard": "Course_{student}_attempt_2026-11-01-09-05-00_{file}",
+    "brightspace": "{number}-42 - {student} - Nov 3, 2026 905 AM/{file}",
+    "zips": "{student}.zip/{file}",
+    "mac.zip": "mac/{student}/{file}",
+}
+"""Where each export has a student's notebooks."""
 
 
 def solved() -> Books:
@@ -69,21 +81,46 @@ def kinds(books: Books) -> dict[str, dict[str, str]]:
     return found
 
 
-def write_class(folder: Path, texts: dict[str, dict[str, str]], count: int) -> None:
-    """Folders of `count` students, the kinds in turn, solved ones in between."""
+def write_class(
+    folder: Path, texts: dict[str, dict[str, str]], count: int, exports: list[str]
+) -> list[Path]:
+    """The exports of `count` students, the kinds in turn, solved ones in between."""
     order = [kind for kind in texts if kind != "solved"]
     for i in range(count):
         kind = order[i // 2 % len(order)] if i % 2 else "solved"
-        student = folder / f"{i:03d}-{kind}"
-        student.mkdir(parents=True)
+        export = exports[i % len(exports)]
         for file, text in texts[kind].items():  # the same text would be run once for all
-            own = text.replace(MINE, f"{folder.parent.name} {i}")
-            (student / file).write_text(own, encoding="utf-8")
+            known = {"student": f"{i:03d}-{kind}", "number": 1000 + i, "file": file}
+            path = folder / export / EXPORTS[export].format(**known)
+            write(path, text.replace(MINE, f"{folder.parent.name} {i}"))
+            if export == "mac.zip":  # beside each file its resources, as a Mac's archives have them
+                inner = path.relative_to(folder / export)
+                write(folder / export / "__MACOSX" / inner.parent / f"._{file}", "Mac OS X")
+    return [folder / export for export in exports if (folder / export).exists()]
 
 
-def start(submissions: Path, out: Path, options: argparse.Namespace) -> subprocess.Popen:
+def write(path: Path, text: str) -> None:
+    """Write a file, into the zip that one of its folders is called."""
+    archive = next((place for place in path.parents if place.suffix == ".zip"), None)
+    (archive or path).parent.mkdir(parents=True, exist_ok=True)
+    if archive is None:
+        path.write_text(text, encoding="utf-8")
+    else:
+        with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr(str(path.relative_to(archive)), text)
+
+
+def start(submissions: list[Path], out: Path, options: argparse.Namespace) -> subprocess.Popen:
     """The grader in a process of its own."""
-    command = [sys.executable, "-m", "course_lib", "grade", str(submissions), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "course_lib",
+        "grade",
+        *map(str, submissions),
+        "--out",
+        str(out),
+    ]
     command += ["--jobs", str(options.jobs), "--timeout", str(options.timeout), "--seed", "class"]
     command += ["--exercises", *options.exercises] if options.exercises else []
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -160,7 +197,7 @@ def results(out: Path) -> int:
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
 
-def interrupted(submissions: Path, out: Path, options: argparse.Namespace) -> None:
+def interrupted(submissions: list[Path], out: Path, options: argparse.Namespace) -> None:
     """Start the grader and kill it once its journal has so many results."""
     process = start(submissions, out, options)
     while process.poll() is None and results(out) < options.kill_after:
@@ -181,11 +218,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="class-") as name:
         top, texts = Path(name), kinds(solved())
-        write_class(top / "class", texts, options.students)
+        exports = write_class(top / "class", texts, options.students, list(EXPORTS))
         if options.kill_after:
-            interrupted(top / "class", top / "out", options)
+            interrupted(exports, top / "out", options)
         begin = time.monotonic()
-        process = start(top / "class", top / "out", options)
+        process = start(exports, top / "out", options)
         curve = Curve(process)
         code, seconds = process.wait(), time.monotonic() - begin
         curve.show()
@@ -200,19 +237,18 @@ def report(top: Path, texts: dict[str, dict[str, str]], options: argparse.Namesp
     """Compare with each kind graded alone; look for what is left."""
     table = marks(top / "out")
     wrong = 0
-    for kind in {student.partition("-")[2] for student in table}:
-        write_class(top / kind / "class", {"solved": texts[kind]}, 1)
-        start(top / kind / "class", top / kind / "out", options).wait()
-        (alone,) = marks(top / kind / "out").values()
+    for kind in sorted({student.partition("-")[2] for student in table}):
+        alone = write_class(top / kind / "class", {"solved": texts[kind]}, 1, ["folders"])
+        start(alone, top / kind / "out", options).wait()
+        (own,) = marks(top / kind / "out").values()
         for student in (s for s in table if s.endswith(f"-{kind}")):
-            differ = {e for e in alone if alone[e][0] != table[student].get(e, ("", ""))[0]}
+            differ = {e for e in own if own[e][0] != table[student].get(e, ("", ""))[0]}
             wrong += bool(differ)
-            print(*[f"{student}: {e} {alone[e]} {table[student].get(e)}" for e in differ], sep="\n")
-        points = sum(float(p) for p, _ in alone.values())
-        print(
-            f"{kind}: {points:g} points, {sum(s == 'correct' for _, s in alone.values())} correct"
-        )
-    print(f"{wrong} of {len(table)} students have other points than alone")
+            for name in sorted(differ):
+                print(f"{student}: {name} {own[name]} {table[student].get(name)}")
+        points = sum(float(p) for p, _ in own.values())
+        print(f"{kind}: {points:g} points, {sum(s == 'correct' for _, s in own.values())} correct")
+    print(f"{wrong} of {len(table)} students (of {options.students}) have other points than alone")
     left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(top).encode() in read(p)]
     print(f"{len([p for p in left if p.parent.name != str(os.getpid())])} processes left")
     print("left in the private folder:", sorted(p.name for p in (top / "out/.grading").iterdir()))
