@@ -9,7 +9,8 @@ What the lessons use:
                     stable         division, roots, unit vectors and angles with finite gradients
                     ply            PLY files as columns and lists
                     zbuffer        which face is nearest in a pixel
-                    running        budgets, progress bars, where shipped data lie
+                    running        budgets and progress bars
+                    shipped        where the files lie that come with the course
     representations voxels         grids and what makes them; binvox
                     points         clouds, normals, surfaces through points; PLY, XYZ
                     implicit       signed distances of meshes and networks, and back

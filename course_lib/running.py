@@ -1,4 +1,4 @@
-"""Where a notebook runs: budgets and progress of its training loops, Colab, shipped data (`asset`)."""
+"""Where a notebook runs: budgets and progress of its training loops, Colab."""
 
 import math
 import os
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -218,15 +217,3 @@ class _Bar:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
-
-
-def asset(name: str) -> Path:
-    """The path of a shipped file, such as `asset("scene/transforms_train.json")`."""
-    here = Path(__file__).parent  # in a checkout assets lie beside the package, installed inside it
-    for folder in (here.parent / "assets", here / "assets"):
-        if (folder / name).exists():
-            return folder / name
-    kind = name.split("/")[0]
-    raise FileNotFoundError(
-        f"assets/{name} is missing; make it with: python -m course_lib assets {kind}"
-    )

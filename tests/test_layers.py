@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 LAYERS = {
-    "ground": ("shapes", "meshes", "cameras", "neighbors", "stable", "ply", "zbuffer", "running"),
+    "ground": (
+        *("shapes", "meshes", "cameras", "neighbors", "stable", "ply", "zbuffer", "running"),
+        "shipped",
+    ),
     "representations": ("voxels", "points", "implicit", "views"),
     "measures": ("losses", "metrics"),
     "rendering": ("rasterize", "volume"),

@@ -13,7 +13,7 @@ from course_lib.cameras import look_at, spherical_cameras
 from course_lib.data.scenes import Photographs, load_scene
 from course_lib.nerf.limits import Limits
 from course_lib.nerf.region import focus
-from course_lib.running import asset
+from course_lib.shipped import asset
 
 LONG = int(os.environ.get("COURSE_SEEDS", "1")) >= 10  # the whole proof of the monitor: minutes
 

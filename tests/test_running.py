@@ -7,7 +7,8 @@ import time
 import pytest
 import torch
 
-from course_lib.running import Budget, Threads, asset, budget, is_fast
+from course_lib.running import Budget, Threads, budget, is_fast
+from course_lib.shipped import asset
 
 
 def test_a_budget_stops_after_its_steps(capsys):

@@ -10,7 +10,7 @@ from PIL import Image
 from course_lib.cameras import camera_rays, look_at, to_llff
 from course_lib.data.photographs import undistort
 from course_lib.data.scenes import load_scene
-from course_lib.running import asset
+from course_lib.shipped import asset
 
 POSE = look_at([1.0, 2.0, 3.0])
 

@@ -228,7 +228,7 @@ def test_the_monitor_finds_dead_and_healthy_splats(tiny):
 def test_the_mesh_of_a_trained_field_is_near_the_true_one(tiny, trained):
     from course_lib.meshes import sample_surface
     from course_lib.meshes.files import load_mesh
-    from course_lib.running import asset
+    from course_lib.shipped import asset
 
     mesh = splatting.extract_mesh(trained[0], tiny[0], resolution=40)
     p, q = (

@@ -97,7 +97,7 @@ def test_a_wrong_file_is_told_apart(tmp_path):
 
 
 def test_the_sample_is_as_in_the_file():
-    from course_lib.running import asset
+    from course_lib.shipped import asset
 
     table = read_adult(asset("adult/adult_sample.csv.gz"))
     assert table.shape == (8141, 15)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course_lib.data import colmap_model, scene_formats, structure_from_motion
 from course_lib.data.photographs import Photographs
-from course_lib.running import asset
+from course_lib.shipped import asset
 
 SPLITS = ("train", "val", "test", "all")
 

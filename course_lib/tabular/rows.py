@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course_lib.running import asset
+from course_lib.shipped import asset
 from course_lib.tabular.cache import PackagedFile, fetch
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.running import asset
+from course_lib.shipped import asset
 from course_lib.tabular.prompt import build_prompt
 from course_lib.tabular.rows import load_adult, split
 from course_lib.tabular.sampling import balanced_sample

@@ -20,7 +20,8 @@ from PIL import Image, ImageDraw
 from course_lib import cameras, viz, widgets
 from course_lib import reconstruction as rec
 from course_lib.data.single_view import SingleView
-from course_lib.running import Budget, asset, budget
+from course_lib.running import Budget, budget
+from course_lib.shipped import asset
 from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0 where b is 0
 
 # %% [markdown]

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 
 from course_lib import cameras, losses, meshes, nerf, viz, widgets
 from course_lib.data.scenes import load_scene
-from course_lib.running import Budget, asset, budget
+from course_lib.running import Budget, budget
+from course_lib.shipped import asset
 from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0 where b is 0
 from course_lib.volume import Composite, optical_depth
 

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from course_lib import cameras, losses, meshes, nerf, splatting, viz, widgets
 from course_lib.cameras import quaternion_to_matrix
 from course_lib.data.scenes import load_scene
-from course_lib.running import Budget, asset, budget
+from course_lib.running import Budget, budget
+from course_lib.shipped import asset
 from course_lib.splatting.blend import OPAQUE  # 0.99; you will meet these three
 from course_lib.splatting.pairs import FAINT  # 1 / 255
 from course_lib.splatting.projection import FILTER  # 0.3

@@ -15,7 +15,7 @@ from course_lib.reconstruction.evaluate import evaluate, sample_mesh
 from course_lib.reconstruction.extract import reconstruct
 from course_lib.reconstruction.score import LIMITS, by_retrieval
 from course_lib.reconstruction.training import load_network
-from course_lib.running import asset
+from course_lib.shipped import asset
 
 KINDS = ("voxels", "points", "mesh", "implicit")
 EACH = 12  # shapes of a seed, two of each family

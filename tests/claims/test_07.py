@@ -9,7 +9,7 @@ from course_lib import losses, meshes, nerf
 from course_lib.data.scenes import load_scene
 from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
-from course_lib.running import asset
+from course_lib.shipped import asset
 from course_lib.stable import unit
 from course_lib.volume import (
     compositing_weights,

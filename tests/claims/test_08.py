@@ -9,7 +9,7 @@ from course_lib import cameras, implicit, meshes, nerf, splatting
 from course_lib.data.scenes import load_scene
 from course_lib.meshes.files import load_mesh
 from course_lib.metrics import f_score
-from course_lib.running import asset
+from course_lib.shipped import asset
 from course_lib.splatting.projection import FILTER, project_covariance, projection_jacobian
 
 
