@@ -369,8 +369,8 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
                alt="Occupied fraction and approximation error both fall like 1/r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* both fall roughly like $1/r$ once the voxels are smaller than the chair's bars, from 16
-# voxels per side on. Half the error costs eight times the memory, of which half as large a share is
+# *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels meet thin
+# bars is luck, and with single chairs the power lies between $-0.5$ and $-1.3$.) Half the error costs eight times the memory, of which half as large a share is
 # used. That is the reason for octrees and hash grids, which store only what is occupied.
 #
 # ## 3.7 Points come from scanning

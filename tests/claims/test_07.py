@@ -1,5 +1,6 @@
 """What notebook 7 says, with other random numbers and other photographs of the scene."""
 
+import time
 from functools import cache
 
 import torch
@@ -89,12 +90,17 @@ def test_the_other_ingredients_make_little_difference_yet(seed):
 
 
 @cache
+def trained(kind, seed=0):
+    """A field of 7.13 after 200 steps on the photographs in their full size."""
+    field = kind(load_scene())
+    nerf.train(field, load_scene(), seconds=1e6, steps=200, generator=random(seed))
+    return field
+
+
+@cache
 def surface(kind, seed=0, **how):
-    """The mesh of a field of 7.13 after 200 steps on the photographs in their full size."""
-    photos = load_scene()
-    field = kind(photos)
-    nerf.train(field, photos, seconds=1e6, steps=200, generator=random(seed))
-    return nerf.extract_mesh(field, resolution=128, **how)
+    """The mesh of such a field."""
+    return nerf.extract_mesh(trained(kind, seed), resolution=128, **how)
 
 
 def surfaces(seed):
@@ -107,6 +113,29 @@ def bends(mesh):
     a, b, *corners = mesh.vertices[losses.hinges(mesh.faces)].unbind(dim=1)
     one, other = (unit(torch.linalg.cross(b - a, corner - a)) for corner in corners)
     return (-(one * other).sum(-1)).clamp(-1, 1).acos().rad2deg()
+
+
+@claim("7.8", "the grid passes the network's final quality within its first seconds.", slow=True)
+def test_the_grid_passes_the_network_within_seconds(seed):
+    """CPU seconds: eight of the grid, 45 of the network."""
+    photos, test = load_scene(), load_scene(split="test").select(range(0, 20, 7))
+    network = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0, batch=1024,
+                            learning_rate=1e-2, position_frequencies=6, seed=seed)  # fmt: skip
+    scores = []
+    for field, seconds in ((network, 45), (nerf.VoxelField(photos), 8)):
+        how = {"least": 1, "generator": random(seed), "clock": time.thread_time}
+        nerf.train(field, photos, seconds=seconds, **how)
+        scores.append(nerf.evaluate(field, test)["psnr"])
+    return scores[1] - scores[0]
+
+
+@claim("7.13", "the picture is a little less sharp", slow=True)
+def test_the_picture_of_a_distance_is_less_sharp(seed):
+    density, distance = (
+        nerf.evaluate(field, load_scene(split="test").select(range(0, 20, 4)))["psnr"]
+        for field in (trained(nerf.VoxelField), trained(nerf.SurfaceField, seed))
+    )
+    return min(density - distance, 3 - (density - distance))
 
 
 @claim("7.13", "the surface is smoother in most places", slow=True)

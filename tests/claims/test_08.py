@@ -1,10 +1,11 @@
 """What notebook 8 says, with other Gaussians and other random numbers."""
 
+import time
 from functools import cache
 
 import torch
 
-from claims import claim, notebook
+from claims import claim, notebook, run
 from course_lib import cameras, implicit, meshes, nerf, splatting
 from course_lib.data.scenes import load_scene
 from course_lib.meshes.files import load_mesh
@@ -46,6 +47,16 @@ def test_the_linear_map_is_right_for_small_gaussians(seed):
     return min(0.03 - abs(small[0] / small[1] - 1), large[0] / large[1] - 1)
 
 
+@claim("8.5", "Flat and long ones show a little more", slow=True)
+def test_balls_show_less_than_stretched_gaussians(seed):
+    """With pictures of half the notebook's size."""
+    names = dict(functions()) | {"budget": lambda full, fast: full, "folder": None, "scale": 1}
+    names["test"] = load_scene(split="test")
+    run(names, 8, "small = load_scene(folder", **{"budget(4, 2) * scale": "8"})
+    free, balls = (names["fit"](500, 1e6, shape, seed)[1] for shape in (lambda g: g, names["ball"]))
+    return free - balls
+
+
 @claim("8.7", "Beside the centre, two cover *more* than one did")
 def test_two_in_one_place_cover_more_beside_the_centre(seed):
     opacity = 0.1 + 0.85 * torch.rand(1, generator=random(seed))
@@ -67,6 +78,27 @@ def splats(seed, views=100, steps=200):
     field = splatting.SplatField(photos, count=2500, seed=seed)
     nerf.train(field, photos, seconds=1e6, steps=steps, generator=random(seed))
     return field, photos
+
+
+@claim("8.7", "splats store less than a tenth of the grid's numbers, draw faster", slow=True)
+def test_splats_are_small_and_quick_and_near_the_grid(seed):
+    """After ten CPU seconds each."""
+    photos, test = load_scene(), load_scene(split="test")
+    fields = {"grid": nerf.VoxelField(photos), "splats": splatting.SplatField(photos, seed=seed)}
+    took, scores = {}, {}
+    for name, field in fields.items():
+        nerf.train(
+            field, photos, seconds=10, least=1, generator=random(seed), clock=time.thread_time
+        )
+        begun = time.thread_time()
+        for index in range(3):
+            field.view(test, index)
+        took[name] = time.thread_time() - begun
+        scores[name] = nerf.evaluate(field, test.select(range(0, 20, 4)))["psnr"]
+    stored = sum(p.numel() for p in fields["splats"].gaussians)
+    of_the_grid = sum(table.numel() for table in fields["grid"].grid.tables)
+    near = scores["splats"] - scores["grid"] + 3
+    return min(0.1 - stored / of_the_grid, took["grid"] / took["splats"] - 1, near)
 
 
 @claim("8.9", "drawn directly, everything swells.", slow=True)
