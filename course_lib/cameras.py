@@ -112,8 +112,7 @@ def look_at(
     upwards = _not_parallel(_unit(upwards), back)
     right = _unit(torch.linalg.cross(upwards, back))
     rows = torch.stack([right, torch.linalg.cross(back, right), back, place], dim=-1)  # (…, 3, 4)
-    last = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(rows).expand(*rows.shape[:-2], 1, 4)
-    return torch.cat([rows, last], dim=-2)
+    return _homogeneous(rows)
 
 
 def spherical_cameras(
@@ -121,10 +120,9 @@ def spherical_cameras(
     radius: float | int,
     *,
     elevation: tuple[float | int, float | int] = (-90.0, 90.0),
-    target: Vector = (0.0, 0.0, 0.0),
     device: torch.device | str = "cpu",
 ) -> Float[Tensor, "{n} 4 4"]:
-    """n cameras spread evenly over a sphere (or a band of it), all looking at its centre.
+    """n cameras spread evenly over a sphere (or a band of it) about the origin, all looking there.
 
     A Fibonacci spiral: heights equally spaced in sin(elevation), longitudes turned by the golden
     angle. `elevation` gives the band in degrees; equal ends give a ring of equal steps starting at
@@ -146,8 +144,7 @@ def spherical_cameras(
     turn = 2 * math.pi / n if low == high else math.pi * (3 - math.sqrt(5))
     ring = (1 - height**2).clamp(min=0).sqrt()
     unit = torch.stack([ring * (turn * index).sin(), height, ring * (turn * index).cos()], dim=-1)
-    centre = torch.as_tensor(target, dtype=torch.float64)
-    return look_at(centre + radius * unit, centre).to(device, torch.float32)
+    return look_at(radius * unit).to(device, torch.float32)
 
 
 def opencv_to_opengl(camera_to_world: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
@@ -218,21 +215,6 @@ def from_llff(
     down, right, back, position, size = matrix.unbind(dim=-1)
     pose = torch.stack([right, -down + 0.0, back, position], dim=-1)  # (n, 3, 4)
     return _homogeneous(pose), size, poses_bounds[:, 15:]
-
-
-def to_llff(
-    camera_to_world: Float[Tensor, "n 4 4"],
-    size: Float[Tensor, "n 3"],
-    bounds: Float[Tensor, "n 2"],
-) -> Float[Tensor, "n 17"]:
-    """The rows of LLFF's `poses_bounds.npy`: the inverse of `from_llff`.
-
-    >>> to_llff(torch.eye(4)[None], torch.ones(1, 3), torch.ones(1, 2)).shape
-    torch.Size([1, 17])
-    """
-    right, up, back, position = camera_to_world[:, :3].unbind(dim=-1)
-    matrix = torch.stack([-up, right, back, position, size], dim=-1)  # (n, 3, 5)
-    return torch.cat([matrix.reshape(-1, 15), bounds], dim=-1)
 
 
 def quaternion_to_matrix(quaternion: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:

@@ -62,6 +62,23 @@ def stratified_positions(
     return near[..., None] + (far - near)[..., None] * fraction
 
 
+def box_span(
+    origins: Float[Tensor, "n 3"],
+    directions: Float[Tensor, "n 3"],
+    low: float | Float[Tensor, "3"],
+    high: float | Float[Tensor, "3"],
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """Distances at which rays enter and leave a box; equal where they miss it.
+
+    >>> box_span(torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), -1.0, 1.0)
+    (tensor([2.]), tensor([4.]))
+    """
+    safe = torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)
+    a, b = (low - origins) / safe, (high - origins) / safe
+    near = torch.minimum(a, b).amax(-1).clamp(min=0)
+    return near, torch.maximum(torch.maximum(a, b).amin(-1), near)
+
+
 @in_single
 def compositing_weights(
     sigma: Float[Tensor, "*batch s"], deltas: Float[Tensor, "*batch s"]

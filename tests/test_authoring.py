@@ -37,10 +37,12 @@ SOURCE = """\
 
 
 @pytest.fixture
-def notebook(tmp_path):
+def notebook(tmp_path, monkeypatch):
+    address = "https://github.com/ada/course"
+    monkeypatch.setattr("course_lib.authoring.notebook.repository", lambda: address)
     path = tmp_path / "09_toy.py"
     path.write_text(SOURCE, encoding="utf-8")
-    return assemble(path, "https://github.com/ada/course")
+    return assemble(path)
 
 
 def test_cells_have_fixed_ids(notebook):
@@ -105,7 +107,7 @@ def test_an_unknown_exercise_is_named_with_its_neighbours(tmp_path):
     path = tmp_path / "09_toy.py"
     path.write_text("# %% [exercise] centroids\n", encoding="utf-8")
     with pytest.raises(ValueError, match="did you mean centroid"):
-        assemble(path, "https://github.com/ada/course")
+        assemble(path)
 
 
 def test_building_a_notebook_that_does_not_exist_is_an_error(capsys):
@@ -204,7 +206,7 @@ def test_what_is_needed_needs_more_and_is_said_below_the_heading(tmp_path):
         f"# %% [markdown]\n# ## 9.{i} T\n# text\n\n# %%\n{t}\n" for i, t in enumerate(texts, 1)
     ]
     path.write_text("\n".join(blocks), encoding="utf-8")
-    said = {cell.source for cell in assemble(path, "https://github.com/a/b").cells}
+    said = {cell.source for cell in assemble(path).cells}
     assert "## 9.2 T\n*After a restart: needs all cells up to the end of 9.1.*\n\ntext" in said
     assert "## 9.4 T\n*After a restart: needs all cells up to the end of 9.3.*\n\ntext" in said
     assert "## 9.3 T\ntext" in said

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from oracles import to_llff
 from PIL import Image
 
 from course_lib import meshes
-from course_lib.cameras import look_at, to_llff
+from course_lib.cameras import look_at
 from course_lib.data.photo import load_photo
 from course_lib.data.scenes import load_scene
 from course_lib.data.shapenet_folder import read_folder

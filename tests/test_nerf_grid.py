@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from course_lib.cameras import look_at, spherical_cameras
 from course_lib.data.scenes import Photographs
 from course_lib.nerf import grid, hashing, occupancy, packed, region, sdf
-from course_lib.volume import compositing_weights
+from course_lib.volume import box_span, compositing_weights
+from course_lib.voxels import voxel_centers
 
 
 def photographs(cameras, alpha, focal=20.0):
@@ -63,7 +64,7 @@ def test_box_span_agrees_with_a_walk_along_the_ray():
     low, high = torch.tensor([-1.0, -0.5, 0.0]), torch.tensor([1.0, 0.5, 2.0])
     o = torch.tensor([[3.0, 0.1, 1.0], [0.0, 0.0, 1.0], [3.0, 3.0, 3.0]])
     d = F.normalize(torch.tensor([[-1.0, 0.0, 0.1], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), dim=-1)
-    near, far = region.box_span(o, d, low, high)
+    near, far = box_span(o, d, low, high)
     t = torch.linspace(0, 8, 8001)
     points = o[:, None] + t[:, None] * d[:, None]
     inside = ((points >= low) & (points <= high)).all(-1)
@@ -77,7 +78,7 @@ def test_box_span_agrees_with_a_walk_along_the_ray():
 def test_visual_hull_holds_the_ball_and_little_more():
     scene = ball_scene()
     place, space = occupancy.surroundings(scene)
-    radius = place.to_world(occupancy.cell_centers(64, torch.device("cpu"))).norm(dim=-1)
+    radius = place.to_world(voxel_centers(64).reshape(-1, 3)).norm(dim=-1)
     assert space.flat[radius < 0.75].all()
     assert space.flat[radius > 1.15].float().mean() < 0.02
     assert place.center.norm() < 0.1 and 0.8 < place.scale < 1.3
@@ -145,7 +146,7 @@ def test_smoothing_moves_each_corner_towards_the_mean_of_its_six_neighbours():
 def test_resampled_cells_cover_the_old_ones(resolution):
     cells = torch.rand(16, 16, 16) < 0.02
     covered = grid.resample(cells, resolution)
-    centers = (occupancy.cell_centers(16, torch.device("cpu")) + 1) * resolution / 2
+    centers = (voxel_centers(16).reshape(-1, 3) + 1) * resolution / 2
     i, j, k = centers[cells.view(-1)].long().T
     assert covered[i, j, k].all()
 
@@ -191,7 +192,7 @@ def test_the_march_visits_exactly_the_occupied_steps():
     step, jitter = 0.02, torch.tensor([0.25, 0.75])
     got = occupancy.march(space, place, (o, d), step, jitter)
     low, high = space.low, space.high
-    near, far = region.box_span(o, d, low, high)
+    near, far = box_span(o, d, low, high)
     for ray in range(2):
         t = near[ray] + (torch.arange(400) + jitter[ray]) * step
         t = t[t < far[ray]]
@@ -228,7 +229,7 @@ def test_the_steps_of_a_grid_lead_to_the_next_corners():
 
 
 def test_the_distance_to_occupied_cells_that_make_a_ball():
-    ball = occupancy.cell_centers(48, torch.device("cpu")).norm(dim=-1) < 0.7
+    ball = voxel_centers(48).reshape(-1, 3).norm(dim=-1) < 0.7
     unit = (torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1) * 0.95
     found = sdf.hull_distance(occupancy.Occupancy(ball.view(48, 48, 48)), unit)
     assert (found - (unit.norm(dim=-1) - 0.7)).abs().max() < 2 * 2 / 48  # two cells

@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from oracles import to_llff
 from PIL import Image
 
-from course_lib.cameras import look_at, to_llff
+from course_lib.cameras import look_at
 from course_lib.data.scenes import load_scene
 
 LENS = {"fl_x": 20.0, "fl_y": 20.0, "cx": 8.0, "cy": 6.0, "w": 16, "h": 12}

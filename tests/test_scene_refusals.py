@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from oracles import to_llff
 from PIL import Image
 from test_scene_inputs import POSE, frames, picture, scene
 
-from course_lib.cameras import to_llff
 from course_lib.data.scenes import load_scene
 
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from oracles import to_llff
 from PIL import Image
 
-from course_lib.cameras import camera_rays, look_at, to_llff
+from course_lib.cameras import camera_rays, look_at
 from course_lib.data.photographs import undistort
 from course_lib.data.scenes import load_scene
 from course_lib.shipped import asset

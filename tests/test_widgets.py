@@ -197,6 +197,15 @@ def test_an_update_that_shows_nothing_is_refused():
         widgets.explore(lambda n: None, {"n": (0, 3, 1)}, alt="Nothing.")
 
 
+def test_a_scene_is_framed_alike_where_there_is_no_k3d(monkeypatch):
+    monkeypatch.setattr(explorers, "has_k3d", lambda: False)
+    ball = viz.Scene(meshes.icosphere(1))
+    look = {"size": 40, "view": (0, 0), "bounds": torch.tensor([[-3.0] * 3, [3.0] * 3])}
+    explorer = explorers.Explorer(lambda: ball, {}, alt="A.", **look)
+    row = explorer.build().children[0]
+    assert row.children[0].value == viz.Figure("A.", viz.render(ball, **look)).as_html()
+
+
 def test_the_play_button_moves_its_slider():
     explorer = explorers.Explorer(
         grey, make_controls({"level": (0, 1, 0)}), alt="G.", size=40, view=(0, 0), bounds=None

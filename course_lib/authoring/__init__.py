@@ -1,6 +1,6 @@
 """What an author runs: notebooks built, checked and released, and everything in `assets` made.
 
-    notebook   the cells of a notebook from its source      release  the students' package
+    notebook   a notebook from its source, set-up cell too  release  the students' package
     build      run them, write the .ipynb                   seal     its solutions withheld
     solve      the solved edition                           sealed   how the package reads them
     check      all that must hold before a commit           prove    it runs in a clean environment

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib import shapes
-from course_lib.rasterize import sphere_trace
+from course_lib.rasterize import sdf_normals, sphere_trace
 from course_lib.shapes import Sdf
 
 TO_LIGHT = torch.nn.functional.normalize(torch.tensor([0.5, 0.9, 0.35]), dim=0)
@@ -139,7 +139,7 @@ def shade(origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> Fl
     sdf = scene_sdf()
     t, hit = sphere_trace(sdf, origins, directions, near=2.0, far=6.5, steps=96, tolerance=5e-4)
     p, d = (origins + t[:, None] * directions)[hit], directions[hit]
-    normal = surface_normals(sdf, p)
+    normal = sdf_normals(sdf, p, 2e-3)
     color, gloss = _material(p)
     light = TO_LIGHT.to(p)
     toward = (normal @ light).clamp(min=0)
@@ -153,15 +153,6 @@ def shade(origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> Fl
     out = origins.new_zeros(len(origins), 4)
     out[hit] = torch.cat([rgb.clamp(0, 1), torch.ones_like(rgb[:, :1])], dim=-1)
     return out
-
-
-def surface_normals(
-    sdf: Sdf, points: Float[Tensor, "n 3"], step: float = 2e-3
-) -> Float[Tensor, "n 3"]:
-    """Unit gradients of a signed distance function by central differences."""
-    offsets = step * torch.eye(3).to(points)
-    gradient = [sdf(points + offset) - sdf(points - offset) for offset in offsets]
-    return torch.nn.functional.normalize(torch.stack(gradient, dim=-1), dim=-1)
 
 
 def _material(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course_lib.authoring.sections import HEADING, needs
+from course_lib.checking.collect import KERNEL
 from course_lib.checking.sources import stub_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Question
@@ -29,7 +30,6 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 FOR_TOOLS = re.compile(r" +# (?:fmt: \w+|noqa\b.*)$", re.MULTILINE)
 """Comments for the formatter and the linter, which students need not see."""
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 SETUP = """\
 # Set-up: run this cell first. It works in JupyterLab and Colab, with or without a GPU, and twice.
@@ -99,13 +99,9 @@ def built_path(source: Path) -> Path:
     return NOTEBOOKS / f"{source.stem}.ipynb"
 
 
-def assemble(source: Path, address: str | None = None) -> NotebookNode:
-    """The notebook of a source before it is run: cells expanded, ids fixed, no outputs.
-
-    `address` is the repository that links and the set-up cell point to (default: `repository()`).
-    """
-    address = address or repository()
-    cells: list[NotebookNode] = []
+def assemble(source: Path) -> NotebookNode:
+    """The notebook of a source before it is run: cells expanded, ids fixed, no outputs."""
+    address, cells = repository(), []
     setup = SETUP.format(repository=address, number=source.stem[:2])
     for cell in jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells:
         cells.extend(_expand(cell, setup))

@@ -26,7 +26,7 @@ from course_lib.authoring.seal import seal_solutions
 FOLDERS = ("course_lib", "assets")
 FILES = ("requirements.txt", "pyproject.toml", "LICENSE", "README.md", ".ci/tested.txt")
 OURS = ("grading", "authoring")
-"""What students get nothing of: of course_lib these rooms, and what README and pyproject say of them."""
+"""What students get nothing of: of course_lib these rooms, and what the README says of them."""
 OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -51,7 +51,6 @@ def release(address: str, out: Path, *, withhold_solutions: bool) -> None:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         shutil.copy(path, out / "notebooks")
     _cut(out / "README.md", r"^## (Instructors|Change the course)$.*?(?=^## )")
-    _cut(out / "pyproject.toml", r"^\[project\.entry-points.*?(?=^\[)")
     _readdress(out, address)
     book.write(out / "docs", address, withhold_solutions=withhold_solutions)
     if withhold_solutions:

@@ -58,16 +58,17 @@ class Photographs:
 
     def colors(self, background: float = 1.0) -> Float[Tensor, "n h w 3"]:
         """The photographs over a background colour, in [0, 1]."""
-        rgba = self.images.float() / 255
-        return rgba[..., :3] * rgba[..., 3:] + background * (1 - rgba[..., 3:])
+        return over(self.images.float() / 255, background)
 
-    def rays(self, index: int) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]]:
-        """Origins and unit directions of the rays of one photograph."""
-        height, width = self.size
+    def rays(
+        self, index: int, *, supersample: int = 1
+    ) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]]:
+        """Origins and unit directions of the rays of one photograph, so many squared per pixel."""
+        height, width = (supersample * side for side in self.size)
         device = self.images.device
         y, x = torch.meshgrid(
-            torch.arange(height, device=device) + 0.5,
-            torch.arange(width, device=device) + 0.5,
+            (torch.arange(height, device=device) + 0.5) / supersample,
+            (torch.arange(width, device=device) + 0.5) / supersample,
             indexing="ij",
         )
         which = torch.full((height * width,), index, device=device)
@@ -86,6 +87,17 @@ class Photographs:
         pose = self.camera_to_world[which]
         directions = (pose[:, :3, :3] @ local[:, :, None])[:, :, 0]
         return pose[:, :3, 3], torch.nn.functional.normalize(directions, dim=-1)
+
+
+def over(
+    rgba: Float[Tensor, "*n 4"], background: float | Float[Tensor, "..."]
+) -> Float[Tensor, "*n 3"]:
+    """Straight RGBA before a background: alpha · RGB + (1 − alpha) · background.
+
+    >>> over(torch.tensor([1.0, 0.5, 0.0, 0.5]), 1.0)
+    tensor([1.0000, 0.7500, 0.5000])
+    """
+    return rgba[..., :3] * rgba[..., 3:] + background * (1 - rgba[..., 3:])
 
 
 def distort(
@@ -128,7 +140,7 @@ def check_lenses(scene: Photographs, name: str) -> Photographs:
 
 
 def undistort(
-    x: Float[Tensor, "m"], y: Float[Tensor, "m"], lens: Float[Tensor, "m 4"], rounds: int = 10
+    x: Float[Tensor, "m"], y: Float[Tensor, "m"], lens: Float[Tensor, "m 4"]
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
     """Undo OpenCV's lens distortion (k1, k2, p1, p2) of normalised coordinates, by fixed point.
 
@@ -136,7 +148,7 @@ def undistort(
     """
     k1, k2, p1, p2 = lens.unbind(-1)
     u, v = x, y
-    for _ in range(rounds):
+    for _ in range(10):
         r2 = u * u + v * v
         radial = 1 + r2 * (k1 + r2 * k2)
         u, v = (

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from course_lib import cameras
 from course_lib.shapes import Shape
+from course_lib.volume import box_span
+from course_lib.voxels import voxel_centers
 
 FOCAL = 1.3  # focal length in image heights: a ball of radius 1.1 fills the picture
 DISTANCE = 3.2  # one for all: with an unknown distance the size of the object is unknown too
@@ -57,9 +59,8 @@ def describe(
 
 def distance_grid(shape: Shape, resolution: int) -> Float[Tensor, "r r r"]:
     """Signed distances at the voxel centres −1 + (2i + 1)/r; axes x, y, z."""
-    line = (torch.arange(resolution) * 2 + 1) / resolution - 1
-    centres = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
-    chunks = [shape.sdf(chunk) for chunk in centres.reshape(-1, 3).split(CHUNK)]
+    centres = voxel_centers(resolution).reshape(-1, 3)
+    chunks = [shape.sdf(chunk) for chunk in centres.split(CHUNK)]
     return torch.cat(chunks).reshape(resolution, resolution, resolution)
 
 
@@ -150,9 +151,8 @@ def _shade(shape, points, view, camera, generator) -> Float[Tensor, "n 3"]:
     tint = 1 - 0.15 * random[:, 3:]  # each lamp has its own colour
     diffuse = (normals * light[view]).sum(-1, keepdim=True).clamp(min=0)
     brightness = ambient[view] + (1 - ambient[view]) * diffuse
-    paint = 0.6 + 0.6 * torch.rand(
-        shape.part_colors.shape, generator=generator
-    )  # never twice alike
+    # never twice alike
+    paint = 0.6 + 0.6 * torch.rand(shape.part_colors.shape, generator=generator)
     colors = (shape.part_colors * paint)[shape.part_labels(points)]
     return (colors * tint[view] * brightness).clamp(0, 1)
 
@@ -164,7 +164,7 @@ def trace(
 
     Looking the distance up in the grid costs the same for every shape, however many parts it has.
     """
-    near, far = _box_interval(origins, directions)
+    near, far = box_span(origins, directions, -1.0, 1.0)
     distance, hit = near.clone(), torch.zeros_like(near, dtype=torch.bool)
     active = (near < far).nonzero()[:, 0]
     for _ in range(48):
@@ -174,14 +174,6 @@ def trace(
         distance[active] += 0.95 * value.clamp(min=2e-3)
         active = active[(value >= 4e-3) & (distance[active] < far[active])]
     return distance, hit
-
-
-def _box_interval(origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each ray enters and leaves [-1, 1]³."""
-    safe = torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)
-    one, other = (-1 - origins) / safe, (1 - origins) / safe
-    near = torch.minimum(one, other).amax(-1).clamp(min=0)
-    return near, torch.maximum(one, other).amin(-1)
 
 
 def _lookup(grid: Tensor, points: Tensor) -> Tensor:

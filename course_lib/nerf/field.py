@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.photographs import Photographs
+from course_lib.data.photographs import Photographs, over
 from course_lib.nerf.pixels import PixelSource, Rays, object_pixels
 from course_lib.nerf.region import Region, backdrop
 from course_lib.volume import Composite
@@ -44,6 +44,21 @@ class Field:
     def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """What is shown, with gradients, where photographs show the object; and their RGBA there."""
         raise NotImplementedError
+
+    def _descend(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """One step of the optimizer; the loss before it."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+
+def averaged(fine: Composite, size: tuple[int, int], s: int) -> Composite:
+    """The picture (h, w) of rays that are s² for each pixel, in rows of h·s times w·s."""
+    height, width = size
+    blocks = (part.reshape(height, s, width, s, -1) for part in fine)  # s² rays of each pixel
+    color, depth, opacity = (part.mean((1, 3)) for part in blocks)  # (h, w, 3 or 1)
+    return Composite(color.clamp(0, 1), depth[..., 0], opacity[..., 0])
 
 
 class RadianceField(Field):
@@ -86,18 +101,13 @@ class RadianceField(Field):
         The loss is the mean squared difference of colours, of all pictures together (NeRF eq. 6).
         """
         rays, rgba = pixels.batch(self.batch, generator)
-        alpha = rgba[:, 3:]
-        background = self.background.expand(len(alpha), 3)
+        background = self.background.expand(len(rgba), 3)
         if pixels.has_alpha:
-            background = torch.rand(len(alpha), 3, generator=generator, device=alpha.device)
-        target = rgba[:, :3] * alpha + background * (1 - alpha)
+            background = torch.rand(len(rgba), 3, generator=generator, device=rgba.device)
+        target = over(rgba, background)
         pictures, more = self.pictures(rays, background, generator)
         errors = [F.mse_loss(shown.color, target) for shown in pictures]
-        loss = torch.stack(errors).sum() + more
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach()
+        return self._descend(torch.stack(errors).sum() + more)
 
     def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""
@@ -110,20 +120,9 @@ class RadianceField(Field):
 
         supersample: that many rays squared per pixel, averaged.
         """
-        height, width = scene.size
-        s = supersample
-        device = self.background.device
-        fine = scene.select([index]).to(device)
-        y, x = torch.meshgrid(
-            (torch.arange(height * s, device=device) + 0.5) / s,
-            (torch.arange(width * s, device=device) + 0.5) / s,
-            indexing="ij",
-        )
-        which = torch.zeros(x.numel(), dtype=torch.long, device=device)
-        flat = self.render_rays(*fine.rays_through(which, x.reshape(-1), y.reshape(-1)))
-        blocks = (part.view(height, s, width, s, -1) for part in flat)  # s² rays of each pixel
-        color, depth, opacity = (part.mean((1, 3)) for part in blocks)  # (h, w, 3 or 1)
-        return Composite(color.clamp(0, 1), depth[..., 0], opacity[..., 0])
+        one = scene.select([index]).to(self.background.device)
+        rays = (part.reshape(-1, 3) for part in one.rays(0, supersample=supersample))
+        return averaged(self.render_rays(*rays), scene.size, supersample)
 
     @torch.no_grad()
     def render_rays(

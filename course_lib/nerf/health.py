@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.photographs import Photographs
+from course_lib.data.photographs import Photographs, over
 from course_lib.nerf.field import RAYS, Field
 from course_lib.nerf.pixels import object_pixels
 from course_lib.nerf.region import backdrop, find_region, focus
@@ -84,9 +84,9 @@ def check_background(field: Field, scene: Photographs) -> list[Finding]:
     ]
 
 
-def check_field(field: Field, scene: Photographs, *, seed: int = 0) -> list[Finding]:
+def check_field(field: Field, scene: Photographs) -> list[Finding]:
     """A dead density and white collapse, from what the field shows on pixels of the object."""
-    shown, rgba = field.on_object(scene, seed)
+    shown, rgba = field.on_object(scene, seed=0)
     opacity = shown.opacity.mean().item()
     parameters = [p for group in field.optimizer.param_groups for p in group["params"]]
     slopes = torch.autograd.grad(shown.opacity.sum(), parameters, allow_unused=True)
@@ -100,8 +100,7 @@ def check_field(field: Field, scene: Photographs, *, seed: int = 0) -> list[Find
                 "and a smaller learning rate",
             )
         ]
-    target = rgba[:, :3] * rgba[:, 3:] + field.background * (1 - rgba[:, 3:])
-    away = (target - field.background).abs().amax(-1) > 0.15
+    away = (over(rgba, field.background) - field.background).abs().amax(-1) > 0.15
     empty = (shown.color - field.background).abs().amax(-1) < 0.05
     if bool(away.float().mean() > 0.1) and bool(empty[away].float().mean() > 0.95):
         return [

@@ -9,9 +9,12 @@ from torch import Tensor
 
 from course_lib.data.photographs import Photographs
 from course_lib.nerf.pixels import Rays
-from course_lib.nerf.region import Region, box_span, find_region
+from course_lib.nerf.region import Region, find_region
+from course_lib.volume import box_span
+from course_lib.voxels import voxel_centers
 
 REACH = 2  # coarse steps look this many cells around them
+CARVED = 64  # cells per side of the visual hull
 
 
 class Samples(NamedTuple):
@@ -79,20 +82,13 @@ def dilate(cells: Bool[Tensor, "r r r"], reach: int) -> Bool[Tensor, "r r r"]:
     return F.max_pool3d(cells[None, None].float(), 2 * reach + 1, 1, reach)[0, 0] > 0
 
 
-def cell_centers(resolution: int, device: torch.device) -> Float[Tensor, "m 3"]:
-    """The centres of all cells of a grid over [-1, 1]³."""
-    line = (torch.arange(resolution, device=device) + 0.5) * (2 / resolution) - 1
-    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1).view(
-        -1, 3
-    )  # (r³, 3)
-
-
-def carve(scene: Photographs, region: Region, resolution: int = 64) -> Bool[Tensor, "r r r"]:
+def carve(scene: Photographs, region: Region) -> Bool[Tensor, "r r r"]:
     """Cells that may hold something: in enough views, and in no view against a transparent pixel.
 
     With alpha this is the visual hull (Laurentini 1994); without, all that two cameras see.
     """
-    points = region.to_world(cell_centers(resolution, scene.images.device))
+    centers = voxel_centers(CARVED, device=scene.images.device)
+    points = region.to_world(centers.reshape(-1, 3))  # (r³, 3)
     mask = F.max_pool2d((scene.images[..., 3] > 0).float()[:, None], 3, 1, 1)[:, 0] > 0
     views = torch.zeros(len(points), dtype=torch.int32, device=points.device)
     live = torch.arange(len(points), device=points.device)  # cells not found empty so far
@@ -103,7 +99,7 @@ def carve(scene: Photographs, region: Region, resolution: int = 64) -> Bool[Tens
     enough = min(2, len(scene)) if region.contracted else max(1, len(scene) // 4)
     cells = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     cells[live] = views[live] >= enough
-    return cells.view(resolution, resolution, resolution)  # (r³,) → (r, r, r)
+    return cells.view(CARVED, CARVED, CARVED)  # (r³,) → (r, r, r)
 
 
 def seen_at(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_lib.cameras import look_at
 from course_lib.data.photographs import Photographs
+from course_lib.volume import box_span
 
 FAR = 1e3  # distances beyond this many scales are not told apart
 
@@ -72,19 +73,6 @@ class Region(NamedTuple):
 BEYOND = 1e30  # stands for "no knee": u is the distance
 
 
-def box_span(
-    origins: Float[Tensor, "n 3"],
-    directions: Float[Tensor, "n 3"],
-    low: Float[Tensor, "3"],
-    high: Float[Tensor, "3"],
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """Distances at which rays enter and leave a box; equal where they miss it."""
-    safe = torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)
-    a, b = (low - origins) / safe, (high - origins) / safe
-    near = torch.minimum(a, b).amax(-1).clamp(min=0)
-    return near, torch.maximum(torch.maximum(a, b).amin(-1), near)
-
-
 def focus(camera_to_world: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
     """The point nearest to all optical axes, in the least-squares sense."""
     position, axis = camera_to_world[:, :3, 3].double(), camera_to_world[:, :3, 2].double()
@@ -123,13 +111,13 @@ def orbit(scene: Photographs, turn: float, rise: float) -> Photographs:
     return replace(scene.select([0]), camera_to_world=pose[None])
 
 
-def backdrop(scene: Photographs, tolerance: float = 0.02) -> Float[Tensor, "3"] | None:
+def backdrop(scene: Photographs) -> Float[Tensor, "3"] | None:
     """The one colour that all photographs without alpha have along their borders, if there is one."""
     rgb = scene.images[..., :3]
     sides = (rgb[:, 0], rgb[:, -1], rgb[:, :, 0], rgb[:, :, -1])
     border = torch.cat([side.flatten(0, 1) for side in sides]).float() / 255
     color = border.median(0).values
-    return color if ((border - color).abs().amax(-1) < tolerance).float().mean() > 0.98 else None
+    return color if ((border - color).abs().amax(-1) < 0.02).float().mean() > 0.98 else None
 
 
 def find_region(scene: Photographs) -> Region:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.data.photographs import Photographs
+from course_lib.data.photographs import Photographs, over
 from course_lib.nerf.field import Field
 from course_lib.nerf.images import psnr, ssim
 from course_lib.nerf.pixels import PixelSource
@@ -68,14 +68,13 @@ def train(
     return history
 
 
-def evaluate(model: Field, scene: Photographs, *, supersample: int = 1) -> dict[str, float]:
+def evaluate(model: Field, scene: Photographs) -> dict[str, float]:
     """Mean PSNR and SSIM over the photographs of a scene that the field has not seen."""
     scene = scene.to(model.background.device)
     scores: dict[str, list[Tensor]] = {"psnr": [], "ssim": []}
     for index in range(len(scene)):
-        shown = model.view(scene, index, supersample=supersample).color
-        rgba = scene.images[index].float() / 255
-        target = rgba[..., :3] * rgba[..., 3:] + model.background * (1 - rgba[..., 3:])
+        shown = model.view(scene, index).color
+        target = over(scene.images[index].float() / 255, model.background)
         scores["psnr"].append(psnr(shown, target))
         scores["ssim"].append(ssim(shown, target))
     return {name: torch.stack(values).mean().item() for name, values in scores.items()}

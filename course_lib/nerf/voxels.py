@@ -31,7 +31,7 @@ class VoxelField(PackedField):
     ):
         super().__init__(scene, resolution)
         self.degree, self.learning_rate = degree, learning_rate
-        self.density_scale, self.density_shift = 2.0, self.schedule.start
+        self.density_shift = self.schedule.start
         self.stage, self.steps, self.rays = 0, 0, 0
         self._use(self._new_grid())
 
@@ -91,4 +91,4 @@ class VoxelField(PackedField):
 
     def depth_of(self, raw: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
         """The optical depth of a step from the number that the grid holds."""
-        return F.softplus(raw * self.density_scale + self.density_shift)
+        return F.softplus(2 * raw + self.density_shift)

@@ -1,6 +1,6 @@
 """From shapes to pixels: hard and soft rasterising, shading, sphere tracing.
 
-`rasterize_by_loop` is the z-buffer algorithm to be read, `zbuffer.draw_faces` the same made fast.
+`hard` holds the steps of the z-buffer algorithm to be read, `zbuffer.draw_faces` does them all, fast.
 `soft_silhouette` and `soft_render` are differentiable. `sphere_trace` finds the zero set of an SDF.
 """
 
@@ -10,7 +10,6 @@ from course_lib.rasterize.hard import (
     lambert,
     nearest_face,
     perspective_correct,
-    rasterize_by_loop,
 )
 from course_lib.rasterize.soft import (
     signed_squared_distance,

@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.zbuffer import Fragments
-
 
 def barycentric_coordinates(
     points: Float[Tensor, "n 2"], triangle: Float[Tensor, "3 2"]
@@ -75,38 +73,6 @@ def nearest_face(depth: Float[Tensor, "f h w"]) -> Int[Tensor, "h w"]:
     """
     nearest, face = depth.min(dim=0)
     return torch.where(nearest.isfinite(), face, torch.full_like(face, -1))
-
-
-def rasterize_by_loop(
-    pixels: Float[Tensor, "v 2"],
-    depth: Float[Tensor, "v"],
-    faces: Int[Tensor, "f 3"],
-    height: int,
-    width: int,
-) -> Fragments:
-    """The z-buffer algorithm (Catmull 1974), one face at a time; results as `zbuffer.draw_faces`.
-
-    >>> corners = torch.tensor([[0.0, 0.0], [3.9, 0.0], [0.0, 3.9]])
-    >>> rasterize_by_loop(corners, torch.ones(3), torch.tensor([[0, 1, 2]]), 2, 3).face.tolist()
-    [[0, 0, 0], [0, 0, -1]]
-    """
-    face = torch.full((height, width), -1)
-    buffer = torch.full((height, width), torch.inf, dtype=depth.dtype)
-    weights = torch.zeros(height, width, 3, dtype=depth.dtype)
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    centres = torch.stack([columns, rows], dim=-1).reshape(-1, 2).to(pixels) + 0.5
-    for index, corners in enumerate(faces):
-        triangle, z = pixels[corners], depth[corners]
-        if (z <= 1e-6).any() or edge_function(*triangle) == 0:
-            continue
-        on_screen = barycentric_coordinates(centres, triangle)
-        on_face, distance = perspective_correct(on_screen, z)
-        inside = (on_screen >= 0).all(dim=-1).reshape(height, width)
-        nearer = inside & (distance.reshape(height, width) < buffer)
-        face[nearer] = index
-        buffer[nearer] = distance.reshape(height, width)[nearer]
-        weights[nearer] = on_face.reshape(height, width, 3)[nearer]
-    return Fragments(face, weights, buffer)
 
 
 def lambert(

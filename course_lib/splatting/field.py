@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.photographs import Photographs
-from course_lib.nerf.field import Field, scene_background
+from course_lib.data.photographs import Photographs, over
+from course_lib.nerf.field import Field, averaged, scene_background
 from course_lib.nerf.occupancy import Occupancy, seen_at, surroundings
 from course_lib.nerf.region import Region
 from course_lib.nerf.training import PixelSource
@@ -86,13 +86,9 @@ class SplatField(Field):
         """
         scene = pixels.scene
         view, rgba = self._strip(scene, generator)
-        target = rgba[..., :3] * rgba[..., 3:] + self.background * (1 - rgba[..., 3:])
+        target = over(rgba, self.background)
         shown = render(self.gaussians, view, background=self.background)
-        loss = F.l1_loss(shown.color, target) + 2 * F.mse_loss(shown.color, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach()
+        return self._descend(F.l1_loss(shown.color, target) + 2 * F.mse_loss(shown.color, target))
 
     def _strip(self, scene: Photographs, generator: torch.Generator) -> tuple[View, Tensor]:
         if not self._queue:
@@ -123,11 +119,7 @@ class SplatField(Field):
         """The picture from the camera of a photograph; supersample: that many pixels squared for one."""
         camera = view_of(scene.select([index]).to(self.device), 0, near=self.near)
         shown = render(self.gaussians, camera.finer(supersample), background=self.background)
-        s, (height, width) = supersample, scene.size
-        color, depth, opacity = (
-            part.reshape(height, s, width, s, -1).mean((1, 3)) for part in shown
-        )
-        return Composite(color.clamp(0, 1), depth[..., 0], opacity[..., 0])
+        return averaged(shown, scene.size, supersample)
 
 
 @torch.no_grad()

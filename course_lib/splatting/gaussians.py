@@ -25,11 +25,6 @@ class Gaussians(NamedTuple):
     harmonics: Float[Tensor, "n k 3"]
 
     @property
-    def degree(self) -> int:
-        """The degree of the spherical harmonics: 0, 1 or 2."""
-        return int(self.harmonics.shape[1] ** 0.5) - 1
-
-    @property
     def covariances(self) -> Float[Tensor, "n 3 3"]:
         """Σ in the world's axes."""
         return covariance(self.log_scales.exp(), self.quaternions)

@@ -10,7 +10,7 @@ import numpy as np
 
 from course_lib.running import in_colab
 from course_lib.viz.colors import MARKERS, cycle
-from course_lib.viz.figure import Figure, described, in_notebook, show
+from course_lib.viz.figure import Figure, described, drawn, in_notebook, show
 from course_lib.viz.ticks import log_ticks
 
 Series = Mapping[str, Any]  # {label: (x values, y values)}
@@ -30,7 +30,6 @@ class Axes:
     y: str
     log_x: bool = False
     log_y: bool = False
-    title: str = ""
 
 
 def line_chart(
@@ -41,7 +40,6 @@ def line_chart(
     alt: str,
     log_x: bool = False,
     log_y: bool = False,
-    title: str = "",
 ) -> Figure:
     """Show lines: {label: (x values, y values)}, with axis names x and y, described by `alt`.
 
@@ -51,34 +49,17 @@ def line_chart(
     >>> line_chart({"x²": ([1, 2], [1, 4])}, x="x", y="x²", alt="A parabola.").alt
     'A parabola. x² against x. x²: from 1 at x = 1 to 4 at x = 2.'
     """
-    axes = Axes(x, y, log_x, log_y, title)
+    axes = Axes(x, y, log_x, log_y)
     return _chart("line", _numbers(series, axes), axes, alt)
 
 
-def scatter_chart(
-    series: Series,
-    *,
-    x: str,
-    y: str,
-    alt: str,
-    log_x: bool = False,
-    log_y: bool = False,
-    title: str = "",
-) -> Figure:
+def scatter_chart(series: Series, *, x: str, y: str, alt: str) -> Figure:
     """Show points: {label: (x values, y values)}; otherwise as `line_chart`."""
-    axes = Axes(x, y, log_x, log_y, title)
+    axes = Axes(x, y)
     return _chart("scatter", _numbers(series, axes), axes, alt)
 
 
-def bar_chart(
-    bars: Mapping[str, Any],
-    *,
-    y: str,
-    alt: str,
-    x: str = "",
-    log_y: bool = False,
-    title: str = "",
-) -> Figure:
+def bar_chart(bars: Mapping[str, Any], *, y: str, alt: str) -> Figure:
     """Show bars: {name: height}, or groups of bars {label: {name: height}} with one colour per label.
 
     >>> bar_chart({"a": 1.0, "b": 2.5}, y="height", alt="Two bars.").alt
@@ -88,10 +69,10 @@ def bar_chart(
         raise ValueError("expected at least one bar, got none")
     groups = bars if isinstance(next(iter(bars.values())), Mapping) else {"": bars}
     series = {
-        label: (list(group), _column(label, list(group.values()), "y", log_y))
+        label: (list(group), _column(label, list(group.values()), "y"))
         for label, group in groups.items()
     }
-    return _chart("bar", series, Axes(x, y, False, log_y, title), alt)
+    return _chart("bar", series, Axes("", y), alt)
 
 
 def _chart(kind: str, series: dict, axes: Axes, alt: str) -> Figure:
@@ -120,7 +101,7 @@ def _numbers(series: Series, axes: Axes) -> dict[str, tuple[list, list]]:
     return checked
 
 
-def _column(label: str, values: Any, name: str, log: bool) -> list[float | None]:
+def _column(label: str, values: Any, name: str, log: bool = False) -> list[float | None]:
     if values is None:
         raise ValueError(f"expected {name} values for {label!r}, got None")
     if hasattr(values, "detach"):
@@ -184,7 +165,7 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
             trace |= {"type": "scatter", "mode": mode, "marker": marker, "line": line}
         traces.append(trace)
     layout = {
-        "title": {"text": axes.title},
+        "title": {"text": ""},
         "xaxis": _plotly_axis(axes.x, _ticks(series, axes, "x"), kind == "bar"),
         "yaxis": _plotly_axis(axes.y, _ticks(series, axes, "y"), False),
         "paper_bgcolor": PAPER,
@@ -192,7 +173,7 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
         "font": {"color": INK},
         "height": height,
         "autosize": True,
-        "margin": {"l": 70, "r": 20, "t": 50 if axes.title else 20, "b": 55},
+        "margin": {"l": 70, "r": 20, "t": 20, "b": 55},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "barmode": "group",
     }
@@ -215,13 +196,11 @@ def _plotly_axis(name: str, ticks: dict[float, str], categories: bool) -> dict[s
 
 def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
     """The chart as a picture (h, w, 3), by matplotlib without a window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     columns, rows = _legend_grid(list(series)) if len(series) > 1 else (0, 0)
     size = (WIDTH / 100, HEIGHT / 100 + 0.2 * rows)
     figure = Canvas(figsize=size, dpi=100, facecolor=PAPER, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     plot = figure.add_subplot(facecolor=PAPER)
     for index, (label, (xs, ys)) in enumerate(series.items()):
         ys = [np.nan if value is None else value for value in ys]
@@ -229,23 +208,16 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
             width = 0.8 / len(series)
             names = list(dict.fromkeys(name for names, _ in series.values() for name in names))
             place = np.array([names.index(name) for name in xs])
-            plot.bar(
-                place - 0.4 + width * (index + 0.5),
-                ys,
-                width,
-                color=line_color(index),
-                edgecolor=INK,
-                linewidth=0.8,
-                label=label,
-            )
+            left = place - 0.4 + width * (index + 0.5)
+            look = {"color": line_color(index), "edgecolor": INK, "linewidth": 0.8}
+            plot.bar(left, ys, width, label=label, **look)
             plot.set_xticks(range(len(names)), [wrapped(str(n), len(names)) for n in names])
         else:
             _draw_series(plot, kind, index, label, xs, ys)
     _label(plot, series, axes)
     if columns:  # above the plot, where it cannot cover anything
         figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return drawn(figure)
 
 
 def _draw_series(plot: Any, kind: str, index: int, label: str, xs: list, ys: Sequence) -> None:
@@ -265,19 +237,19 @@ def line_color(index: int) -> str:
     return OLIVE if color == YELLOW else color
 
 
-def _legend_grid(labels: Sequence[str], characters: int = 84) -> tuple[int, int]:
-    """Columns and rows of a legend that is as wide as the picture at most."""
-    columns = max(1, min(len(labels), characters // (max(map(len, labels)) + 7)))
+def _legend_grid(labels: Sequence[str]) -> tuple[int, int]:
+    """Columns and rows of a legend that is as wide as the picture, 84 characters, at most."""
+    columns = max(1, min(len(labels), 84 // (max(map(len, labels)) + 7)))
     return columns, -(-len(labels) // columns)
 
 
-def wrapped(name: str, bars: int, characters: int = 70) -> str:
-    """A bar's name in lines that are as long as its share of the axis at most."""
-    return "\n".join(textwrap.wrap(name, max(8, characters // bars - 2)))
+def wrapped(name: str, bars: int) -> str:
+    """A bar's name in lines that are as long as its share of the axis, 70 characters, at most."""
+    return "\n".join(textwrap.wrap(name, max(8, 70 // bars - 2)))
 
 
 def _label(plot: Any, series: dict, axes: Axes) -> None:
-    plot.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
+    plot.set(xlabel=axes.x, ylabel=axes.y)
     for name, axis in (("x", plot.xaxis), ("y", plot.yaxis)):
         if ticks := _ticks(series, axes, name):
             plot.set(**{f"{name}scale": "log"})

@@ -54,10 +54,6 @@ class Figure:
             return self.html
         return self.html or img(self.picture, self.alt)
 
-    def show(self) -> "Figure":
-        """Display the figure, or hand it to the `explore` that is collecting figures."""
-        return show(self)
-
     def _ipython_display_(self) -> None:
         """Nothing: it was displayed when it was made."""
 
@@ -144,6 +140,15 @@ def img(picture: np.ndarray, alt: str) -> str:
         f'<img alt="{escape(alt)}" src="data:image/webp;base64,{data}" width="{width}" '
         f'height="{height}" style="background:#ffffff;max-width:100%;height:auto">'
     )
+
+
+def drawn(canvas: Any) -> np.ndarray:
+    """A figure of matplotlib as a picture (h, w, 3), without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    agg = FigureCanvasAgg(canvas)
+    agg.draw()
+    return np.asarray(agg.buffer_rgba())[..., :3].copy()
 
 
 def as_picture(image: Any) -> np.ndarray:

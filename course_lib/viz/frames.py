@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course_lib.cameras import look_at, project
 from course_lib.viz.colors import PALETTE
-from course_lib.viz.figure import Figure, described, show
+from course_lib.viz.figure import Figure, show
 from course_lib.viz.gallery import font
 from course_lib.viz.pictures import FIELD, frame_camera, render
 from course_lib.viz.scene import Item, Scene
@@ -26,15 +26,13 @@ ALT = (
 )
 
 
-def camera_frame(
-    camera_to_world: Float[Tensor, "4 4"] | None = None, *, alt: str = ALT, size: int = 420
-) -> Figure:
+def camera_frame(*, size: int = 420) -> Figure:
     """Show the world's axes beside a camera's axes, with the camera's image as a pyramid.
 
     >>> camera_frame(size=60).picture.shape[1]
     90
     """
-    camera = look_at(EYE) if camera_to_world is None else camera_to_world.detach().cpu().float()
+    camera = look_at(EYE)
     rotation, position = camera[:3, :3], camera[:3, 3]
     corners = camera_image(camera)
     scene = Scene(
@@ -59,13 +57,13 @@ def camera_frame(
     names += [(position + end, f"camera {name}") for end, name in zip(ends, "xyz", strict=True)]
     outside = corners[0] + torch.tensor([0.28, 0.24, 0.0]) @ rotation.T  # beside the corner
     names += [(outside, "pixel (0, 0)"), (0.45 * position, "looks along −z")]
-    return show(Figure(described(alt), _write(picture, names, eye)))
+    return show(Figure(ALT, _write(picture, names, eye)))
 
 
-def camera_image(camera: Tensor, depth: float = 0.5, aspect: float = 4 / 3) -> Tensor:
+def camera_image(camera: Tensor, depth: float = 0.5) -> Tensor:
     """The corners (4, 3) of a camera's image at `depth`: upper left, upper right, lower right, left."""
-    half = depth * math.tan(math.radians(20))
-    signs = torch.tensor([[-aspect, 1.0], [aspect, 1.0], [aspect, -1.0], [-aspect, -1.0]])
+    half, wide = depth * math.tan(math.radians(20)), 4 / 3
+    signs = torch.tensor([[-wide, 1.0], [wide, 1.0], [wide, -1.0], [-wide, -1.0]])
     local = torch.cat([signs * half, torch.full((4, 1), -depth)], dim=1)
     return local @ camera[:3, :3].T + camera[:3, 3]
 
@@ -101,19 +99,12 @@ def _write(picture: np.ndarray, names: Sequence[tuple[Tensor, str]], camera: Ten
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     for (x, y), (_, text) in zip(places.tolist(), names, strict=True):
-        draw.text(
-            (x, y),
-            text,
-            fill="#111111",
-            font=font(),
-            anchor="mm",
-            stroke_width=3,
-            stroke_fill="#ffffff",
-        )
+        outline = {"stroke_width": 3, "stroke_fill": "#ffffff"}
+        draw.text((x, y), text, fill="#111111", font=font(), anchor="mm", **outline)
     return _cropped(np.asarray(image))
 
 
-def _cropped(picture: np.ndarray, margin: int = 8) -> np.ndarray:
-    """The picture without empty rows above and below."""
+def _cropped(picture: np.ndarray) -> np.ndarray:
+    """The picture without empty rows above and below, but for a margin."""
     rows = np.nonzero((picture < 250).any(axis=(1, 2)))[0]
-    return picture[max(0, rows[0] - margin) : rows[-1] + 1 + margin]
+    return picture[max(0, rows[0] - 8) : rows[-1] + 9]

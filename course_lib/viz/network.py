@@ -4,10 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from course_lib.viz.charts import INK, PAPER
-from course_lib.viz.figure import Figure, described, show
+from course_lib.viz.figure import Figure, described, drawn, show
 
 WIDTH, LINE, GAP = 720, 15, 0.3  # pixels; pixels; of a box's width
 FILL = "#E8F1F8"
@@ -37,7 +35,7 @@ def network(
     below = (min(ends), max(ends) + unit)  # from left to right
     under = _wrapped(aside, below[1] - below[0])
     deep = LINE * (under.count("\n") + 2) if aside else 0
-    plot, picture = _canvas(deep + (2 * LINE if aside else 0), high)
+    plot = _plot(deep + (2 * LINE if aside else 0), high)
     for x, text in zip(left, texts, strict=True):
         _box(plot, (x, x + unit), (0, high), text)
     for x in left[1:]:
@@ -49,7 +47,7 @@ def network(
         for index in given:
             _arrow(plot, (left[index] + unit / 2, -2 * LINE), (left[index] + unit / 2, 0))
     row = " → ".join(" ".join(step.split()) for step in steps)
-    return show(Figure(f"{described(alt)} {row}.", picture()))
+    return show(Figure(f"{described(alt)} {row}.", drawn(plot.figure)))
 
 
 def _wrapped(text: str, width: float) -> str:
@@ -58,22 +56,15 @@ def _wrapped(text: str, width: float) -> str:
     return "\n".join(line for part in lines for line in part)
 
 
-def _canvas(below: float, above: float) -> tuple[Any, Any]:
-    """Axes in pixels, and a function that gives their picture (h, w, 3)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _plot(below: float, above: float) -> Any:
+    """Axes in pixels."""
     from matplotlib.figure import Figure as Canvas
 
     height = below + above + 8
     figure = Canvas(figsize=((WIDTH + 8) / 100, height / 100), dpi=100, facecolor=PAPER)
-    canvas = FigureCanvasAgg(figure)
     plot = figure.add_axes((0, 0, 1, 1), xlim=(-4, WIDTH + 4), ylim=(-below - 4, above + 4))
     plot.set_axis_off()
-
-    def picture() -> np.ndarray:
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-    return plot, picture
+    return plot
 
 
 def _box(plot: Any, across: tuple[float, float], up: tuple[float, float], text: str) -> None:

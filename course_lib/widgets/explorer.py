@@ -55,8 +55,7 @@ class Explorer:
         pictures, titles = [], []
         for one in self.shown:
             if isinstance(one, Scene):
-                options = {"view": self.look["view"], "bounds": self.look["bounds"]}
-                pictures.append(render(one, size=self.look["size"], **options))
+                pictures.append(self._drawn(one))
                 titles.append(one.title)
             elif one.picture is not None:
                 pictures.append(one.picture)
@@ -161,8 +160,10 @@ class Explorer:
         return {**look, "height": height + 60, "alt": self.alt}
 
     def _static(self, scene: Scene) -> Figure:
-        picture = render(scene, size=self.look["size"], view=self.look["view"])
-        return Figure(scene.title or self.alt, picture)
+        return Figure(scene.title or self.alt, self._drawn(scene))
+
+    def _drawn(self, scene: Scene) -> np.ndarray:
+        return render(scene, **{name: self.look[name] for name in ("size", "view", "bounds")})
 
     def _ipython_display_(self) -> None:
         """Nothing: it was displayed when it was made."""
@@ -208,8 +209,6 @@ def view3d(
     *what: Any,
     alt: str,
     size: int | tuple[int, int] = 340,
-    view: tuple[Number, Number] = (30.0, 20.0),
-    bounds: Any = None,
 ) -> Explorer:
     """Show meshes, clouds (n, 3), segments (n, 2, 3), voxel grids, `viz.Item`s in 3D, to be turned.
 
@@ -223,7 +222,7 @@ def view3d(
     (20, 3)
     """
     scenes = list(what) if what and all(isinstance(one, Scene) for one in what) else [Scene(*what)]
-    look = {"alt": described(alt), "size": size, "view": view, "bounds": bounds}
+    look = {"alt": described(alt), "size": size, "view": (30.0, 20.0), "bounds": None}
     explorer = Explorer(lambda: scenes, {}, **look)
     _display(explorer.build(), explorer)
     return explorer
