@@ -112,19 +112,31 @@ class Budget:
     """
 
     def __init__(
-        self, steps: int | None, *, seconds: float, label: str = "training", every: float = 0.5
+        self,
+        steps: int | None,
+        *,
+        seconds: float,
+        label: str = "training",
+        every: float = 0.5,
+        unit: str = "steps",
     ):
         if (steps is not None and steps < 1) or seconds <= 0:
             raise ValueError(f"expected steps >= 1 and seconds > 0, got {steps} and {seconds}")
         self.steps, self.seconds, self.label, self.every = steps, seconds, label, every
+        self.unit = unit
         self.done, self.elapsed, self.state, self._text = 0, 0.0, "running", ""
+        self._over: float | None = None
 
-    def say(self, text: str) -> None:
-        """Show `text` beside the bar at its next update."""
-        self._text = text
+    def say(self, text: str, over: float | None = None) -> None:
+        """Show `text` beside the bar at its next update, and the share that is over, in [0, 1].
+
+        The share is known by itself, unless the loop ends by another rule than steps and seconds.
+        """
+        self._text, self._over = text, over
 
     def __iter__(self) -> Iterator[int]:
         start, shown, bar, threads = time.perf_counter(), 0.0, _Bar(), Threads()
+        bar.update(self)  # before anything that the loop shows
         with _interrupt_flag() as interrupted:
             try:
                 if self.steps is None:
@@ -168,6 +180,8 @@ class Budget:
         """How much of it is over, in [0, 1]."""
         if self.state == "done":
             return 1.0
+        if self._over is not None:
+            return min(1.0, self._over)
         by_steps = self.done / self.steps if self.steps else self.elapsed / self.seconds
         return min(1.0, by_steps)
 
@@ -175,7 +189,8 @@ class Budget:
     def line(self) -> str:
         """What stands beside the bar."""
         words = STATES[self.state][0].format(done=self.done, steps=self.steps)
-        line = f"{self.label}: {self.done} steps, {self.elapsed:.1f} s  {self._text}".rstrip()
+        said = f", {self._text}" if self._text else ""
+        line = f"{self.label}: {self.done:,} {self.unit}, {self.elapsed:.1f} s{said}"
         more = "; the text is about all of them: raise its seconds"
         more = more if self.state == "time limit" else ""
         return f"{line}  {words}{more}"
@@ -211,7 +226,9 @@ class _Bar:
             return
         words, color = escape(budget.line), STATES[budget.state][1]
         look = f'style="accent-color: {color}" aria-label="{words}"'
-        html = f'<progress value="{budget.fraction:.3f}" {look}></progress> {words}'
+        bar = f'<progress value="{budget.fraction:.3f}" {look}></progress>'
+        beside = "display:flex;align-items:center;gap:.5em"  # words that wrap stay beside the bar
+        html = f'<div style="{beside}">{bar}<span>{words}</span></div>'
         bundle = {"text/html": html, "text/plain": budget.line}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)

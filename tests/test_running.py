@@ -84,7 +84,16 @@ def test_what_is_said_stands_beside_the_bar(capsys):
     progress = Budget(1, seconds=1.0)
     for _ in progress:
         progress.say("loss 0.5")
-    assert "loss 0.5" in capsys.readouterr().out
+    assert " s, loss 0.5  ✓ done" in capsys.readouterr().out
+
+
+def test_a_loop_may_say_how_much_of_it_is_over(capsys):
+    bar = Budget(None, seconds=1e9)
+    for _ in bar:
+        bar.say("loss 0.5", over=0.25)
+        assert bar.fraction == 0.25
+        break
+    assert bar.fraction == 0.25 and bar.state == "left"
 
 
 @pytest.mark.parametrize(("steps", "seconds"), [(0, 1.0), (1, 0.0), (-1, 1.0)])

@@ -140,6 +140,16 @@ def test_titles_of_a_wide_page_stay_readable_when_it_is_made_smaller():
     assert heights[1] >= 1.2 * heights[0] > 6
 
 
+def test_pictures_of_a_row_stand_level_whatever_the_length_of_their_titles():
+    black = np.zeros((40, 60, 3), np.uint8)
+    page = viz.arrange([black] * 2, ["short", "a title that\nhas several lines"], columns=2)
+    dark = (page < 30).all(axis=2)
+    tops = [np.nonzero(dark[:, x].astype(int))[0] for x in (8 + 5, 8 + 60 + 8 + 5)]
+    assert len(tops[0]) == len(tops[1]) == 40 and tops[0][0] == tops[1][0] > 40
+    figure = viz.gallery([black], ["two\nlines"], alt="Black.")
+    assert figure.alt == "Black. Pictures: two, lines."
+
+
 def test_hurried_pictures_are_the_same_packed_less_tightly(monkeypatch):
     monkeypatch.delenv("COURSE_FAST", raising=False)
     picture = viz.render_mesh(meshes.icosphere(2), size=120)
@@ -256,6 +266,17 @@ def test_long_names_of_bars_are_broken_into_lines():
     lines = charts.wrapped("fixed samples, no jitter", bars=4).split("\n")
     assert lines == ["fixed samples,", "no jitter"]
     assert charts.wrapped("one-hot (97 columns)", bars=3) == "one-hot (97 columns)"
+    assert charts.wrapped("numbers only (4 columns)", bars=3) == "numbers only\n(4 columns)"
+
+
+def test_rows_of_points_may_have_names_in_place_of_numbers():
+    rows = {"tables": ([2023, 2025], [1, 1]), "scenes": ([2020], [2])}
+    names = {1: "tables", 2: "scenes"}
+    figure = viz.scatter_chart(rows, x="year", y="branch", alt="Two rows.", names=names)
+    spec = figure.forms["application/vnd.plotly.v1+json"]
+    axis = spec["layout"]["yaxis"]
+    assert axis["ticktext"] == ["tables", "scenes"] and axis["type"] == "linear"
+    assert not any(trace["showlegend"] for trace in spec["data"])
 
 
 @pytest.mark.parametrize(
@@ -312,6 +333,22 @@ def test_charts_in_colab_use_its_renderer(monkeypatch):
 def test_numbers_in_tensors_are_aligned_like_others():
     plain, packed = (viz.table([["a", x]], ["k", "x"], "One") for x in (0.5, torch.tensor(0.5)))
     assert packed.as_html() == plain.as_html() and "text-align:right" in plain.as_html()
+
+
+def test_fractions_of_a_column_have_equally_many_decimals_and_no_exponents():
+    rows = [["a", 1.0, 2.0, 55360, 4.819e-6], ["b", 0.02667, 3.005e-5, 224, 0.0004]]
+    lines = viz.table(rows, ["k", "x", "y", "n", "small"], "Two").alt.split("\n")[2:]
+    cells = [line.split()[1:] for line in lines]
+    assert cells == [
+        ["1.0000", "2", "55,360", "4.819·10⁻⁶"],
+        ["0.0267", "3.005·10⁻⁵", "224", "0.0004"],
+    ]
+
+
+def test_a_long_name_breaks_before_the_numbers_beside_it():
+    name = "one-hot LR from the prior of the language model (stored)"
+    html = viz.table([[name, *["0.750 ± 0.012"] * 4]], list("mabcd"), "Four columns").html
+    assert html.count("white-space:nowrap") == 4
 
 
 def test_short_cells_stay_on_one_line():

@@ -264,3 +264,19 @@ def test_the_static_twin_keeps_tables_and_texts():
     assert static.html.startswith("<img") and "<caption" in static.html
     assert "a remark" in static.html and "a remark" in static.alt
     assert "run this cell to move it" in static.html
+
+
+def test_shapes_in_narrow_views_beside_each_other_are_not_cut_off():
+    bar = meshes.box((2.0, 0.2, 0.2))
+    alone, beside = (widgets.view3d(*[viz.Scene(bar)] * n, alt="Bars.", size=280) for n in (1, 2))
+    eyes = [torch.tensor(v.scenes[0].plot.camera[:3]).norm().item() for v in (alone, beside)]
+    across = bar.vertices[:, 0].max().item() * np.cos(np.radians(30))  # seen from the side
+    assert eyes[1] > eyes[0] and across / (eyes[1] * np.tan(np.radians(15))) < 260 / 340
+
+
+def test_a_field_for_a_text_has_room_for_a_sentence():
+    controls = make_controls(
+        {"question": "Does this person earn more than 50000 dollars?", "n": (0, 9, 3)}
+    )
+    widths = [int(control.layout.width.removesuffix("px")) for control in controls.values()]
+    assert widths[0] > 600 > widths[1]

@@ -132,7 +132,7 @@ def _make_fields(split: str, count: int, views: int, points: int) -> dict[str, T
     fields: dict[str, Tensor] = {}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         records = pool.map(make, range(count))
-        for index in Budget(count, seconds=3600.0, label=f"{count} {split} shapes"):
+        for index in Budget(count, seconds=3600.0, label=f"{split} set", unit="shapes"):
             for name, value in next(records).items():
                 fields.setdefault(name, value.new_zeros(count, *value.shape))[index] = value
     return fields

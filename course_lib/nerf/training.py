@@ -62,7 +62,7 @@ def train(
             history.steps.append(step)
             history.seconds.append(clock() - begun)
             history.losses.append(loss.item())
-            bar.say(f"loss {history.losses[-1]:.4f}, {done:.0%} of the budget")
+            bar.say(f"loss {history.losses[-1]:.4f}", done)
         if on_step is not None:
             on_step(step, clock() - begun)
     return history

@@ -21,7 +21,7 @@ def soft_coverage(
 ) -> Float[Tensor, "*n"]:
     """How much a face covers a pixel: sigmoid(±d²/σ), + inside and − outside (SoftRas eq. 1).
 
-    d is the distance from the pixel's centre to the face's nearest **edge**: coverage is ½ on the
+    d is the distance from the pixel's centre to the face's nearest edge: coverage is ½ on the
     edge, near 1 deep inside, near 0 far outside. σ → 0 gives back the hard test.
 
     >>> soft_coverage(torch.tensor([0.0, 0.03]), torch.tensor([True, False]), 0.01).tolist()

@@ -105,7 +105,8 @@ def _download(file: PackagedFile, folder: str) -> None:
         text=True,
         errors="replace",
     )
-    for megabyte in Budget(file.megabytes, seconds=900.0, label=f"downloading {file.name} (MB)"):
+    label = f"downloading {file.name}"
+    for megabyte in Budget(file.megabytes, seconds=900.0, label=label, unit="MB"):
         while process.poll() is None and _megabytes(folder) < megabyte + 1:
             time.sleep(0.05)
     try:

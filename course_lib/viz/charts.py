@@ -1,6 +1,7 @@
 """Line, bar and scatter charts: plotly to point at, and the same drawn by matplotlib as a picture."""
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Axes:
     y: str
     log_x: bool = False
     log_y: bool = False
+    names: Mapping[float, str] | None = None
 
 
 def line_chart(
@@ -53,9 +55,14 @@ def line_chart(
     return _chart("line", _numbers(series, axes), axes, alt)
 
 
-def scatter_chart(series: Series, *, x: str, y: str, alt: str) -> Figure:
-    """Show points: {label: (x values, y values)}; otherwise as `line_chart`."""
-    axes = Axes(x, y)
+def scatter_chart(
+    series: Series, *, x: str, y: str, alt: str, names: Mapping[float, str] | None = None
+) -> Figure:
+    """Show points: {label: (x values, y values)}; otherwise as `line_chart`.
+
+    `names` stand at their y values in place of numbers, and of a legend.
+    """
+    axes = Axes(x, y, names=names)
     return _chart("scatter", _numbers(series, axes), axes, alt)
 
 
@@ -141,7 +148,9 @@ def _say(value: float | None) -> str:
 
 
 def _ticks(series: dict, axes: Axes, name: str) -> dict[float, str]:
-    """The ticks of the axis x or y; none where it is not logarithmic."""
+    """The ticks of the axis x or y; none where it is neither named nor logarithmic."""
+    if name == "y" and axes.names:
+        return dict(axes.names)
     if not (axes.log_x if name == "x" else axes.log_y):
         return {}
     values = [v for pair in series.values() for v in pair["xy".index(name)] if v is not None]
@@ -152,7 +161,12 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
     """The chart in plotly's JSON, which versions 5 to 7 read alike."""
     traces = []
     for index, (label, (xs, ys)) in enumerate(series.items()):
-        trace: dict[str, Any] = {"name": label, "x": xs, "y": ys, "showlegend": len(series) > 1}
+        trace: dict[str, Any] = {
+            "name": label,
+            "x": xs,
+            "y": ys,
+            "showlegend": _has_legend(series, axes),
+        }
         color = line_color(index)
         if kind == "bar":
             outline = {"color": INK, "width": 1}  # a light colour needs it on white
@@ -166,8 +180,10 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
         traces.append(trace)
     layout = {
         "title": {"text": ""},
-        "xaxis": _plotly_axis(axes.x, _ticks(series, axes, "x"), kind == "bar"),
-        "yaxis": _plotly_axis(axes.y, _ticks(series, axes, "y"), False),
+        "xaxis": _plotly_axis(
+            axes.x, _ticks(series, axes, "x"), "category" if kind == "bar" else _scale(axes.log_x)
+        ),
+        "yaxis": _plotly_axis(axes.y, _ticks(series, axes, "y"), _scale(axes.log_y)),
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
         "font": {"color": INK},
@@ -181,8 +197,15 @@ def _plotly(kind: str, series: dict, axes: Axes, height: int) -> dict[str, Any]:
     return json.loads(json.dumps({"data": traces, "layout": layout, "config": config}))
 
 
-def _plotly_axis(name: str, ticks: dict[float, str], categories: bool) -> dict[str, Any]:
-    kind = "category" if categories else ("log" if ticks else "linear")
+def _has_legend(series: dict, axes: Axes) -> bool:
+    return len(series) > 1 and not axes.names
+
+
+def _scale(log: bool) -> str:
+    return "log" if log else "linear"
+
+
+def _plotly_axis(name: str, ticks: dict[float, str], kind: str) -> dict[str, Any]:
     return {
         **({"tickvals": list(ticks), "ticktext": list(ticks.values())} if ticks else {}),
         "title": {"text": name},
@@ -198,7 +221,7 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
     """The chart as a picture (h, w, 3), by matplotlib without a window."""
     from matplotlib.figure import Figure as Canvas
 
-    columns, rows = _legend_grid(list(series)) if len(series) > 1 else (0, 0)
+    columns, rows = _legend_grid(list(series)) if _has_legend(series, axes) else (0, 0)
     size = (WIDTH / 100, HEIGHT / 100 + 0.2 * rows)
     figure = Canvas(figsize=size, dpi=100, facecolor=PAPER, layout="constrained")
     plot = figure.add_subplot(facecolor=PAPER)
@@ -244,15 +267,22 @@ def _legend_grid(labels: Sequence[str]) -> tuple[int, int]:
 
 
 def wrapped(name: str, bars: int) -> str:
-    """A bar's name in lines that are as long as its share of the axis, 70 characters, at most."""
-    return "\n".join(textwrap.wrap(name, max(8, 70 // bars - 2)))
+    """A bar's name in lines that are as long as its share of the axis, 70 characters, at most.
+
+    >>> wrapped("numbers only (4 columns)", bars=3)
+    'numbers only\\n(4 columns)'
+    """
+    width, hard = max(8, 70 // bars - 2), "\N{NO-BREAK SPACE}"
+    aside = rf"\([^()]{{1,{width - 2}}}\)"  # what stands in brackets stays together
+    name = re.sub(aside, lambda found: found.group().replace(" ", hard), name)
+    return "\n".join(textwrap.wrap(name, width)).replace(hard, " ")
 
 
 def _label(plot: Any, series: dict, axes: Axes) -> None:
     plot.set(xlabel=axes.x, ylabel=axes.y)
     for name, axis in (("x", plot.xaxis), ("y", plot.yaxis)):
         if ticks := _ticks(series, axes, name):
-            plot.set(**{f"{name}scale": "log"})
+            plot.set(**{f"{name}scale": _scale(axes.log_x if name == "x" else axes.log_y)})
             axis.set_ticks(list(ticks), list(ticks.values()))
             axis.set_ticks([], minor=True)
     plot.grid(color=GRID, linewidth=0.8)

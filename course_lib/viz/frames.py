@@ -53,7 +53,7 @@ def camera_frame(*, size: int = 420) -> Figure:
     eye[:3, 3] += 0.35 * eye[:3, 2]  # room for the names
     picture = render(scene, size=(size, size * 3 // 2), camera=eye)
     names = [(torch.eye(3)[i] * 0.92, f"world {name}") for i, name in enumerate("xyz")]
-    ends = torch.tensor([[0.45, -0.22, 0.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.7]]) @ rotation.T
+    ends = torch.tensor([[0.45, -0.22, 0.0], [0.0, 0.7, 0.0], [0.0, 0.12, 0.62]]) @ rotation.T
     names += [(position + end, f"camera {name}") for end, name in zip(ends, "xyz", strict=True)]
     outside = corners[0] + torch.tensor([0.28, 0.24, 0.0]) @ rotation.T  # beside the corner
     names += [(outside, "pixel (0, 0)"), (0.45 * position, "looks along −z")]

@@ -25,6 +25,7 @@ def gallery(
 
     images: arrays (h, w, 3) or (h, w), uint8 or floats in [0, 1], of any sizes; they are scaled to a
     common `height` in pixels (small ones by nearest neighbour, so that pixels stay visible).
+    Titles are wrapped to their picture's width, and broken where they hold a line break.
     `columns` per row: by default as many as fit on a page.
 
     >>> gallery([np.zeros((4, 4))], ["black"], alt="A black square.", height=20).alt
@@ -37,7 +38,7 @@ def gallery(
         raise ValueError(f"expected {len(pictures)} titles, one per image, got {len(titles)}")
     words = described(alt)
     if titles:
-        words = f"{words} Pictures: {'; '.join(titles)}."
+        words = f"{words} Pictures: {'; '.join(titles)}.".replace("\n", ", ")
     return show(Figure(words, arrange(pictures, titles, columns=columns, height=height)))
 
 
@@ -66,8 +67,14 @@ def arrange(
         columns = max(1, min(len(scaled), 1000 // (widest + MARGIN)))
     across = sum(sorted(picture.shape[1] for picture in scaled)[-columns:])
     text = round(TEXT * max(1.0, across / NARROW))
-    blocks = [_block(one, titles[i] if titles else "", text) for i, one in enumerate(scaled)]
-    rows = [blocks[i : i + columns] for i in range(0, len(blocks), columns)]
+    lines = [
+        _wrap(titles[i], max(one.shape[1], 60), text) if titles else []
+        for i, one in enumerate(scaled)
+    ]
+    rows = [
+        _blocks(scaled[i : i + columns], lines[i : i + columns], text)
+        for i in range(0, len(scaled), columns)
+    ]
     widths = [max(row[c].shape[1] for row in rows if c < len(row)) for c in range(len(rows[0]))]
     heights = [max(block.shape[0] for block in row) for row in rows]
     shape = (sum(heights) + MARGIN * (len(rows) + 1), sum(widths) + MARGIN * (len(widths) + 1), 3)
@@ -91,11 +98,19 @@ def _scale(picture: np.ndarray, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize(size, method))
 
 
-def _block(picture: np.ndarray, title: str, text: int) -> np.ndarray:
-    """The picture with its title above, `text` pixels high, wrapped to the picture's width."""
-    if not title:
+def _blocks(
+    pictures: Sequence[np.ndarray], titles: Sequence[list[str]], text: int
+) -> list[np.ndarray]:
+    """A row of pictures with their titles above; all get the lines of the longest title."""
+    most = max(map(len, titles))
+    padded = [[""] * (most - len(lines)) + lines for lines in titles]
+    return [_block(*pair, text) for pair in zip(pictures, padded, strict=True)]
+
+
+def _block(picture: np.ndarray, lines: list[str], text: int) -> np.ndarray:
+    """The picture with the lines of its title above, `text` pixels high."""
+    if not any(lines):
         return picture
-    lines = _wrap(title, max(picture.shape[1], 60), text)
     page = Image.new("RGB", (picture.shape[1], (text + 4) * len(lines) + 4), "white")
     draw = ImageDraw.Draw(page)
     for row, line in enumerate(lines):
@@ -106,12 +121,15 @@ def _block(picture: np.ndarray, title: str, text: int) -> np.ndarray:
 
 def _wrap(title: str, width: int, text: int) -> list[str]:
     lines: list[str] = []
-    for word in title.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font(text).getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
+    for part in title.split("\n"):
+        fresh = True
+        for word in part.split():
+            longer = word if fresh else f"{lines[-1]} {word}"
+            if not fresh and font(text).getlength(longer) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+            fresh = False
     return lines or [""]
 
 

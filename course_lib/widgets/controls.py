@@ -79,7 +79,8 @@ def _control(name: str, description: Any) -> Any:
         raise ValueError(f"expected {CONTROL} for {name!r}, got {description!r}")
     control.description = control.description or name.replace("_", " ")
     control.style.description_width = "150px"
-    control.layout = ipywidgets.Layout(width="460px", max_width="98%")
+    width = "760px" if isinstance(control, ipywidgets.Text) else "460px"  # room for a sentence
+    control.layout = ipywidgets.Layout(width=width, max_width="98%")
     return control
 
 

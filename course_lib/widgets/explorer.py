@@ -157,7 +157,8 @@ class Explorer:
         size = self.look["size"]
         height = size if isinstance(size, int) else size[0]
         look = {name: self.look[name] for name in ("view", "bounds")}
-        return {**look, "height": height + 60, "alt": self.alt}
+        beside = sum(isinstance(one, Scene) or one.picture is not None for one in self.shown) > 1
+        return {**look, "height": height + 60, "alt": self.alt, "beside": beside}
 
     def _static(self, scene: Scene) -> Figure:
         return Figure(scene.title or self.alt, self._drawn(scene))

@@ -14,6 +14,7 @@ from course_lib.viz.scene import Item, Scene, occupied, plain
 from course_lib.widgets.page_scripts import CANVAS
 
 FLAT_UP_TO = 400  # faces: such meshes are drawn with flat faces, finer ones smoothly
+NARROWEST = 260  # pixels: views that get less stand below each other
 LIGHT = 1.9  # k3d's, for colours as bright as in pictures
 WIRE, WIRE_WIDTH = 0.45, 0.0025  # the edges' brightness, as in pictures; their width, of the extent
 
@@ -27,11 +28,19 @@ class LiveScene:
     """A k3d view that shows a scene and follows changes.
 
     `plot` is the k3d widget, `objects` what it draws, one per item and one for the edges of a mesh
-    with `wire`, `box` the plot under its title. `alt` names it for those who cannot see it.
+    with `wire`, `box` the plot under its title. `alt` names it for those who cannot see it. A view
+    that stands `beside` another one may be narrower than high.
     """
 
     def __init__(
-        self, scene: Scene, *, view: tuple[Number, Number], bounds: Any, height: int, alt: str
+        self,
+        scene: Scene,
+        *,
+        view: tuple[Number, Number],
+        bounds: Any,
+        height: int,
+        alt: str,
+        beside: bool = False,
     ):
         import ipywidgets
         import k3d
@@ -51,11 +60,12 @@ class LiveScene:
         )
         self.plot.layout.width = "100%"
         self._title = ipywidgets.HTML()
-        layout = ipywidgets.Layout(flex="1 1 270px", min_width="260px")
+        layout = ipywidgets.Layout(flex="1 1 270px", min_width=f"{NARROWEST}px")
         self.box = ipywidgets.VBox([self._title, self.plot], layout=layout)
         self.objects: list[Any] = []
         self._kinds: list[str] = []
-        camera = frame_camera(scene, view, bounds)
+        aspect = min(1.0, NARROWEST / height) if beside else 1.0  # nothing is cut off at the sides
+        camera = frame_camera(scene, view, bounds, aspect)
         eye, back = camera[:3, 3], camera[:3, 2]
         target = eye - eye.norm().clamp(min=1.0) * back
         self.plot.camera = [*eye.tolist(), *target.tolist(), *camera[:3, 1].tolist()]

@@ -57,7 +57,7 @@ points = (origins + 2.5 * directions).reshape(-1, 3)
 pixels, depth = project(points, camera, 9.0, 6, 8)
 rows, columns = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
 centres = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
-print(f"largest error of the round trip: {(pixels - centres).abs().max():.0e} pixels")
+print(f"largest error of the round trip: {(pixels - centres).abs().max():.6f} pixels")
 print(f"depth in the corner {depth[0]:.3f}, near the middle {depth[20]:.3f}; distance 2.5")
 
 # %% [markdown]
@@ -142,7 +142,7 @@ bounds = 0.7 * viz.frame_bounds(viz.camera_pyramids(cases["case 1"], 0.5))
 pictures = []
 for poses in cases.values():
     drawn = viz.Item(viz.camera_pyramids(poses, 0.5), "#444444", size=0.03)
-    pictures.append(viz.render(bird, drawn, size=300, bounds=bounds))
+    pictures.append(viz.render(bird, drawn, size=(210, 300), bounds=bounds))
 words = "Twelve cameras around a bird: looking at it; outwards and upside down; all in a heap."
 viz.gallery(pictures, list(cases), alt=words)
 
@@ -174,7 +174,7 @@ repaired = [
     (from_colmap(*to_colmap(ring)) - ring).abs().max(),
 ]
 names = ["case 1, columns 2 and 3 negated", "case 2, inverted", "to COLMAP's format and back"]
-rows = [[name, f"{error:.0e}"] for name, error in zip(names, repaired, strict=True)]
+rows = [[name, error] for name, error in zip(names, repaired, strict=True)]
 viz.table(rows, ["repair", "largest difference"], "Repaired poses against the right ones")
 
 # %% [markdown]
@@ -477,13 +477,13 @@ coarse = grid_to_mesh(bird_sdf(lattice(17))).to(DEVICE)
 
 
 def silhouette(vertices, faces, camera, sigma):
-    pixels, _ = project(vertices, camera, 77.0, 48, 48)
+    pixels, _ = project(vertices, camera, 66.0, 48, 48)
     return soft_silhouette(pixels, faces, 48, 48, sigma=sigma)
 
 
 def photographed(mesh, camera):
     """The hard silhouette, as it would be cut out of a photograph."""
-    projected = project(mesh.vertices, camera, 77.0, 48, 48)
+    projected = project(mesh.vertices, camera, 66.0, 48, 48)
     return draw_faces(*projected, mesh.faces, 48, 48).covered.float()
 
 
@@ -528,7 +528,7 @@ viz.line_chart(
 print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 
 # %% [markdown]
-# *What to see:* from 38 degrees to about two. (The specks in the last picture are edges inside the bird:
+# *What to see:* from 40 degrees to about two. (The specks in the last picture are edges inside the bird:
 # with a small σ two faces that share an edge leave it a little uncovered.) It need not end so well: from
 # behind, a silhouette looks nearly the same, and descent stops in such a **local minimum**. Try
 # `eye = torch.tensor([-1.8, 0.4, 2.0], …)`. The remedy is to start from several guesses.

@@ -247,7 +247,7 @@ for pieces in (1, 5, 5000):
 # and a second, **fine** network sees them. To draw from a histogram, invert its cumulative sum:
 #
 # $$\begin{aligned}
-# \mathrm{cdf}_k &= \frac{\sum_{i<k} w_i}{\sum_i w_i} \\
+# \mathrm{cdf}_k &= \frac{\sum_{i<k} w_i}{\sum_i w_i} \\[1ex]
 # t(u) &= b_k + \frac{u - \mathrm{cdf}_k}{\mathrm{cdf}_{k+1} - \mathrm{cdf}_k}\,(b_{k+1} - b_k)
 #   \quad\text{with}\quad \mathrm{cdf}_k \le u < \mathrm{cdf}_{k+1}
 # \end{aligned}$$
