@@ -257,8 +257,8 @@ for count in counts:
     printed.append((forth.mean() + back.sum()).item())
 viz.line_chart(
     {"paper: both means": (counts, paper), "as printed: mean + sum": (counts, printed)},
-    x="|Q|",
-    y="value",
+    x="number of points |Q|",
+    y="value of the formula",
     log_x=True,
     log_y=True,
     alt="The paper's formula hardly changes with |Q|; the printed one grows in proportion to it.",
@@ -357,7 +357,7 @@ viz.gallery(
 
 # %%
 TERMS = {
-    "chamfer": lambda mesh, points, normals: chamfer_distance(points, scan),
+    "Chamfer": lambda mesh, points, normals: chamfer_distance(points, scan),
     "normal": lambda mesh, points, normals: normal_loss(points, scan, normals, scan_normals),
     "edge": lambda mesh, points, normals: edge_loss(mesh.vertices, start.edges),
 }
@@ -385,8 +385,8 @@ def fit(weights, steps):
 
 # %%
 STEPS = budget(200, 5)
-alone = fit({"chamfer": 1.0}, Budget(STEPS, seconds=45, label="Chamfer alone"))
-edged = fit({"chamfer": 1.0, "edge": 0.1}, Budget(STEPS, seconds=45, label="with edge loss"))
+alone = fit({"Chamfer": 1.0}, Budget(STEPS, seconds=45, label="Chamfer alone"))
+edged = fit({"Chamfer": 1.0, "edge": 0.1}, Budget(STEPS, seconds=45, label="with edge loss"))
 viz.gallery(
     [viz.render_mesh(mesh, wire=True, **look) for mesh in (alone, edged)],
     ["Chamfer alone", "Chamfer + 0.1 · edge loss"],
@@ -407,7 +407,7 @@ for name, mesh in (("Chamfer alone", alone), ("with edge loss", edged)):
 
 # %%
 def edge_view(edge_weight):
-    mesh = fit({"chamfer": 1.0, "edge": edge_weight}, range(budget(40, 2)))
+    mesh = fit({"Chamfer": 1.0, "edge": edge_weight}, range(budget(40, 2)))
     points = meshes.sample_surface(mesh, 2000)[0][None]
     text = f"10⁴ · Chamfer to the scan {1e4 * chamfer_distance(points, scan).item():.1f}"
     return [viz.Scene(viz.Item(mesh, wire=True), title=f"edge weight {edge_weight:.3g}"), text]
@@ -650,12 +650,12 @@ viz.gallery(pictures, titles, height=220, alt="The rabbit becomes a stick, then 
 
 # %%
 TERMS["smooth"] = lambda mesh, points, normals: smooth_loss(mesh.vertices, start.faces)
-TERMS["laplacian"] = lambda mesh, points, normals: laplacian_loss(mesh.vertices, start.edges)
-WEIGHTS = {"chamfer": 1.0, "normal": 0.01, "edge": 0.1, "smooth": 3e-6, "laplacian": 0.2}
+TERMS["Laplacian"] = lambda mesh, points, normals: laplacian_loss(mesh.vertices, start.edges)
+WEIGHTS = {"Chamfer": 1.0, "normal": 0.01, "edge": 0.1, "smooth": 3e-6, "Laplacian": 0.2}
 
 
 def fit_view(**weights):
-    mesh = fit(weights | {"chamfer": 1.0}, range(budget(40, 2)))
+    mesh = fit(weights | {"Chamfer": 1.0}, range(budget(40, 2)))
     points, normals = (x[None] for x in meshes.sample_surface(mesh, 2000))
     values = {name: term(mesh, points, normals).item() for name, term in TERMS.items()}
     text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -669,7 +669,7 @@ live = widgets.explore(
         "normal": widgets.log_slider(1e-4, 1, 0.01),
         "edge": widgets.log_slider(1e-3, 10, 0.1),
         "smooth": widgets.log_slider(1e-8, 1e-2, 3e-6),
-        "laplacian": widgets.log_slider(1e-3, 10, 0.3),
+        "Laplacian": widgets.log_slider(1e-3, 10, 0.3),
     },
     **look,
     alt="The ball after 40 steps of fitting, for weights to choose",
@@ -699,11 +699,11 @@ def judge(mesh):
     return [1e4 * chamfer_distance(p, q).item(), agreement, folds, lengths.max().item()]
 
 
-runs = {"Chamfer alone": {"chamfer": 1.0}}
-runs |= {f"Chamfer + {k}": {"chamfer": 1.0, k: w} for k, w in WEIGHTS.items() if k != "chamfer"}
+runs = {"Chamfer alone": {"Chamfer": 1.0}}
+runs |= {f"Chamfer + {k}": {"Chamfer": 1.0, k: w} for k, w in WEIGHTS.items() if k != "Chamfer"}
 runs |= {"all": WEIGHTS}
 runs |= {f"all but {k}": {n: w for n, w in WEIGHTS.items() if n != k} for k in WEIGHTS}
-runs |= {"Laplacian alone": {"laplacian": 1.0}}
+runs |= {"Laplacian alone": {"Laplacian": 1.0}}
 
 # %%
 fitted, names = {}, list(runs)
@@ -746,7 +746,7 @@ viz.gallery(
 # fraction of the points is *good enough*? For a threshold $\tau$ (a length),
 #
 # $$\begin{gathered}
-# P = \frac{|\{p : d(p, Q) < \tau\}|}{|P|}, \quad R = \frac{|\{q : d(q, P) < \tau\}|}{|Q|}, \\
+# P = \frac{|\{p : d(p, Q) < \tau\}|}{|P|}, \quad R = \frac{|\{q : d(q, P) < \tau\}|}{|Q|}, \\[1ex]
 # F_1 = \frac{2 P R}{P + R}, \qquad d(p, Q) = \min_{q \in Q} \lVert p - q\rVert
 # \end{gathered}$$
 #
@@ -985,7 +985,7 @@ for metric in PERFECT:
     rows.append(
         [
             metric,
-            *(f"{found[name][1][metric]:.3f}  (place {order.index(name) + 1})" for name in found),
+            *(f"{found[name][1][metric]:.3f} ({order.index(name) + 1})" for name in found),
         ]
     )
 viz.table(rows, ["metric", *entries], "The same four mugs, ranked by five metrics")

@@ -138,7 +138,7 @@ def fitted(seed, name):
     return names["judge"](names["fit"](names["runs"][name], range(200)))
 
 
-ONE = [f"Chamfer + {name}" for name in ("normal", "edge", "smooth", "laplacian")]
+ONE = [f"Chamfer + {name}" for name in ("normal", "edge", "smooth", "Laplacian")]
 
 
 @claim("4.6", "about a thousand folds in 1920 edges", slow=True)
