@@ -59,9 +59,9 @@ def put_on(mesh, table, factor):
 
 
 table = shapes.make_shape("table", 3).mesh(56)
-mug = put_on(shapes.make_shape("mug", 1).mesh(40), table, 0.4)
+mug = put_on(shapes.make_shape("mug", 1).mesh(40), table, 0.3)
 points, normals = sample_surface(
-    meshes.concatenate(table, mug), 6000, generator=torch.Generator().manual_seed(0)
+    meshes.concatenate(table, mug), 12_000, generator=torch.Generator().manual_seed(0)
 )
 eye = torch.tensor([1.7, 1.4, 3.0])
 seen = points[((eye - points) * normals).sum(1) > 0]  # the sides that face the camera
@@ -251,8 +251,8 @@ with torch.no_grad():
         scores, shuffled = network(test_x), network(test_x[:, order])
         gap = 100 * float((scores - shuffled).abs().max() / scores.abs().max())
         other = int((scores.argmax(dim=1) != shuffled.argmax(dim=1)).sum())
-        print(f"{name}: shuffling changes the scores by up to {gap:.4f} % of the largest, "
-              f"and {other} of {len(test_x)} answers")  # fmt: skip
+        print(f"{name}, shuffled: scores change by up to {gap:.1f} % of the largest,\n"
+              f"  and {other} of {len(test_x)} answers change")  # fmt: skip
 kept = [points_each, points_each // 2, points_each // 4, 32, 16, 8, 4]
 results = [100 * accuracy(pointnet, test_x[:, order[:n]]) for n in kept]
 viz.line_chart(
@@ -291,7 +291,7 @@ for index in range(0, len(test_x), len(test_x) // len(FAMILIES)):
 viz.gallery(
     pictures[:6],
     titles[:6],
-    columns=6,
+    columns=3,
     alt="Six clouds in grey with their critical points in orange, which lie along the outlines.",
 )
 
@@ -703,7 +703,7 @@ viz.scatter_chart(
 # three ways (Achlioptas et al. 2018; Yang et al. 2019):
 #
 # $$\begin{aligned}
-# \mathrm{coverage} &= \frac{|\{\arg\min_r d(g, r) : g \text{ generated}\}|}{\text{number of } r} \\
+# \mathrm{coverage} &= \frac{|\{\arg\min_r d(g, r) : g \text{ generated}\}|}{\text{number of } r} \\[1ex]
 # \mathrm{MMD} &= \operatorname*{mean}_r\ \min_g\ d(g, r)
 # \end{aligned}$$
 #
@@ -751,7 +751,7 @@ def judged(clouds, references):
 # %%
 held_out = [shapes.make_shape(f, s) for f in TASK for s in range(2000, 2000 + half)]
 references = torch.stack([cloud_of(shape.mesh(32)) for shape in held_out])
-new["one per family"] = torch.cat([draw(group, half) for group in codes.chunk(2)])
+new["a distribution per family"] = torch.cat([draw(group, half) for group in codes.chunk(2)])
 seen = torch.stack([cloud_of(s.mesh(32)) for s in train_shapes[:half] + train_shapes[-half:]])
 candidates = {"training shapes": seen, "one chair, repeated": seen[:1].repeat(2 * half, 1, 1)}
 candidates |= {f"codes from {name}": decoded(drawn, model) for name, drawn in new.items()}
@@ -803,7 +803,7 @@ side = [viz.render_mesh(solid, view=(120, 30), size=150, bounds=CUBE) for solid 
 viz.gallery(
     [*front, *side],
     ["from the front"] * 3 + ["from behind"] * 3,
-    columns=6,
+    columns=3,
     alt="Three solids: the same rectangle from the front; a plate, a block and a step from behind.",
 )
 
