@@ -5,7 +5,7 @@ import importlib
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -134,16 +134,7 @@ def browser() -> Diagnosis:
     return Diagnosis(well, "browser", found, remedy, needed=False)
 
 
-LOOKS: tuple[Callable[[], Diagnosis], ...] = (
-    python,
-    packages,
-    torch,
-    gpu,
-    widgets,
-    language_model,
-    sandbox,
-    browser,
-)
+LOOKS = (python, packages, torch, gpu, widgets, language_model, sandbox, browser)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

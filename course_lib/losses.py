@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.meshes import Mesh, cotangent_laplacian
+from course_lib.meshes import Mesh, cotangent_laplacian, directed_edges
 from course_lib.neighbors import mutual_nearest_neighbors
 from course_lib.stable import cosine_or_flat, cross_or_zero, in_single, unit
 
@@ -179,7 +179,7 @@ def hinges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "h 4"]:
     """
     if len(faces) == 0:
         return faces.new_empty(0, 4)
-    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(dim=1).values
+    edges = directed_edges(faces).sort(dim=1).values
     opposite = torch.cat([faces[:, 2], faces[:, 0], faces[:, 1]])  # (3f,)
     key, order = (edges[:, 0] * (faces.max() + 1) + edges[:, 1]).sort(stable=True)
     edges, opposite = edges[order], opposite[order]  # the faces of one edge now stand in a row

@@ -53,12 +53,8 @@ def read_ply(path: Path) -> dict[str, Table]:
         raise ValueError("not a readable PLY file: expected a header from 'ply' to 'end_header'")
     order, elements = _header(header[0].decode("ascii", "replace"))
     body = data[header.end() :]
-    ends = (
-        header[1],
-        b"\r\n",
-        b"\n",
-        b"\r",
-    )  # of lines: the first's, as data may begin with 10 or 13
+    # The first line's end before all others, as data may begin with 10 or 13.
+    ends = (header[1], b"\r\n", b"\n", b"\r")
     body = body.removeprefix(next((end for end in ends if body.startswith(end)), b""))
     if not order:
         words = body.decode("ascii", "replace").splitlines()

@@ -1,4 +1,4 @@
-"""Where a notebook runs: budgets and progress of its training loops, Colab."""
+"""Where a notebook runs: IPython, Colab; budgets and progress of its training loops."""
 
 import math
 import os
@@ -22,6 +22,15 @@ def is_fast() -> bool:
 def in_colab() -> bool:
     """True in Google Colab."""
     return "google.colab" in sys.modules
+
+
+def in_notebook() -> bool:
+    """True where an IPython kernel or shell runs this code."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return get_ipython() is not None
 
 
 def budget(full: float, fast: float, *, gpu: float | None = None) -> float:
@@ -217,13 +226,12 @@ class _Bar:
         self._handle = None
 
     def update(self, budget: Budget) -> None:
-        from IPython import get_ipython
-        from IPython.display import display
-
-        if get_ipython() is None:
+        if not in_notebook():
             if budget.state != "running":
                 print(budget.line)
             return
+        from IPython.display import display
+
         words, color = escape(budget.line), STATES[budget.state][1]
         look = f'style="accent-color: {color}" aria-label="{words}"'
         bar = f'<progress value="{budget.fraction:.3f}" {look}></progress>'

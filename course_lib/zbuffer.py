@@ -75,12 +75,8 @@ def draw_faces(
         inside, weights, distance = _hits(corners[index], z[index], pixel, width)
         index, pixel = index[inside], pixel[inside]
         first = _nearest(pixel, distance, index, height * width)
-        index, pixel, distance, weights = (
-            index[first],
-            pixel[first],
-            distance[first],
-            weights[first],
-        )
+        index, pixel = index[first], pixel[first]
+        distance, weights = distance[first], weights[first]
         closer = distance < nearest[pixel]
         pixel = pixel[closer]
         nearest[pixel], face[pixel] = distance[closer], index[closer]

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from course_lib import cameras
+from course_lib.checking import kinds
 from course_lib.checking.device import device_difference, moved
 from course_lib.checking.diagnose import State, examine
+from course_lib.checking.inputs import other
 from course_lib.checking.numbers import number_difference
 from course_lib.checking.rules import changes_of
 from course_lib.exercises.exercise import Case, Exercise, Misconception, Tolerance
+from course_lib.volume import Composite
 
 
 def centre(x, w, pose):
@@ -153,3 +156,11 @@ def test_what_fails_on_another_device_is_told_with_what_to_do():
     assert found.kind == "device" and "device=x.device" in found.text
     assert device_difference(CENTRE, centre, "cpu") is None
     assert moved([{"a": torch.ones(1)}, "text"], "meta")[0]["a"].device.type == "meta"
+
+
+def test_named_tuples_stay_what_they_are_where_their_items_are_changed():
+    pixel = Composite(torch.zeros(3), torch.ones(1), torch.ones(1))
+    assert moved(pixel, "meta").depth.device.type == "meta"
+    assert other(pixel).color.tolist() == pytest.approx([0.04] * 3)
+    assert kinds._leaves(pixel).opacity.requires_grad
+    assert all(isinstance(f, Composite) for f in (moved(pixel, "cpu"), other(pixel)))

@@ -229,7 +229,7 @@ def test_what_is_not_run_stands_for_the_reference_and_is_not_checked(monkeypatch
     checking.take_up("04", names)
     assert names["iou"] == 1 and names["edge_loss"] is find("edge_loss").reference
     assert not names.keys() & {"centroid", "printed_chamfer"}
-    monkeypatch.setattr(checking, "_jupyter", lambda: True)
+    monkeypatch.setattr(checking, "in_notebook", lambda: True)
     monkeypatch.setattr(checking, "_show", print)
     assert check(names["edge_loss"]) is names["edge_loss"]
     assert "run your cell first" in capsys.readouterr().out and "edge_loss" not in standing.known()

@@ -39,6 +39,7 @@ from course_lib.checking.sources import solution_source
 from course_lib.checking.standing import Entry
 from course_lib.exercises import catalogue, find, written
 from course_lib.exercises.exercise import Exercise, Question
+from course_lib.running import in_notebook
 
 __all__ = ["check", "hint", "progress", "solution", "take_up"]
 
@@ -177,7 +178,7 @@ def _name(candidate: Any) -> str:
 
 def _is_stale(exercise: Exercise, candidate: Any) -> bool:
     """True if the name stands for the reference: by `take_up`, or since its last check."""
-    return callable(candidate) and candidate is exercise.reference and _jupyter()
+    return callable(candidate) and candidate is exercise.reference and in_notebook()
 
 
 def _stale_message(exercise: Exercise) -> Message:
@@ -190,17 +191,11 @@ def _notebook() -> dict[str, Any]:
     """What the student has defined so far."""
     from IPython import get_ipython
 
-    return get_ipython().user_ns if _jupyter() else vars(sys.modules["__main__"])
-
-
-def _jupyter() -> bool:
-    from IPython import get_ipython
-
-    return get_ipython() is not None
+    return get_ipython().user_ns if in_notebook() else vars(sys.modules["__main__"])
 
 
 def _show(message: Message) -> None:
-    if _jupyter():
+    if in_notebook():
         from IPython.display import display
 
         display(message)

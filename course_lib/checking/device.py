@@ -7,6 +7,7 @@ import torch
 from course_lib.checking.compare import value_difference
 from course_lib.checking.difference import Difference
 from course_lib.checking.outcome import Outcome, run_arguments
+from course_lib.checking.values import rebuilt
 from course_lib.exercises.exercise import Exercise
 
 
@@ -45,7 +46,7 @@ def moved(value: Any, device: str) -> Any:
     if isinstance(value, (torch.Tensor, torch.nn.Module)):
         return value.to(device)
     if isinstance(value, (list, tuple)):
-        return type(value)(moved(item, device) for item in value)
+        return rebuilt(value, (moved(item, device) for item in value))
     if isinstance(value, dict):
         return {key: moved(item, device) for key, item in value.items()}
     return value

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from course_lib.checking import changes
 from course_lib.checking.sample import Idea, Sample
+from course_lib.checking.values import rebuilt
 
 Run = Callable[[tuple], Any]
 
@@ -110,7 +111,7 @@ def other(value: Any) -> Any:
             return 0.9 * value + 0.04
         return ~value if value.dtype == torch.bool else value
     if isinstance(value, (list, tuple)):
-        return type(value)(other(item) for item in value)
+        return rebuilt(value, map(other, value))
     if isinstance(value, dict):
         return {key: other(item) for key, item in value.items()}
     return (lambda *a: value(*a) + 0.05) if inspect.isfunction(value) else value

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from course_lib.checking.outcome import tensors_in
+from course_lib.checking.values import rebuilt
 from course_lib.exercises.exercise import Exercise
 
 
@@ -54,7 +55,7 @@ def _leaves(value: Any) -> Any:
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         return value.detach().requires_grad_()
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_leaves, value))
+        return rebuilt(value, map(_leaves, value))
     return value
 
 
@@ -101,8 +102,7 @@ def _as_precise(example: Any, arguments: tuple) -> Any:
     if not any(tensor.dtype == torch.float64 for tensor in tensors_in(arguments)):
         return example
     if isinstance(example, (list, tuple)):
-        made = [_as_precise(item, arguments) for item in example]
-        return type(example)(*made) if hasattr(example, "_fields") else type(example)(made)
+        return rebuilt(example, [_as_precise(item, arguments) for item in example])
     is_real = isinstance(example, torch.Tensor) and example.is_floating_point()
     return example.double() if is_real else example
 
@@ -122,8 +122,7 @@ def like(example: Any, value: Any) -> Any:
         parts = list(vars(value).values()) if hasattr(value, "__dict__") else value
         if not isinstance(parts, (list, tuple)) or len(parts) != len(example):
             return value
-        made = [like(*pair) for pair in zip(example, parts, strict=True)]
-        return type(example)(*made) if hasattr(example, "_fields") else type(example)(made)
+        return rebuilt(example, [like(*pair) for pair in zip(example, parts, strict=True)])
     return value
 
 

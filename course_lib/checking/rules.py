@@ -30,6 +30,11 @@ OTHER_TEXTS = {
     "mean": ("sum",), "sum": ("mean",),
 }  # fmt: skip
 AXES = (0, 1, 2, -1, -2)
+ROUNDS = {
+    ":1": "with only the first round of its loop",
+    "::-1": "with its loop running backwards",
+    ":-1": "with one round of its loop too few",
+}
 Change = tuple[ast.AST, str]
 
 
@@ -198,15 +203,9 @@ def _condition(node: Any) -> Iterator[Change]:
 
 
 def _loop(node: ast.For) -> Iterator[Change]:
-    once = ast.parse(f"list({ast.unparse(node.iter)})[:1]", mode="eval").body
-    for iterable, words in (
-        (once, "with only the first round of its loop"),
-        (ast.parse(f"list({ast.unparse(node.iter)})[::-1]", mode="eval").body,
-         "with its loop running backwards"),
-        (ast.parse(f"list({ast.unparse(node.iter)})[:-1]", mode="eval").body,
-         "with one round of its loop too few"),
-    ):  # fmt: skip
-        yield ast.For(node.target, iterable, node.body, node.orelse), words
+    for part, words in ROUNDS.items():
+        rounds = ast.parse(f"list({ast.unparse(node.iter)})[{part}]", mode="eval").body
+        yield ast.For(node.target, rounds, node.body, node.orelse), words
 
 
 def _filter(node: ast.comprehension) -> Iterator[Change]:

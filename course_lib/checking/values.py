@@ -6,6 +6,7 @@ can be compared as numbers, so no `__eq__` of the student's ever decides.
 
 import dataclasses
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ def freeze(value: Any) -> Any:
         fields = dataclasses.fields(value)
         return {field.name: freeze(getattr(value, field.name)) for field in fields}
     raise NotComparable(_what(value))
+
+
+def rebuilt(value: list | tuple, items: Iterable) -> Any:
+    """A list, tuple or named tuple of the same type as `value`, of these items.
+
+    >>> rebuilt((1, 2), [3, 4])
+    (3, 4)
+    """
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
 def _what(value: Any) -> str:

@@ -11,9 +11,8 @@ from jaxtyping import UInt8
 
 Bytes = bytes | bytearray | memoryview  # the last is what an upload in a notebook gives
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-DYNAMIC = (
-    "dynamic_mask_"  # instant-ngp's masks stand beside the photographs, with this before the name
-)
+DYNAMIC = "dynamic_mask_"
+"""instant-ngp's masks stand beside the photographs, with this before the name."""
 ORIENTATION = 0x0112  # the EXIF tag: 1 is upright as stored, 2 to 8 are not
 SUBFILE, DNG = 254, 50706  # TIFF tags: bit 1 of the first says "thumbnail", the second "raw"
 

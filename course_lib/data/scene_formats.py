@@ -35,13 +35,8 @@ from course_lib.data.scene_images import find_masks, read_images, say_missing
 from course_lib.data.scene_json import check_pose, plain_name, pose, read_frames, read_json
 
 ANY_ENDING = ("", *ENDINGS, *(ending.upper() for ending in ENDINGS))
-NOT_OBEYED = (  # keys that change what a photograph shows
-    "rolling_shutter",
-    "white_transparent",
-    "black_transparent",
-    "mask_color",
-    "time",
-)
+NOT_OBEYED = ("rolling_shutter", "white_transparent", "black_transparent", "mask_color", "time")
+"""Keys that change what a photograph shows."""
 OTHER_AXES = ("from_mitsuba", "from_na")  # instant-ngp's switches for poses that are not OpenGL's
 HOLD_OUT = 8  # every eighth photograph, as in LLFF's and instant-ngp's evaluations
 

@@ -153,13 +153,11 @@ def _not_graded(students: list) -> int:
 def exercise_names(given: list[str]) -> tuple[str, ...]:
     """The exercises meant by names and notebooks ("04" or "04_losses"). Raises ValueError."""
     from course_lib.exercises import catalogue, find
-    from course_lib.grading.library import catalogue_module
 
     names: list[str] = []
     for text in (part for entry in given for part in entry.split(",") if part):
         if text[:2].isdigit():
-            module = f"nb{text[:2]}"
-            matching = [n for n, e in catalogue().items() if catalogue_module(e).startswith(module)]
+            matching = [n for n, e in catalogue().items() if e.notebook == text[:2]]
             if not matching:
                 raise ValueError(f"there is no notebook {text!r} with exercises")
             names += matching

@@ -71,21 +71,23 @@ def pseudonyms(private: Path, names: Iterable[str]) -> dict[str, str]:
 
 def called(out: Path, students: Iterable[str], anonymous: bool) -> dict[str, str]:
     """How names of these and earlier students are to be written in this run."""
-    path = out / "grades.json"
-    old = json.loads(path.read_text(encoding="utf-8"))["students"] if path.exists() else []
+    old = _written(out)
     if not anonymous and not (out / ".grading" / "names.csv").exists():
         return {}
     names = pseudonyms(out / ".grading", [*students, *(entry["name"] for entry in old)] * anonymous)
     return names if anonymous else {hidden: name for name, hidden in names.items()}
 
 
+def _written(out: Path) -> list[dict]:
+    """The students of earlier runs as `grades.json` has them."""
+    path = out / "grades.json"
+    return json.loads(path.read_text(encoding="utf-8"))["students"] if path.exists() else []
+
+
 def earlier(out: Path) -> dict[str, Student]:
     """The students of earlier runs with the marks as the grader gave them, from `grades.json`."""
-    path = out / "grades.json"
-    if not path.exists():
-        return {}
     students = {}
-    for entry in json.loads(path.read_text(encoding="utf-8"))["students"]:
+    for entry in _written(out):
         marks = {mark["exercise"]: Mark(**mark) for mark in entry["marks"]}
         for mark in marks.values():
             mark.points, mark.by_hand = mark.graded if mark.by_hand else mark.points, ""
@@ -97,11 +99,10 @@ def earlier(out: Path) -> dict[str, Student]:
 
 def keep_edits(out: Path) -> list[tuple[str, str]]:
     """Take points that were changed in `grades.csv` by hand over into `overrides.csv`."""
-    table, data = out / "grades.csv", out / "grades.json"
-    if not (table.exists() and data.exists()):
+    table = out / "grades.csv"
+    if not (table.exists() and (out / "grades.json").exists()):
         return []
-    students = json.loads(data.read_text(encoding="utf-8"))["students"]
-    pairs = [(s["name"], m) for s in students for m in s["marks"]]
+    pairs = [(s["name"], m) for s in _written(out) for m in s["marks"]]
     written = {(no_formula(name).strip(), m["exercise"]): (name, m) for name, m in pairs}
     edits = []
     for row in read_table(table):

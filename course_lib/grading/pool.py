@@ -23,7 +23,6 @@ class TaskLost(RuntimeError):
 
 @dataclass
 class _Running:
-    key: Any
     process: BaseProcess
     pipe: Any
     deadline: float
@@ -70,7 +69,7 @@ def _start(work: Callable, task: tuple, seconds: float, megabytes: int | None) -
     process = _fork.Process(target=_child, args=arguments, daemon=True)
     process.start()
     theirs.close()
-    return _Running(task[0], process, ours, time.monotonic() + seconds)
+    return _Running(process, ours, time.monotonic() + seconds)
 
 
 def _child(work: Callable, argument: Any, pipe: Any, megabytes: int | None) -> None:

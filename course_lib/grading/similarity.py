@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find
 from course_lib.exercises.exercise import Question
+from course_lib.grading.slicing import BROKEN
 
 RUN = 6
 FEWEST_RUNS = 30
@@ -39,7 +40,7 @@ def fingerprint(source: str) -> frozenset[tuple[str, ...]]:
     try:
         tree = ast.parse(source)
         nodes = [_label(node) for node in _walk(tree)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except BROKEN:
         return frozenset()
     return frozenset(tuple(nodes[i : i + RUN]) for i in range(len(nodes) - RUN + 1))
 

@@ -2,6 +2,8 @@
 
 import ast
 
+from course_lib.grading.slicing import BROKEN
+
 CALLS = {"exec", "eval", "compile", "__import__"}
 MODULES = {"marshal", "ctypes", "pickle", "inspect", "gc"}
 NAMES = MODULES | {"CodeType", "FunctionType", "unseal", "_getframe"}
@@ -18,7 +20,7 @@ def suspicions(source: str) -> list[str]:
     """
     try:
         nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except BROKEN:
         return []
     return [f"look at its text: it {what}" for what in sorted({w for n in nodes for w in _what(n)})]
 

@@ -1,12 +1,10 @@
 """What a signed distance function is good for: projection onto the surface, the eikonal equation."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Sdf = Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]]
+from course_lib.shapes import Sdf
 
 
 def sdf_gradient(points: Float[Tensor, "*n 3"], sdf: Sdf) -> Float[Tensor, "*n 3"]:

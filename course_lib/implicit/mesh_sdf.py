@@ -1,7 +1,6 @@
 """Meshes as signed distance functions, and back."""
 
 import warnings
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -11,11 +10,12 @@ from course_lib.implicit.nearest import SurfaceSearch, morton_order
 from course_lib.implicit.tidy import is_closed, tidy
 from course_lib.implicit.winding import fast_winding_number
 from course_lib.meshes import Mesh, grid_to_mesh, lattice
+from course_lib.shapes import Sdf
 
 AT_ONCE = 1 << 20
 
 
-def mesh_to_sdf(mesh: Mesh) -> Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]]:
+def mesh_to_sdf(mesh: Mesh) -> Sdf:
     """The signed distance function of what a mesh encloses, negative inside.
 
     |SDF(x)| is the exact distance to the nearest face (libigl's tree of boxes); x is inside where
@@ -58,7 +58,7 @@ def _signed(points: Float[Tensor, "n 3"], mesh: Mesh, search: SurfaceSearch) -> 
 
 
 def sdf_to_mesh(
-    sdf: Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]],
+    sdf: Sdf,
     resolution: int = 64,
     *,
     level: float | int = 0.0,

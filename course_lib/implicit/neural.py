@@ -1,12 +1,13 @@
 """A small network that is a signed distance function."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from course_lib.shapes import Sdf
 
 
 class NeuralSdf(nn.Module):
@@ -45,7 +46,7 @@ def _linear(before: int, after: int, generator: torch.Generator) -> nn.Linear:
 
 
 def sdf_samples(
-    sdf: Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]],
+    sdf: Sdf,
     surface: Float[Tensor, "m 3"],
     n: int,
     *,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course_lib.meshes import Mesh, directed_edges, face_areas, orientation
+from course_lib.meshes import Mesh, directed_edges, face_areas, orientation, undirected_edges
 
 
 def tidy(mesh: Mesh) -> Mesh:
@@ -39,9 +39,8 @@ def is_closed(mesh: Mesh) -> bool:
 
     Weaker than watertight: edges of four faces, where two solids touch, are allowed.
     """
-    v = len(mesh.vertices)
     a, b = directed_edges(mesh.faces).unbind(1)
-    _, index = torch.unique(torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True)
+    _, index, _ = undirected_edges(mesh.faces)
     ways = torch.zeros_like(a).index_add_(0, index, torch.sign(b - a))
     return bool((ways == 0).all())
 

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from course_lib.meshes.links import linked
 from course_lib.meshes.polygons import triangulate
 from course_lib.ply import read_ply
 from course_lib.stable import recentred
@@ -186,17 +187,12 @@ def _read_stl(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _merged(corners: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Corners nearer than `SAME` of the size become the first of them; faces that vanish go."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
     positions, index = torch.unique(corners, dim=0, return_inverse=True)
     size = float((positions.amax(0) - positions.amin(0)).max())
     pairs = cKDTree(positions.numpy()).query_pairs(SAME * size, output_type="ndarray")
-    n = len(positions)
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
-    count, group = connected_components(links, directed=False)
-    group = torch.from_numpy(group).long()
+    count, group = linked(*torch.from_numpy(pairs).T, len(positions))
     vertices = torch.empty(count, 3, dtype=positions.dtype)
     vertices[group.flip(0)] = positions.flip(0)  # the first of a group is written last
     merged = group[index[faces]]
@@ -217,12 +213,7 @@ def _read_with_trimesh(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
         raise ValueError(f"not a readable {kind} file ({type(error).__name__}: {error})") from error
 
 
-READERS = {
-    ".obj": _read_obj,
-    ".off": _read_off,
-    ".ply": _read_ply,
-    ".stl": _read_stl,
-}
+READERS = {".obj": _read_obj, ".off": _read_off, ".ply": _read_ply, ".stl": _read_stl}
 
 
 def _lines(path: Path, *, continued: bool = False) -> Iterator[tuple[int, list[str]]]:

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from course_lib.meshes.mesh import directed_edges
+from course_lib.meshes.links import linked
+from course_lib.meshes.mesh import directed_edges, undirected_edges
 
 
 class Orientation(NamedTuple):
@@ -26,15 +27,10 @@ def orientation(faces: Int[Tensor, "f 3"]) -> Orientation:
     >>> orientation(torch.tensor([[0, 1, 2], [0, 2, 3], [0, 4, 3]])).turned
     tensor([False, False,  True])
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    f, v = len(faces), int(faces.max()) + 1 if faces.numel() else 1
-    a, b = directed_edges(faces).cpu().unbind(1)
+    f, device, faces = len(faces), faces.device, faces.cpu()
+    a, b = directed_edges(faces).unbind(1)
     face = torch.arange(f).repeat(3)
-    _, index, uses = torch.unique(
-        torch.minimum(a, b) * v + torch.maximum(a, b), return_inverse=True, return_counts=True
-    )
+    _, index, uses = undirected_edges(faces)
     order = index.argsort(stable=True)
     order = order[uses[index[order]] == 2].reshape(-1, 2)  # (shared edges, 2): its directed edges
     left, right = face[order[:, 0]], face[order[:, 1]]
@@ -42,10 +38,9 @@ def orientation(faces: Int[Tensor, "f 3"]) -> Orientation:
     # Node n is face n as it is, node n + f is face n turned: linked with the neighbour's node that fits.
     cross = torch.where(same, f, 0)
     i, j = torch.cat((left, left + f)), torch.cat((right + cross, right + f - cross))
-    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(2 * f, 2 * f))
-    component = torch.from_numpy(connected_components(links, directed=False)[1]).long()
+    _, component = linked(i, j, 2 * f)
     as_is, flipped = component[:f], component[f:]  # equal for a face that need be both: Möbius
     size = torch.zeros(2 * f, dtype=torch.int64).index_add_(0, as_is, torch.ones_like(as_is))
     worse = (size[as_is] < size[flipped]) | ((size[as_is] == size[flipped]) & (as_is > flipped))
     two_sided = as_is != flipped
-    return Orientation((worse & two_sided).to(faces.device), bool(two_sided.all()))
+    return Orientation((worse & two_sided).to(device), bool(two_sided.all()))

@@ -20,7 +20,7 @@ def icosphere(subdivisions: int = 3, radius: Number = 1.0) -> Mesh:
     """
     if not 0 <= subdivisions <= 8:
         raise ValueError(f"expected 0 to 8 subdivisions, got {subdivisions}")
-    _check_positive(radius=radius)
+    check_positive(radius=radius)
     mesh = _icosahedron()
     for _ in range(subdivisions):
         mesh = subdivide(mesh)
@@ -37,7 +37,7 @@ def box(size: Number | Sequence[Number] = 1.0) -> Mesh:
     edges = (size,) * 3 if isinstance(size, int | float) else tuple(size)
     if len(edges) != 3:
         raise ValueError(f"expected one edge length or three, got {size}")
-    _check_positive(**{f"size[{axis}]": edge for axis, edge in enumerate(edges)})
+    check_positive(**{f"size[{axis}]": edge for axis, edge in enumerate(edges)})
     signs = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3)  # (8, 3), index 4x + 2y + z
     quads = [
         [0, 1, 3, 2], [4, 6, 7, 5],  # x = −, +
@@ -65,7 +65,7 @@ def torus(radius: Number = 0.6, tube: Number = 0.2, segments: int = 48, sides: i
     >>> torus().euler_characteristic
     0
     """
-    _check_positive(radius=radius, tube=tube)
+    check_positive(radius=radius, tube=tube)
     if min(segments, sides) < 3:
         raise ValueError(f"expected at least 3 segments and sides, got {segments} and {sides}")
     around = torch.arange(segments, dtype=torch.float64) * (2 * math.pi / segments)
@@ -82,7 +82,7 @@ def sheet(size: Number = 2.0, cells: int = 8) -> Mesh:
     >>> sheet(2.0, 4).euler_characteristic, float(sheet(2.0, 4).area())
     (1, 4.0)
     """
-    _check_positive(size=size, cells=cells)
+    check_positive(size=size, cells=cells)
     line = torch.linspace(-size / 2, size / 2, cells + 1)
     z, x = torch.meshgrid(line, line, indexing="ij")
     vertices = torch.stack([x, torch.zeros_like(x), z], dim=-1).reshape(-1, 3)
@@ -113,7 +113,8 @@ def _grid_faces(rows: int, columns: int, *, wrap: bool) -> Int[Tensor, "f 3"]:
     return torch.stack([a, b, c, a, c, d], dim=-1).reshape(-1, 3)
 
 
-def _check_positive(**values: Number) -> None:
+def check_positive(**values: Number) -> None:
+    """Raise ValueError unless every value is finite and above 0."""
     for name, value in values.items():
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"expected a positive {name}, got {value}")

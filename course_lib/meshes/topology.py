@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.meshes.links import linked
 from course_lib.meshes.mesh import Mesh, directed_edges, undirected_edges
 from course_lib.meshes.orient import orientation
 
@@ -33,13 +34,9 @@ def component_count(mesh: Mesh) -> int:
     >>> component_count(concatenate(box(1.0), box(2.0)))
     2
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges, count = mesh.edges.cpu().numpy(), len(mesh.vertices)
-    links = coo_array((torch.ones(len(edges)).numpy(), edges.T), shape=(count, count))
-    pieces, _ = connected_components(links, directed=False)
-    return int(pieces) - (count - len(torch.unique(mesh.faces)))
+    count = len(mesh.vertices)
+    pieces, _ = linked(*mesh.edges.cpu().T, count)
+    return pieces - (count - len(torch.unique(mesh.faces)))
 
 
 def euler_characteristic(faces: Int[Tensor, "f 3"]) -> int:
@@ -148,9 +145,6 @@ def _proper(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
 
 def _cut_apart(mesh: Mesh) -> Mesh:
     """The mesh with a vertex of its own for every fan: the faces that go on around it over edges."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     faces = _proper(mesh.faces).cpu()
     f = len(faces)
     _, index, _ = undirected_edges(faces)  # (3f,): of each directed edge the number of its edge
@@ -163,9 +157,7 @@ def _cut_apart(mesh: Mesh) -> Mesh:
     same = faces.T.flatten()[one] == faces.T.flatten()[other]  # both begin at the same vertex
     i = torch.cat((one, heads[one]))
     j = torch.cat((torch.where(same, other, heads[other]), torch.where(same, heads[other], other)))
-    links = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), shape=(3 * f, 3 * f))
-    count, fan = connected_components(links, directed=False)
-    fan = torch.from_numpy(fan).long()
+    count, fan = linked(i, j, 3 * f)
     position = torch.zeros(count, 3, dtype=torch.float64)
     position[fan] = mesh.vertices.detach().cpu().double()[faces.T.flatten()]
     return Mesh(position, fan.reshape(3, f).T)

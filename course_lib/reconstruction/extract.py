@@ -26,10 +26,6 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
     by its own points, and fills voxels through the solid around it (which has no normals).
     """
     decoder, image = network.decoder, item["image"]
-    if isinstance(decoder, VoxelDecoder):
-        logits = network(image[None])[0]
-        mesh = logits_to_mesh(logits)
-        return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
     if isinstance(decoder, PointDecoder):
         points = network(image[None])[0]
         mesh = points_to_mesh(points)
@@ -37,8 +33,12 @@ def reconstruct(network: nn.Module, item: dict[str, Tensor]) -> tuple[Mesh, Samp
     if isinstance(decoder, MeshDecoder):
         mesh = network(image[None], item["camera"][None])[0][-1]
         return mesh, sample_mesh(mesh, generator=_seeded())
-    logits = query(network, image, voxel_centers(32).to(image).reshape(-1, 3)).reshape((32,) * 3)
-    mesh = logits_to_mesh(logits)  # on the voxels' centres: one set of queries serves both
+    if isinstance(decoder, VoxelDecoder):
+        logits = network(image[None])[0]
+    else:  # asked at the voxels' centres: one set of queries serves both mesh and voxels
+        centers = voxel_centers(32).to(image)
+        logits = query(network, image, centers.reshape(-1, 3)).reshape((32,) * 3)
+    mesh = logits_to_mesh(logits)
     return mesh, replace(sample_mesh(mesh, generator=_seeded()), occupancy=logits > 0)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.reconstruction.encoder import CODE, Features
 
-FREE, SHEET = 512, (16, 32)  # 512 free points and 16 · 32 on the sheet: 1,024
+FREE = 512  # free points; with 16 · 32 on the sheet they are 1,024
 
 
 class PointDecoder(nn.Module):

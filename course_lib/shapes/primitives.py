@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.meshes.primitives import Number, check_positive
+
 Sdf = Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]]
-Number = float | int
 Triple = Sequence[float | int]
 
 
@@ -186,12 +187,6 @@ def triple(values: Number | Triple) -> list[float]:
     if len(values) != 3:
         raise ValueError(f"expected one number or three, got {tuple(values)}")
     return [float(v) for v in values]
-
-
-def check_positive(**values: Number) -> None:
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"expected a positive {name}, got {value}")
 
 
 def check_axis(axis: int) -> None:

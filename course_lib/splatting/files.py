@@ -67,11 +67,10 @@ def load_ply(path: str | PathLike) -> Gaussians:
             f"{path}: expected Gaussians, but {', '.join(missing) or 'f_rest_'} is missing"
         )
     largest = np.finfo(np.float32).max
-    wrong = next(
-        (n for n, x in columns.items() if not (np.abs(x) <= largest).all()), None
-    )  # NaN too
+    wrong = [n for n, x in columns.items() if not (np.abs(x) <= largest).all()]  # NaN too
     if wrong or not len(columns["x"]):
-        raise ValueError(f"{path}: expected Gaussians of finite numbers, got {wrong or 'none'}")
+        found = wrong[0] if wrong else "none"
+        raise ValueError(f"{path}: expected Gaussians of finite numbers, got {found}")
 
     def read(*names: str) -> torch.Tensor:
         return torch.from_numpy(np.stack([columns[n] for n in names], axis=-1).astype(np.float32))

@@ -18,7 +18,7 @@ from course_lib.tabular.encodings import (
 from course_lib.tabular.features import Cached, answer_logits, cache_features
 from course_lib.tabular.finetune import fine_tune, predict
 from course_lib.tabular.llm import LanguageModel, ModelUnavailable, load_llm
-from course_lib.tabular.prompt import ANSWERS, QUESTION, build_prompt
+from course_lib.tabular.prompt import QUESTION, build_prompt
 from course_lib.tabular.rows import fetch_adult, load_adult, slide_table, split
 from course_lib.tabular.sampling import balanced_sample
 from course_lib.tabular.scoring import (

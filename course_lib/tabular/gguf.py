@@ -61,9 +61,8 @@ def _model(reader):
         model = LlamaForCausalLM(config)
     model.load_state_dict(_weights(reader, config), assign=True)
     model.tie_weights()
-    model.model.rotary_emb = type(model.model.rotary_emb)(
-        config=config
-    )  # its buffers were on "meta"
+    rotary = type(model.model.rotary_emb)
+    model.model.rotary_emb = rotary(config=config)  # its buffers were on "meta"
     return model.eval()
 
 

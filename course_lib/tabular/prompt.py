@@ -25,4 +25,3 @@ def build_prompt(
 
 
 QUESTION = signature(build_prompt).parameters["question"].default
-ANSWERS = ("No", "Yes")

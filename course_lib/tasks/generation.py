@@ -144,9 +144,7 @@ def coverage(distances: Float[Tensor, "g r"]) -> Float[Tensor, ""]:
     >>> coverage(torch.tensor([[0.1, 0.9], [0.2, 0.3]]))
     tensor(0.5000)
     """
-    found = distances.argmin(
-        dim=1
-    ).unique()  # the references that some generated shape is nearest to
+    found = distances.argmin(dim=1).unique()  # references that some shape is nearest to
     return distances.new_tensor(len(found) / distances.shape[1])
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.running import in_colab
+from course_lib.running import in_colab, in_notebook
 from course_lib.viz.colors import MARKERS, cycle
-from course_lib.viz.figure import Figure, described, drawn, in_notebook, show
+from course_lib.viz.figure import Figure, described, drawn, show
 from course_lib.viz.ticks import log_ticks
 
 Series = Mapping[str, Any]  # {label: (x values, y values)}

@@ -7,7 +7,6 @@ that, and the words alone as plain text.
 
 import base64
 import io
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from course_lib.running import budget, is_fast
+from course_lib.running import budget, in_notebook, is_fast
 
 _collector: ContextVar[list | None] = ContextVar("collector", default=None)
 _hurried: ContextVar[bool] = ContextVar("hurried", default=False)
@@ -93,15 +92,6 @@ def hurried() -> Iterator[None]:
         yield
     finally:
         _hurried.reset(token)
-
-
-def in_notebook() -> bool:
-    """True where an IPython kernel or shell runs this code."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython import get_ipython
-
-    return get_ipython() is not None
 
 
 def described(alt: str) -> str:

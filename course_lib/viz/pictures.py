@@ -256,10 +256,7 @@ def _keep_nearest(
     color: Tensor, nearest: Tensor, target: Tensor, ink: Tensor, depth: Tensor
 ) -> None:
     """Write ink where it is nearer than what is there; `target` comes sorted far to near."""
-    canvas, buffer = (
-        color.numpy(),
-        nearest.numpy(),
-    )  # NumPy: of repeated indices the last one counts
+    canvas, buffer = color.numpy(), nearest.numpy()  # of NumPy's repeated indices the last counts
     closer = depth.numpy() < buffer[target.numpy()]
     where = target.numpy()[closer]
     canvas[where], buffer[where] = ink.numpy()[closer], depth.numpy()[closer]

@@ -1,10 +1,10 @@
 """Voxel grids: bool tensors over [−1, 1]³, index x, y, z, centres at −1 + (2i + 1)/r."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from course_lib.shapes import Sdf
 
 AT_ONCE = 1 << 20
 
@@ -22,9 +22,7 @@ def voxel_centers(
     return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
 
 
-def voxelize(
-    sdf: Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]], resolution: int
-) -> Bool[Tensor, "r r r"]:
+def voxelize(sdf: Sdf, resolution: int) -> Bool[Tensor, "r r r"]:
     """The solid grid of a signed distance function: occupied where SDF(centre) ≤ 0.
 
     >>> from course_lib.shapes import sphere

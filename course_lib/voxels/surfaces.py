@@ -1,19 +1,16 @@
 """The voxels that a surface passes through."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from course_lib.meshes import Mesh, lattice
+from course_lib.shapes import Sdf
 from course_lib.voxels.grids import AT_ONCE, check_in_cube, check_resolution
 from course_lib.voxels.pairs import box_pairs
 
 
-def surface_voxels(
-    shape: Mesh | Callable[[Float[Tensor, "*n 3"]], Float[Tensor, "*n"]], resolution: int
-) -> Bool[Tensor, "r r r"]:
+def surface_voxels(shape: Mesh | Sdf, resolution: int) -> Bool[Tensor, "r r r"]:
     """The voxels that the surface of a mesh, or of a signed distance function, passes through.
 
     For a mesh: the voxels that a triangle overlaps (Schwarz & Seidel 2010). For an SDF: those whose
@@ -31,7 +28,7 @@ def surface_voxels(
     return grid
 
 
-def _of_sdf(sdf: Callable, r: int) -> Bool[Tensor, "r r r"]:
+def _of_sdf(sdf: Sdf, r: int) -> Bool[Tensor, "r r r"]:
     corners = lattice(r)
     with torch.no_grad():
         values = torch.cat([sdf(part) <= 0 for part in corners.reshape(-1, 3).split(AT_ONCE)])
@@ -65,10 +62,8 @@ def _overlaps(corners: Float[Tensor, "n 3 3"], cell: Float[Tensor, "n 3"]) -> Bo
     touches = (height >= normal.clamp(max=0).sum(1)) & (height <= normal.clamp(min=0).sum(1))
     for x, y in ((0, 1), (1, 2), (2, 0)):
         facing = torch.where(normal[:, 3 - x - y] < 0, -1.0, 1.0).to(local)[:, None]
-        a, b = (
-            -edges[..., y] * facing,
-            edges[..., x] * facing,
-        )  # (n, 3): inward normals of the edges
+        # (n, 3) each: the inward normals of the edges
+        a, b = -edges[..., y] * facing, edges[..., x] * facing
         start = a * local[..., x] + b * local[..., y]
         touches &= (a.clamp(min=0) + b.clamp(min=0) >= start).all(1)
     return touches

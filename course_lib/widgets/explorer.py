@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.running import in_colab
+from course_lib.running import in_colab, in_notebook
 from course_lib.viz.figure import (
     Figure,
     as_picture,
@@ -18,7 +18,6 @@ from course_lib.viz.figure import (
     described,
     hurried,
     img,
-    in_notebook,
     in_words,
 )
 from course_lib.viz.gallery import arrange

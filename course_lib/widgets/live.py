@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from course_lib.meshes import undirected_edges
 from course_lib.viz.colors import hexadecimal, rgb
 from course_lib.viz.faces import exposed_faces
 from course_lib.viz.pictures import FIELD, Number, frame_camera
@@ -95,8 +96,7 @@ def _parts(scene: Scene, index: int) -> list[tuple[Item, int]]:
     parts = [(item, hexadecimal(color) if item.colors is None else 0xFFFFFF)]
     if item.kind == "mesh" and item.wire and len(item.what.faces):
         faces = torch.as_tensor(item.what.faces).cpu().long()
-        pairs = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(dim=1).values
-        ends = item.points[pairs.unique(dim=0)]  # (e, 2, 3)
+        ends = item.points[undirected_edges(faces)[0]]  # (e, 2, 3)
         width = WIRE_WIDTH * max(4 * _extent(_floats(item.points)), 1e-2)
         parts.append((Item(ends, size=width), hexadecimal([WIRE * c for c in rgb(color)])))
     return parts
@@ -133,22 +133,17 @@ def _data(item: Item) -> dict[str, Any]:
         width = item.size or 0.06 * max(_extent(ends), 1e-2)
         colors = _packed(item.colors, repeat=2)
         return {"vertices": ends, "indices": indices, "width": float(width), "colors": colors}
+    colors, repeat = item.colors, 1
     if item.kind == "voxels":
         vertices, faces = exposed_faces(occupied(item.what))
-        return {"vertices": _floats(vertices), "indices": _whole(faces), "colors": _packed(None)}
-    vertices, faces = plain(item.what.vertices), torch.as_tensor(item.what.faces).cpu()
-    if item.colors is not None and len(item.colors) == len(faces) != len(vertices):
-        vertices, faces = vertices[faces.reshape(-1)], torch.arange(3 * len(faces)).reshape(-1, 3)
-        return {
-            "vertices": _floats(vertices),
-            "indices": _whole(faces),
-            "colors": _packed(item.colors, repeat=3),
-        }
-    return {
-        "vertices": _floats(vertices),
-        "indices": _whole(faces),
-        "colors": _packed(item.colors),
-    }
+        colors = None
+    else:
+        vertices, faces = plain(item.what.vertices), torch.as_tensor(item.what.faces).cpu()
+        if colors is not None and len(colors) == len(faces) != len(vertices):  # one for each face
+            vertices, repeat = vertices[faces.reshape(-1)], 3
+            faces = torch.arange(3 * len(faces)).reshape(-1, 3)
+    packed = _packed(colors, repeat=repeat)
+    return {"vertices": _floats(vertices), "indices": _whole(faces), "colors": packed}
 
 
 def _change(live: Any, item: Item, color: int) -> None:
