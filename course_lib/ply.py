@@ -13,6 +13,7 @@ The course's readers of meshes, clouds and splats stand on this one. ValueError 
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +70,6 @@ def read_ply(path: Path) -> dict[str, Table]:
     if rest:
         warnings.warn(
             f"{path}: {rest} {'bytes' if order else 'lines'} after what the header says are left out",
-            UserWarning,
             stacklevel=4,
         )
     return tables
@@ -85,6 +85,13 @@ def read_vertices(path: Path) -> dict[str, np.ndarray]:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return {name: column for name, column in table.items() if isinstance(column, np.ndarray)}
+
+
+def write_vertices(path: Path, names: Sequence[str], table: np.ndarray) -> None:
+    """Write vertices (n, names) as a PLY file: binary, little-endian, single precision."""
+    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
+    lines += [f"property float {name}" for name in names] + ["end_header", ""]
+    path.write_bytes("\n".join(lines).encode() + table.astype("<f4").tobytes())
 
 
 def _header(text: str) -> tuple[str, list[Element]]:

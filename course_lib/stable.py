@@ -106,7 +106,6 @@ def recentred(points: np.ndarray, name: str) -> np.ndarray:
         warnings.warn(
             f"{name}: {reach:.9g} is too far from 0 for single precision: {middle.tolist()} is taken "
             "off all positions",
-            UserWarning,
             stacklevel=4,
         )
         points = points - middle

@@ -140,6 +140,6 @@ def test_missing_file_is_missing(tmp_path):
         meshes.load_mesh(tmp_path / "a.obj")
 
 
-def test_a_mesh_knows_its_files(tmp_path):
-    meshes.box().save(tmp_path / "a.off")
-    assert len(Mesh.load(tmp_path / "a.off").faces) == 12
+def test_a_mesh_goes_into_a_file_and_comes_back(tmp_path):
+    meshes.save_mesh(meshes.box(), tmp_path / "a.off")
+    assert len(meshes.load_mesh(tmp_path / "a.off").faces) == 12

@@ -63,16 +63,15 @@ def write(out: Path, address: str | None = None, *, withhold_solutions: bool = F
     """
     out.mkdir(parents=True, exist_ok=True)
     address, with_solutions = address or repository(), not withhold_solutions
-    pages = {
-        built_path(source).stem: _body(built_path(source), with_solutions) for source in sources()
-    }
+    paths = [built_path(source) for source in sources()]
+    pages = {path.stem: _body(path, with_solutions) for path in paths}
     titles = {name: _headings(body)[0][2] for name, body in pages.items()}
     names, index = list(pages), []
     for place, (name, body) in enumerate(pages.items()):
         near = names[max(place - 1, 0) : place], names[place + 1 : place + 2]
         page = _page(name, body, titles, near, address)
         (out / f"{name}.html").write_text(page, encoding="utf-8")
-        shutil.copy(built_path(sources()[place]), out)
+        shutil.copy(paths[place], out)
         index += _sections(name, body)
     shutil.copy(out / f"{names[0]}.html", out / "index.html")
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"))

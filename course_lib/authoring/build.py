@@ -83,9 +83,8 @@ def stale(source: Path) -> str:
         return f"{path.name} has other cells than its source: python -m course_lib build"
     for old, new in zip(built.cells, expected.cells, strict=True):
         if old.source != new.source:
-            return (
-                f"{path.name}, cell {new.id}, differs from its source: python -m course_lib build"
-            )
+            where = f"{path.name}, cell {new.id},"
+            return f"{where} differs from its source: python -m course_lib build"
     return ""
 
 

@@ -173,15 +173,10 @@ def _exercise_cells(name: str) -> list[NotebookNode]:
         metadata={"tags": ["exercise"], "course": {"exercise": name}},
     )
     # `_ =`, not `;`: outside a front end (nbval) a semicolon does not keep the answer from being shown
-    call = (
-        f'_ = check({name}, "{name}")'
-        if isinstance(exercise, Question)
-        else f"{name} = check({name})"
-    )
-    check = new_code_cell(
-        call, id=f"check-{name}", metadata={"tags": ["check", "nbval-check-output"]}
-    )
-    return [stub, check]
+    is_question = isinstance(exercise, Question)
+    call = f'_ = check({name}, "{name}")' if is_question else f"{name} = check({name})"
+    tags = {"tags": ["check", "nbval-check-output"]}
+    return [stub, new_code_cell(call, id=f"check-{name}", metadata=tags)]
 
 
 def _links(source: Path, address: str) -> NotebookNode:

@@ -48,11 +48,12 @@ def _write_png(path: Path, image: UInt8[Tensor, "h w 4"]) -> None:
     Image.fromarray(image.numpy(), "RGBA").save(path, optimize=True)
 
 
-def _write_mesh(path: Path, resolution: int = 112) -> None:
+def _write_mesh(path: Path) -> None:
     """The true surface by marching cubes, as a binary PLY."""
     import trimesh
     from skimage.measure import marching_cubes
 
+    resolution = 112
     line = torch.linspace(-1.1, 1.1, resolution)
     points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
     values = scene_sdf()(points.reshape(-1, 3)).view(resolution, resolution, resolution).numpy()

@@ -109,9 +109,8 @@ def is_work(node: ast.stmt) -> bool:
     value = getattr(node, "value", None)
     if (isinstance(node, ast.Expr) and isinstance(value, ast.Constant)) or checked(value):
         return False
-    return not (
-        isinstance(node, ast.Assign) and isinstance(value, ast.Constant) and value.value is ...
-    )
+    is_open = isinstance(value, ast.Constant) and value.value is ...
+    return not (isinstance(node, ast.Assign) and is_open)
 
 
 def _is_empty(node: ast.FunctionDef | ast.ClassDef) -> bool:

@@ -20,9 +20,8 @@ def device_difference(exercise: Exercise, candidate: Any, device: str) -> Differ
         arguments = moved(case.arguments(0), device)
         expected = run_arguments(exercise, exercise.reference, arguments)
         if expected.failure is None:
-            return _compared(
-                exercise, expected, run_arguments(exercise, candidate, arguments), device
-            )
+            got = run_arguments(exercise, candidate, arguments)
+            return _compared(exercise, expected, got, device)
     return None
 
 

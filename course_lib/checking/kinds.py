@@ -28,9 +28,8 @@ def usable(exercise: Exercise, candidate: Callable) -> Callable:
         return candidate
     stand_in = exercise.reference if _loses_gradient(exercise, candidate) else None
     for case in exercise.cases:
-        right, given = (
-            _results(exercise, f, case.arguments(0)) for f in (exercise.reference, candidate)
-        )
+        both = (exercise.reference, candidate)
+        right, given = (_results(exercise, f, case.arguments(0)) for f in both)
         same = (_kind(like(*p)) == _kind(p[1]) for p in zip(right, given, strict=False))
         if stand_in or not all(same):
             return _converted(candidate, stand_in, [e for e in right if not callable(e)])
@@ -42,12 +41,10 @@ def _loses_gradient(exercise: Exercise, candidate: Callable) -> bool:
     random = next((case for case in exercise.cases if not case.fixed), None)
     if random is None:
         return False
-    found = [
-        any(
-            t.requires_grad for t in tensors_in(_results(exercise, f, _leaves(random.arguments(0))))
-        )
-        for f in (exercise.reference, candidate)
-    ]
+    found = []
+    for function in (exercise.reference, candidate):
+        results = _results(exercise, function, _leaves(random.arguments(0)))
+        found.append(any(t.requires_grad for t in tensors_in(results)))
     return found == [True, False]
 
 
@@ -82,11 +79,8 @@ def _converted(candidate: Callable, stand_in: Callable | None, examples: list) -
 
     @functools.wraps(candidate)
     def converted(*arguments: Any, **options: Any) -> Any:
-        if (
-            stand_in
-            and torch.is_grad_enabled()
-            and any(t.requires_grad for t in tensors_in(arguments))
-        ):
+        asked = torch.is_grad_enabled() and any(t.requires_grad for t in tensors_in(arguments))
+        if stand_in and asked:
             return stand_in(*arguments, **options)
         result = candidate(*arguments, **options)
         if inspect.isfunction(result):
@@ -128,10 +122,9 @@ def like(example: Any, value: Any) -> Any:
 
 def _tensor(example: torch.Tensor, value: Any) -> Any:
     try:
-        listed = isinstance(value, (list, tuple)) and isinstance(
-            next(iter(value), None), torch.Tensor
-        )
-        made = torch.stack(list(value)) if listed else torch.as_tensor(value)
+        first = next(iter(value), None) if isinstance(value, (list, tuple)) else None
+        is_list_of_tensors = isinstance(first, torch.Tensor)
+        made = torch.stack(list(value)) if is_list_of_tensors else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
         return value
     same_kind = made.is_floating_point() == example.is_floating_point()

@@ -138,21 +138,19 @@ class _Search:
         for misconception in self.exercise.misconceptions:
             values = (self._run(misconception.wrong, s.arguments) for s in wrong)
             with contextlib.suppress(ValueError):
-                if all(
-                    self._covers(v, s.expected, s.got) for v, s in zip(values, wrong, strict=True)
-                ):
+                pairs = zip(values, wrong, strict=True)
+                if all(self._covers(v, s.expected, s.got) for v, s in pairs):
                     return misconception
         return None
 
     def _ideas(self) -> Iterator[Idea]:
         names, reference = self.exercise.argument_names, self.exercise.reference
+        arguments = dict(zip(names, self.samples[0].arguments, strict=False))
         return chain(
             inputs.poses(self.samples, names, self._reference),
             outputs.ideas(self.samples, names, self.exercise.tolerance),
             inputs.ideas(self.samples, names, self._reference),
-            mutants.ideas(
-                reference, self._run, dict(zip(names, self.samples[0].arguments, strict=False))
-            ),
+            mutants.ideas(reference, self._run, arguments),
         )
 
     def _holds(self, idea: Idea) -> bool:
@@ -191,10 +189,8 @@ class _Search:
         if isinstance(right, (tuple, list)) and isinstance(got, (tuple, list)):
             return all(map(self._covers, value, right, got))
         sides = [as_tensor(side) for side in (value, right, got)]
-        if (
-            all(t is not None and t.is_floating_point() for t in sides)
-            and len({t.shape for t in sides}) == 1
-        ):
+        are_numbers = all(t is not None and t.is_floating_point() for t in sides)
+        if are_numbers and len({t.shape for t in sides}) == 1:
             mistaken = [wrong(t, sides[2], self.exercise.tolerance) for t in sides[:2]]
             return not bool((mistaken[0] & mistaken[1]).any())
         return self._alike(value, got) or self._same(right, got)

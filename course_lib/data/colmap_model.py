@@ -79,7 +79,6 @@ def load_colmap(folder: Path | str, split: str = "all", *, downscale: int = 1) -
     if model.name == "0" and others:
         warnings.warn(
             f"{model.parent}: of {1 + len(others)} models that share no photographs 0 is read",
-            UserWarning,
             stacklevel=3,
         )
     lenses, views = _read_model(model)
@@ -194,9 +193,8 @@ def _text_images(path: Path) -> Iterator[View]:
         if words and len(words) < 10:
             raise ValueError(f"expected id, qw … tz, camera, name, got '{line[:60]}'")
         if words:
-            yield View(
-                plain_name(words[9].strip()), int(words[8]), [float(word) for word in words[1:8]]
-            )
+            pose = [float(word) for word in words[1:8]]
+            yield View(plain_name(words[9].strip()), int(words[8]), pose)
 
 
 def _is_number(word: str) -> bool:

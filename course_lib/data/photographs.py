@@ -88,6 +88,16 @@ class Photographs:
         directions = (pose[:, :3, :3] @ local[:, :, None])[:, :, 0]
         return pose[:, :3, 3], torch.nn.functional.normalize(directions, dim=-1)
 
+    def pixels_of(
+        self, index: int, points: Float[Tensor, "m 3"]
+    ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"], Float[Tensor, "m"]]:
+        """Where points fall in one photograph: x, y in pixels, and depth (lens distortion ignored)."""
+        pose, (fx, fy, cx, cy) = self.camera_to_world[index], self.intrinsics[index].tolist()
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        depth = -local[:, 2]
+        safe = depth.clamp(min=1e-6)
+        return cx + fx * local[:, 0] / safe, cy - fy * local[:, 1] / safe, depth
+
 
 def over(
     rgba: Float[Tensor, "*n 4"], background: float | Float[Tensor, "..."]
@@ -132,7 +142,6 @@ def check_lenses(scene: Photographs, name: str) -> Photographs:
             warnings.warn(
                 f"{name}: the lens (k1, k2, p1, p2 = {scene.distortion[missed.argmax()].tolist()}) "
                 "cannot be undone in the photographs' corners, where rays mean nothing: undistort them",
-                UserWarning,
                 stacklevel=4,
             )
             break

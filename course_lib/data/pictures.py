@@ -122,12 +122,10 @@ def _as_rgba(image, name: str) -> UInt8[np.ndarray, "h w 4"]:
     if top > 1 and 0 < high <= 255:
         warnings.warn(
             f"{name}: 16-bit grey without a value beyond {high:g}: taken as 8-bit grey",
-            UserWarning,
             stacklevel=3,
         )
         top = 255.0
     byte = np.rint(grey * (255 / top)).astype(np.uint8)[..., None]
     clear = grey[..., None] == image.info.get("transparency", -1)  # a grey said to be transparent
-    return np.concatenate(
-        [byte.repeat(3, axis=2), np.where(clear, 0, 255).astype(np.uint8)], axis=2
-    )
+    alpha = np.where(clear, 0, 255).astype(np.uint8)
+    return np.concatenate([byte, byte, byte, alpha], axis=2)

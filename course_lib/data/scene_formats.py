@@ -177,7 +177,6 @@ def _say_not_obeyed(lens: list[dict[str, Any]], path: Path) -> None:
         warnings.warn(
             f"{path}: {', '.join(keys)} is not obeyed: the photographs are taken as they are, of a "
             "scene that stands still",
-            UserWarning,
             stacklevel=5,
         )
 

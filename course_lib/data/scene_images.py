@@ -65,7 +65,6 @@ def find_masks(
     if without and (without < len(found) or (folder / "masks").is_dir()):
         warnings.warn(
             f"{folder}: {without} of {len(found)} photographs have no mask and are taken whole",
-            UserWarning,
             stacklevel=5,
         )
     return found
@@ -87,7 +86,6 @@ def say_missing(missing: Sequence[str], count: int, source: Path) -> None:
         warnings.warn(
             f"{source}: {len(missing)} of {count} photographs are missing ({missing[0]}, …) and left "
             "out",
-            UserWarning,
             stacklevel=5,
         )
 
@@ -130,7 +128,6 @@ def straight(images: UInt8[Tensor, "n h w 4"]) -> UInt8[Tensor, "n h w 4"]:
         return images
     warnings.warn(
         "the colours were multiplied with alpha (none exceeds it) and are divided by it again",
-        UserWarning,
         stacklevel=4,
     )
     divided = images[..., :3].float() * (255 / alpha.clamp(min=1).float())[..., None]
@@ -154,6 +151,5 @@ def _say_turned(paths: Sequence[Path]) -> None:
         warnings.warn(
             f"EXIF data say that {len(turned)} of {len(paths)} photographs ({turned[0]}, …) are "
             "turned; they are taken as stored, as calibration programs do",
-            UserWarning,
             stacklevel=4,
         )

@@ -50,5 +50,5 @@ def _find_cameras(folder: Path) -> Path:
             f"(instant-ngp), poses_bounds.npy (LLFF), sparse/0/cameras.bin or .txt (COLMAP); and {error}"
         ) from None
     if report.doubtful:
-        warnings.warn(str(report), UserWarning, stacklevel=3)
+        warnings.warn(str(report), stacklevel=3)
     return posed

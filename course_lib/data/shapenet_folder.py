@@ -255,4 +255,4 @@ def _widen(mask: Float[Tensor, "h w"], pixels: int) -> Float[Tensor, "h w"]:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warnings.warn(message, stacklevel=5)

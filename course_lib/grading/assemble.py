@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nbval.plugin import comment_markers
 
+from course_lib.checking.collect import KERNEL
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import find, written
 from course_lib.exercises.exercise import Exercise, Question
@@ -109,10 +110,7 @@ def references_notebook(plans: list[Plan]) -> str:
 
 
 def _book(cells: list[dict], exercise: str) -> str:
-    metadata = {
-        "course": {"exercise": exercise},
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-    }
+    metadata = {"course": {"exercise": exercise}, "kernelspec": KERNEL}
     book = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(book, indent=1)
 

@@ -86,7 +86,7 @@ def _distribution(students: list[Student]) -> str:
         totals.append(sum(m.points for m in marks) / max(1e-9, sum(m.max for m in marks)))
     bins = Counter(min(9, int(share * 10 + 1e-9)) for share in totals)
     rows = [(f"{10 * i} to {10 * i + 10} %", bins[i]) for i in range(10)]
-    return "<h2>Distribution of the points</h2>" + _bars(rows, len(students), "students")
+    return "<h2>Distribution of the points</h2>" + _bars(rows, len(students))
 
 
 def _success(students: list[Student], plans: list[Plan]) -> str:
@@ -95,7 +95,7 @@ def _success(students: list[Student], plans: list[Plan]) -> str:
         marks = [s.marks[plan.exercise] for s in students if plan.exercise in s.marks]
         full = sum(mark.points >= mark.max for mark in marks)
         rows.append((f"{find(plan.exercise).number} {plan.exercise}", full))
-    return "<h2>Full marks per exercise</h2>" + _bars(rows, len(students), "students")
+    return "<h2>Full marks per exercise</h2>" + _bars(rows, len(students))
 
 
 def _misconceptions(students: list[Student]) -> str:
@@ -104,12 +104,12 @@ def _misconceptions(students: list[Student]) -> str:
     title = "<h2>Most common misconceptions</h2>"
     if not found:
         return f"{title}<p>None was recognised.</p>"
-    return title + _bars(found.most_common(15), max(found.values()), "students")
+    return title + _bars(found.most_common(15), max(found.values()))
 
 
-def _bars(rows: list[tuple[str, int]], most: int, unit: str) -> str:
-    """A bar chart that is a labelled list of numbers to a screen reader."""
-    label = "; ".join(f"{name}: {value} {unit}" for name, value in rows)
+def _bars(rows: list[tuple[str, int]], most: int) -> str:
+    """A bar chart of students that is a labelled list of numbers to a screen reader."""
+    label = "; ".join(f"{name}: {value} students" for name, value in rows)
     left = 8 * max((len(name) for name, _ in rows), default=0) + 12
     height = BAR_HEIGHT * len(rows)
     parts = []

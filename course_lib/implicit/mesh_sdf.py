@@ -33,7 +33,6 @@ def mesh_to_sdf(mesh: Mesh) -> Sdf:
     if not is_closed(mesh):
         warnings.warn(
             "the mesh is open: inside means a winding number beyond 0.5, a guess near the holes",
-            UserWarning,
             stacklevel=2,
         )
     search = SurfaceSearch(mesh.vertices, mesh.faces)
@@ -83,7 +82,6 @@ def sdf_to_mesh(
     if bool((values[side] < 0).any()) and bool((values > 0).any()):
         warnings.warn(
             f"the shape reaches the side of [-{bound}, {bound}]³: the mesh is open there",
-            UserWarning,
             stacklevel=2,
         )
     return grid_to_mesh(values, float(bound))

@@ -46,7 +46,7 @@ def is_closed(mesh: Mesh) -> bool:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=3)
+    warnings.warn(text, stacklevel=3)
 
 
 def _without_repeats(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:

@@ -132,7 +132,6 @@ def _read_off(path: Path) -> tuple[list, list]:
     if rest:
         warnings.warn(
             f"{path}: {rest} lines after the faces of the header are left out",
-            UserWarning,
             stacklevel=4,
         )
     return vertices, _triangles(faces, vertices)
@@ -195,10 +194,10 @@ def _merged(corners: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, t
     count, group = linked(*torch.from_numpy(pairs).T, len(positions))
     vertices = torch.empty(count, 3, dtype=positions.dtype)
     vertices[group.flip(0)] = positions.flip(0)  # the first of a group is written last
-    merged = group[index[faces]]
-    vanished = (merged == merged.roll(1, dims=1)).any(1) & (
-        index[faces] != index[faces].roll(1, 1)
-    ).all(1)
+    before = index[faces]
+    merged = group[before]
+    was_proper = (before != before.roll(1, dims=1)).all(1)
+    vanished = (merged == merged.roll(1, dims=1)).any(1) & was_proper
     return vertices, merged[~vanished]
 
 

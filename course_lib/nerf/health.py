@@ -156,15 +156,12 @@ def agreement(scene: Photographs) -> float:
 def _alpha_at(scene: Photographs, index: int, points: Tensor) -> tuple[Tensor, Tensor]:
     """What opacity a photograph shows at points, bilinearly, and whether they are in it."""
     height, width = scene.size
-    pose, (fx, fy, cx, cy) = scene.camera_to_world[index], scene.intrinsics[index].tolist()
-    local = (points - pose[:3, 3]) @ pose[:3, :3]
-    depth = (-local[:, 2]).clamp(min=1e-6)
-    x = (cx + fx * local[:, 0] / depth) / width * 2 - 1
-    y = (cy - fy * local[:, 1] / depth) / height * 2 - 1
+    x, y, depth = scene.pixels_of(index, points)
+    x, y = x / width * 2 - 1, y / height * 2 - 1
     plane = scene.images[index, None, None, ..., 3].float() / 255  # (1, 1, h, w)
     grid = torch.stack([x, y], dim=-1)[None, None]
     alpha = F.grid_sample(plane, grid, padding_mode="border", align_corners=False)[0, 0, 0]
-    return alpha, (local[:, 2] < 0) & (x.abs() <= 1) & (y.abs() <= 1)
+    return alpha, (depth > 0) & (x.abs() <= 1) & (y.abs() <= 1)
 
 
 def _turned(scene: Photographs, signs: tuple[float, float, float]) -> Photographs:

@@ -107,11 +107,7 @@ def seen_at(
 ) -> tuple[Bool[Tensor, "m"], Int[Tensor, "m"], Int[Tensor, "m"]]:
     """Whether a photograph shows the points, and at which row and column (lens distortion ignored)."""
     height, width = scene.size
-    pose, (fx, fy, cx, cy) = scene.camera_to_world[index], scene.intrinsics[index].tolist()
-    local = (points - pose[:3, 3]) @ pose[:3, :3]
-    depth = -local[:, 2]
-    safe = depth.clamp(min=1e-6)
-    x, y = cx + fx * local[:, 0] / safe, cy - fy * local[:, 1] / safe
+    x, y, depth = scene.pixels_of(index, points)
     inside = (depth > near) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return inside, y.clamp(0, height - 1).long(), x.clamp(0, width - 1).long()
 

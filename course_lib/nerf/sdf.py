@@ -98,8 +98,6 @@ def hull_distance(occupancy: Occupancy, unit: Float[Tensor, "m 3"]) -> Float[Ten
 
     cells = occupancy.cells.cpu().numpy()
     steps = distance_transform_edt(~cells) - distance_transform_edt(cells)
-    volume = torch.from_numpy(steps * (2 / occupancy.resolution)).to(unit)
+    volume = torch.from_numpy(steps * (2 / occupancy.resolution)).to(unit)[None, None]
     where = unit.flip(-1)[None, None, None]  # grid_sample wants z, y, x
-    return F.grid_sample(
-        volume[None, None], where, align_corners=False, padding_mode="border"
-    ).view(-1)
+    return F.grid_sample(volume, where, align_corners=False, padding_mode="border").view(-1)

@@ -49,7 +49,6 @@ def _with_an_inside(
         level = (least + empty) / 2
         warnings.warn(
             "nothing is dense enough to be inside: this surface is of haze, train longer",
-            UserWarning,
             stacklevel=4,  # beyond torch.no_grad
         )
     return values - level

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.ply import read_ply
+from course_lib.ply import read_ply, write_vertices
 from course_lib.stable import recentred, unit
 
 UNIT = 0.1  # normals have length 1, but for this
@@ -48,9 +48,8 @@ def load_cloud(path: str | PathLike) -> tuple[Float[Tensor, "n 3"], Float[Tensor
         points = torch.from_numpy(recentred(columns[:, :3], str(path)))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return points, unit(torch.from_numpy(columns[:, 3:6])).float() if columns.shape[
-        1
-    ] >= 6 else None
+    has_normals = columns.shape[1] >= 6
+    return points, unit(torch.from_numpy(columns[:, 3:6])).float() if has_normals else None
 
 
 def save_cloud(
@@ -66,9 +65,7 @@ def save_cloud(
         np.savetxt(path, columns, fmt="%.9g")
     elif path.suffix.lower() == ".ply":
         names = ["x", "y", "z", "nx", "ny", "nz"][: columns.shape[1]]
-        lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(columns)}"]
-        lines += [f"property float {name}" for name in names] + ["end_header", ""]
-        path.write_bytes("\n".join(lines).encode() + columns.astype("<f4").tobytes())
+        write_vertices(path, names, columns)
     else:
         raise ValueError(f"{path}: expected a name that ends in .xyz or .ply")
 
@@ -81,13 +78,8 @@ def _read_xyz(path: Path) -> np.ndarray:
     rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):
         text = re.split(r"(?:^|[\s,;])#", line)[0]  # 1.#INF is no comment
-        if (
-            re.search(r"\d,\d", text)
-            and re.search(r"[\s;]", text.strip())
-            and not (
-                ", " in text and "." in text  # 1.5,2.5, 3.5
-            )
-        ):
+        are_separators = ", " in text and "." in text  # 1.5,2.5, 3.5
+        if re.search(r"\d,\d", text) and re.search(r"[\s;]", text.strip()) and not are_separators:
             raise ValueError(
                 f"line {number}: expected decimal points, got decimal commas: {line[:60]!r}"
             )
@@ -113,7 +105,6 @@ def _has_normals(columns: np.ndarray, path: Path) -> bool:
         warnings.warn(
             f"{path}: the columns after the first three are no unit normals (colours, intensities, or "
             "an index before x?) and left out",
-            UserWarning,
             stacklevel=4,
         )
     return False

@@ -45,12 +45,12 @@ def retrieve(
     return (g.square().sum(dim=1) - 2 * q @ g.mT).argmin(dim=1)
 
 
-def silhouettes(image: Float[Tensor, "b 3 h w"], side: int = 16) -> Float[Tensor, "b 3 s s"]:
+def silhouettes(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 16 16"]:
     """What retrieval compares: where the object is and how bright, small, without its colours."""
     gray = image.mean(dim=1, keepdim=True)
     solid = (image.amin(dim=1, keepdim=True) < 0.99).float()
     both = torch.cat([solid, solid, gray], dim=1)
-    return torch.nn.functional.adaptive_avg_pool2d(both, side)
+    return torch.nn.functional.adaptive_avg_pool2d(both, 16)
 
 
 def truth(record: dict[str, Tensor]) -> Sampled:

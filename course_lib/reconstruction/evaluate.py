@@ -24,12 +24,10 @@ class Sampled:
     occupancy: Bool[Tensor, "r r r"] | None = None
 
 
-def sample_mesh(
-    mesh: Mesh, *, n: int = 4096, resolution: int = 32, generator: torch.Generator | None = None
-) -> Sampled:
-    """n points and normals drawn by area, and the voxels of [-1, 1]³ whose centres lie inside."""
-    points, normals = sample_surface(mesh, n, generator=generator)
-    return Sampled(points, normals, solid(mesh, resolution))
+def sample_mesh(mesh: Mesh, *, generator: torch.Generator | None = None) -> Sampled:
+    """4096 points and normals drawn by area, and the voxels of [-1, 1]³ whose centres lie inside."""
+    points, normals = sample_surface(mesh, 4096, generator=generator)
+    return Sampled(points, normals, solid(mesh))
 
 
 def evaluate(
@@ -46,12 +44,7 @@ def evaluate(
     >>> evaluate(icosphere(3), icosphere(3))["iou"]
     1.0
     """
-    prediction, truth = (
-        sample_mesh(shape, generator=torch.Generator().manual_seed(seed))
-        if isinstance(shape, Mesh)
-        else shape
-        for seed, shape in enumerate((prediction, truth))
-    )
+    prediction, truth = _sampled(prediction, 0), _sampled(truth, 1)
     p, q = prediction.points[None], truth.points[None]
     scores = {"iou": NAN, "chamfer": float(chamfer_distance(p, q))}
     scores["f_score"] = float(f_score(p, q, threshold))
@@ -64,9 +57,13 @@ def evaluate(
     return scores
 
 
-def solid(
-    mesh: Mesh, resolution: int = 32
-) -> Bool[Tensor, "{resolution} {resolution} {resolution}"]:
+def _sampled(shape: Mesh | Sampled, seed: int) -> Sampled:
+    if isinstance(shape, Sampled):
+        return shape
+    return sample_mesh(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def solid(mesh: Mesh) -> Bool[Tensor, "32 32 32"]:
     """The voxels that a predicted mesh winds around; none if it is too thin to hold a centre.
 
     Vertices that a network put outside [-1, 1]³ are moved to its sides. What networks predict cuts
@@ -76,6 +73,6 @@ def solid(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return mesh_to_voxels(inside, resolution)
+            return mesh_to_voxels(inside, 32)
     except ValueError:  # nothing inside, or no area
-        return torch.zeros((resolution,) * 3, dtype=torch.bool, device=mesh.vertices.device)
+        return torch.zeros(32, 32, 32, dtype=torch.bool, device=mesh.vertices.device)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib.ply import read_vertices
+from course_lib.ply import read_vertices, write_vertices
 from course_lib.splatting.gaussians import Gaussians
 
 COUNTS = (1, 4, 9, 16)  # coefficients of the spherical harmonics of degree 0, 1, 2, 3
@@ -36,10 +36,7 @@ def save_ply(path: str | PathLike, gaussians: Gaussians) -> None:
     normals = torch.zeros_like(g.means)
     parts = [g.means, normals, g.harmonics[:, 0], rest, g.opacity_logits[:, None]]
     table = torch.cat([*parts, g.log_scales, g.quaternions], dim=-1).numpy()
-    names = _names(g.harmonics.shape[1])
-    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
-    lines += [f"property float {name}" for name in names] + ["end_header", ""]
-    Path(path).write_bytes("\n".join(lines).encode() + table.astype("<f4").tobytes())
+    write_vertices(Path(path), _names(g.harmonics.shape[1]), table)
 
 
 def load_ply(path: str | PathLike) -> Gaussians:

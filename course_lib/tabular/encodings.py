@@ -132,12 +132,8 @@ def check_frames(frame: "pandas.DataFrame", fitted: "pandas.DataFrame") -> None:
                 check_numbers(*(torch.tensor(column.to_numpy()) for column in columns))
                 continue
             known = categories_of(fitted[name])
-            if (
-                known
-                and isinstance(known[0], str)
-                and is_numeric_dtype(given)
-                and given.notna().any()
-            ):
+            is_text = bool(known) and isinstance(known[0], str)
+            if is_text and is_numeric_dtype(given) and given.notna().any():
                 raise ValueError(f"expected text, as in the fitted rows, got {given.dtype}")
         except (TypeError, ValueError) as error:
             raise ValueError(f"column {name!r}: {error}") from error

@@ -245,9 +245,8 @@ def common_length(a: list[int], b: list[int]) -> int:
     >>> common_length([1, 2, 3], [1, 2, 4, 5])
     2
     """
-    return next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 def _sources(name: str, download: bool) -> list:

@@ -129,10 +129,8 @@ def frame_camera(
         box = plain(bounds)
         points = torch.cartesian_prod(*box.T)  # the 8 corners
     azimuth, elevation = (math.radians(angle) for angle in view)
-    ring = math.cos(elevation)
-    direction = torch.tensor(
-        [ring * math.sin(azimuth), math.sin(elevation), ring * math.cos(azimuth)]
-    )
+    ring, height = math.cos(elevation), math.sin(elevation)
+    direction = torch.tensor([ring * math.sin(azimuth), height, ring * math.cos(azimuth)])
     centre = box.mean(dim=0)
     camera = look_at(centre + direction, centre)
     x, y, z = ((points - centre) @ camera[:3, :3]).unbind(dim=1)

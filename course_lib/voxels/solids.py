@@ -36,7 +36,6 @@ def mesh_to_voxels(mesh: Mesh, resolution: int) -> Bool[Tensor, "r r r"]:
     else:
         warnings.warn(
             "the mesh is open: voxels with a winding number beyond 0.5 count as inside",
-            UserWarning,
             stacklevel=2,
         )
         grid = _by_solid_angle(mesh, resolution)

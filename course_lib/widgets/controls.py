@@ -97,17 +97,11 @@ def _round_step(span: float) -> float:
 def _slider(description: tuple) -> Any:
     import ipywidgets
 
-    low, high, value = description[:3]
+    low, high, value, *given = description
     if not low <= value <= high:
         raise ValueError(f"expected low <= value <= high, got {description}")
     whole = all(isinstance(number, int) for number in description)
-    step = (
-        description[3]
-        if len(description) == 4
-        else 1
-        if whole
-        else _round_step((high - low) or 1.0)
-    )
+    step = given[0] if given else 1 if whole else _round_step((high - low) or 1.0)
     slider = ipywidgets.interactive.widget_from_abbrev((low, high, step), value)
     slider.readout_format = "d" if whole else ".3g"
     return slider
