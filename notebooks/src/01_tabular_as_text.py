@@ -19,6 +19,7 @@
 
 # %%
 import math
+import textwrap
 
 from torch import nn
 
@@ -27,6 +28,13 @@ from course_lib.tabular import study
 
 slide = tabular.slide_table()
 rows = slide.fillna("?").values.tolist()
+
+
+def show_text(text):
+    """Print a text in short lines that break between words."""
+    print("\n".join(textwrap.fill(line, 66) for line in text.splitlines()))
+
+
 viz.table(rows, list(slide.columns), "The slide's table: four labelled rows and one to predict")
 
 # %% [markdown]
@@ -128,7 +136,7 @@ methods = study.serialisations(pool)
 methods |= {"list template": list_template, "text template": text_template}
 person = {name: None if pd.isna(v) else v for name, v in test.iloc[0].to_dict().items()}
 for name, method in methods.items():
-    print(f"--- {name}\n{method(person)}\n")
+    show_text(f"--- {name}\n{method(person)}\n\n")
 
 # %% [markdown]
 # ### A text written by a language model
@@ -149,7 +157,7 @@ try:
     print(f"{llm.name} is ready on {llm.device}.")
 except tabular.ModelUnavailable:
     llm = None
-    print("No language model on this machine: what needs one is shown from stored scores.")
+    print("No language model here: what needs one is shown from stored scores.")
 
 # %%
 from course_lib.tabular import writing
@@ -158,14 +166,14 @@ stored = study.load_scores()
 people = test[writing.COLUMNS].head(study.WRITTEN).to_dict("records")
 texts = {"text template": [text_template(row) for row in people]} | stored.texts
 for i in (0, 5):
-    print(" | ".join(known_values(people[i]).values()))
+    show_text(" | ".join(known_values(people[i]).values()))
     for name in stored.texts:
-        print(f"  {name}: {texts[name][i]}")
+        show_text(f"  {name}: {texts[name][i]}")
 if llm:
     print("\nThe slide's first and fifth row, written now:")
     of_slide = slide.drop(columns="income").iloc[[0, 4]].to_dict("records")
     for row, text in zip(of_slide, writing.rewrite(llm, of_slide), strict=True):
-        print(f"{' | '.join(known_values(row).values())}\n  {text}")
+        show_text(f"{' | '.join(known_values(row).values())}\n  {text}")
 
 # %% [markdown]
 # **Predict:** of 200 rows, how many texts still say all seven values, and no other? What becomes of the AUC
@@ -184,7 +192,7 @@ for name, written in texts.items():
 viz.table(
     table,
     ["text", "says all values", "values lost", "values invented", "AUC of the answers"],
-    f"{sum(len(known_values(row)) for row in people)} values of {len(people)} held-out rows (stored run)",
+    f"{sum(len(known_values(row)) for row in people):,} values of {len(people)} held-out rows (stored run)",
 )
 
 # %% [markdown]
@@ -217,7 +225,7 @@ viz.table(
 
 # %%
 prompt = build_prompt(methods["natural sentence"](person), gap="\n")
-print(prompt)
+show_text(prompt)
 
 # %% [markdown]
 # ## 1.5 A language model
@@ -229,7 +237,7 @@ print(prompt)
 # %%
 if llm:
     pieces = llm.pieces(prompt)
-    print(f"{len(pieces)} tokens:", " · ".join(repr(piece)[1:-1] for piece in pieces))
+    show_text(f"{len(pieces)} tokens: " + " · ".join(repr(piece)[1:-1] for piece in pieces))
     best = llm.next_token_logits([prompt])[0].softmax(0).topk(5)
     words = [llm.tokenizer.decode([int(token)]) for token in best.indices]
     viz.table(
@@ -371,7 +379,7 @@ viz.table(
 # *What to look for.*
 # - Which method has the highest AUC, and is it the longest? A sentence that reads like the texts the
 #   model was trained on can say more with fewer tokens.
-# - The share of Yes, against the 24 % that would be right: where it is near 0 or 1, accuracy would
+# - The share of Yes, against the 24% that would be right: where it is near 0 or 1, accuracy would
 #   only measure that bias.
 # - **Permuted values** destroy what the model knows of them: "doctoral degree" may now stand where
 #   "preschool" was. A classifier trained on *many* rows hardly notices, since it learns the new code:
@@ -440,7 +448,7 @@ if llm:
     )
     print(f"AUC on {live} rows: {roc_auc(zero_live, some):.3f} → {roc_auc(tuned_live, some):.3f}")
 found = [f"{auc:.3f}" for auc in stored.aucs("lora", 16, labels)]
-print(f"stored, 16 shots, 500 rows, every seed: {', '.join(found) or 'not there yet'}")
+print(f"stored, 500 rows, every seed: {', '.join(found) or 'not there yet'}")
 
 # %% [markdown]
 # **The slide's fifth row** (42 years, Master, gain 594): before and after the tuning. The slide gives
@@ -747,7 +755,7 @@ for sex in ("Female", "Male"):
 viz.table(
     groups,
     ["group", "rows", "earn > 50K", "wrongly called rich", "wrongly called poor"],
-    f"Errors by group (LoRA, {most} shots, the highest 24 % called rich)",
+    f"Errors by group (LoRA, {most} shots, the highest 24% called rich)",
 )
 
 # %% [markdown]
