@@ -46,6 +46,9 @@ def budget(full: float, fast: float, *, gpu: float | None = None) -> float:
 PATIENCE = 3.0
 """A slow machine may take so many times the planned seconds if the steps are done then."""
 
+EVERY = 0.5
+"""Seconds from one update of the bar to the next."""
+
 STATES = {  # how a loop ended: its words, and its bar's colour
     "running": ("…", "#0072b2"),
     "done": ("✓ done", "#009e73"),
@@ -126,13 +129,11 @@ class Budget:
         *,
         seconds: float,
         label: str = "training",
-        every: float = 0.5,
         unit: str = "steps",
     ):
         if (steps is not None and steps < 1) or seconds <= 0:
             raise ValueError(f"expected steps >= 1 and seconds > 0, got {steps} and {seconds}")
-        self.steps, self.seconds, self.label, self.every = steps, seconds, label, every
-        self.unit = unit
+        self.steps, self.seconds, self.label, self.unit = steps, seconds, label, unit
         self.done, self.elapsed, self.state, self._text = 0, 0.0, "running", ""
         self._over: float | None = None
 
@@ -156,7 +157,7 @@ class Budget:
                     before, self.elapsed = self.elapsed, time.perf_counter() - start
                     if self.steps is None:
                         threads.after_step(self.elapsed - before, self.elapsed)
-                    if self.elapsed - shown >= self.every:
+                    if self.elapsed - shown >= EVERY:
                         shown = self.elapsed
                         bar.update(self)
                 self.state = "interrupted" if interrupted else self._ending()

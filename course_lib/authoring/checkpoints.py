@@ -14,13 +14,7 @@ from torch import nn
 from course_lib.data.single_view import SingleView
 from course_lib.reconstruction.encoder import FromImage
 from course_lib.reconstruction.mesh_decoder import refine
-from course_lib.reconstruction.score import (
-    LIMITS,
-    by_mean_shape,
-    by_network,
-    by_retrieval,
-    score,
-)
+from course_lib.reconstruction.score import LIMITS, by_mean_shape, by_network, by_retrieval, score
 from course_lib.reconstruction.training import (
     DECODERS,
     STEPS,

@@ -14,7 +14,7 @@ PLAIN = 0.06  # colours this near to the corners' colour are background
 DUST = 0.05  # parts smaller than this share of the largest part are no part of the object
 
 
-def load_photo(source: str | PathLike | Bytes, size: int = 64) -> Float[Tensor, "3 {size} {size}"]:
+def load_photo(source: str | PathLike | Bytes) -> Float[Tensor, "3 64 64"]:
     """A picture file (or its bytes) as the networks want it: object in the middle, on white.
 
     Any size and any kind of file that `read_picture` reads (a table is there), turned upright. The
@@ -34,7 +34,7 @@ def load_photo(source: str | PathLike | Bytes, size: int = 64) -> Float[Tensor, 
         raise ValueError(f"{name}: expected a picture with something in it, got an empty one")
     rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
-    return _square(torch.from_numpy(white).permute(2, 0, 1), size)
+    return _square(torch.from_numpy(white).permute(2, 0, 1))
 
 
 def _foreground(rgba: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def _large_parts(mask: np.ndarray) -> np.ndarray:
     return (sizes >= max(1, DUST * sizes.max()))[parts].astype(np.float32)
 
 
-def _square(image: Tensor, size: int) -> Tensor:
+def _square(image: Tensor) -> Tensor:
     """Centred on a white square with a margin, then scaled."""
     height, width = image.shape[1:]
     side = max(height, width)
@@ -75,6 +75,6 @@ def _square(image: Tensor, size: int) -> Tensor:
     padding = (left, side - width - left, top, side - height - top)
     padded = torch.nn.functional.pad(image, padding, value=1.0)[None]
     resized = torch.nn.functional.interpolate(
-        padded, (size, size), mode="bilinear", antialias=True, align_corners=False
+        padded, (64, 64), mode="bilinear", antialias=True, align_corners=False
     )
     return resized[0].clamp(0, 1)

@@ -105,11 +105,7 @@ ENCODE = Exercise(
     reference=tabular.encode_frame,
     points=2,
     cases=(
-        Case(
-            "one row, two columns",
-            two_columns,
-            fixed=True,
-        ),
+        Case("one row, two columns", two_columns, fixed=True),
         Case("a mixed table", frames(6, 9)),
         Case("jobs that the training rows lack", frames(8, 6, jobs=2)),
         Case("missing values", lambda g: _with_gaps(frames(5, 7)(g))),

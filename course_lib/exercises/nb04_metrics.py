@@ -275,11 +275,7 @@ F_SCORE = Exercise(
     cases=(
         Case(
             "ten predictions at one of two true points: 2/3",
-            lambda g: (
-                torch.zeros(1, 10, 3),
-                torch.tensor([[[0.0, 0, 0], [100, 0, 0]]]),
-                1.0,
-            ),
+            lambda g: (torch.zeros(1, 10, 3), torch.tensor([[[0.0, 0, 0], [100, 0, 0]]]), 1.0),
             fixed=True,
         ),
         Case(

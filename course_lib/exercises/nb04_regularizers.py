@@ -97,11 +97,7 @@ EDGE = Exercise(
     name="edge_loss",
     reference=losses.edge_loss,
     cases=(
-        Case(
-            "two edges of lengths 1 and 2",
-            path_of_three,
-            fixed=True,
-        ),
+        Case("two edges of lengths 1 and 2", path_of_three, fixed=True),
         *ON_MESHES,
         Case("vertices in one place", with_double_vertices),
     ),
@@ -292,11 +288,7 @@ LAPLACIAN_COORDINATES = Exercise(
     reference=losses.laplacian_coordinates,
     points=3,
     cases=(
-        Case(
-            "a path of three vertices",
-            path_of_three,
-            fixed=True,
-        ),
+        Case("a path of three vertices", path_of_three, fixed=True),
         *ON_MESHES,
         Case("vertices without neighbours", with_lone_vertices),
     ),

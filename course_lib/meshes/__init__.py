@@ -16,11 +16,7 @@ from course_lib.meshes.mesh import (
     undirected_edges,
     vertex_normals,
 )
-from course_lib.meshes.operators import (
-    cotangent_laplacian,
-    graph_convolution,
-    vertex_areas,
-)
+from course_lib.meshes.operators import cotangent_laplacian, graph_convolution, vertex_areas
 from course_lib.meshes.orient import orientation
 from course_lib.meshes.primitives import box, icosphere, sheet, tetrahedron, torus
 from course_lib.meshes.sampling import sample_surface

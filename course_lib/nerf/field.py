@@ -83,17 +83,9 @@ class RadianceField(Field):
         """σ at points of the world, per unit of length."""
         raise NotImplementedError
 
-    def render(
-        self,
-        origins: Float[Tensor, "n 3"],
-        directions: Float[Tensor, "n 3"],
-        *,
-        background: Float[Tensor, "..."] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Composite:
-        """Colour, depth and opacity of rays; with a generator the samples are jittered."""
-        background = self.background if background is None else background
-        return self.pictures((origins, directions), background, generator)[0][-1]
+    def render(self, rays: Rays) -> Composite:
+        """Colour, depth and opacity of rays."""
+        return self.pictures(rays, self.background, None)[0][-1]
 
     def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
         """One step on random rays; before a random background each, so that opacity counts too.
@@ -112,7 +104,7 @@ class RadianceField(Field):
     def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""
         rays, rgba = object_pixels(scene, RAYS, seed)
-        return self.render(*rays), rgba
+        return self.render(rays), rgba
 
     @torch.no_grad()
     def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
@@ -121,18 +113,15 @@ class RadianceField(Field):
         supersample: that many rays squared per pixel, averaged.
         """
         one = scene.select([index]).to(self.background.device)
-        rays = (part.reshape(-1, 3) for part in one.rays(0, supersample=supersample))
-        return averaged(self.render_rays(*rays), scene.size, supersample)
+        origins, directions = one.rays(0, supersample=supersample)
+        shown = self.render_rays((origins.reshape(-1, 3), directions.reshape(-1, 3)))
+        return averaged(shown, scene.size, supersample)
 
     @torch.no_grad()
-    def render_rays(
-        self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
-    ) -> Composite:
+    def render_rays(self, rays: Rays) -> Composite:
         """`render` for many rays, a chunk at a time, without gradients."""
-        parts = [
-            self.render(o, d)
-            for o, d in zip(origins.split(CHUNK), directions.split(CHUNK), strict=True)
-        ]
+        chunks = zip(*(part.split(CHUNK) for part in rays), strict=True)
+        parts = [self.render(chunk) for chunk in chunks]
         return Composite(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

@@ -14,7 +14,7 @@ def logits_to_mesh(logits: Float[Tensor, "r r r"]) -> Mesh:
     return grid_to_mesh(both_signs(-padded), bound=1 + 1 / len(logits))
 
 
-def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.1) -> Mesh:
+def points_to_mesh(points: Float[Tensor, "n 3"]) -> Mesh:
     """The solid whose surface the points lie on, as far as it can be told.
 
     Balls around the points close the gaps, the hollows that they enclose are filled, and what the
@@ -22,7 +22,7 @@ def points_to_mesh(points: Float[Tensor, "n 3"], *, radius: float = 0.1) -> Mesh
     """
     from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
-    resolution, bound = 64, 1.15
+    resolution, bound, radius = 64, 1.15, 0.1
     corners = lattice(resolution, bound).to(points)
     squared, _ = nearest_neighbors(corners.reshape(1, -1, 3), points.detach()[None])
     balls = (squared[0].sqrt() < radius).reshape(corners.shape[:3])

@@ -20,13 +20,8 @@ COUNTS = (1, 4, 9, 16)  # coefficients of the spherical harmonics of degree 0, 1
 def _names(k: int) -> list[str]:
     plain = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2"]
     rest = [f"f_rest_{i}" for i in range(3 * (k - 1))]
-    return [
-        *plain,
-        *rest,
-        "opacity",
-        *(f"scale_{i}" for i in range(3)),
-        *(f"rot_{i}" for i in range(4)),
-    ]
+    scales, turns = [f"scale_{i}" for i in range(3)], [f"rot_{i}" for i in range(4)]
+    return [*plain, *rest, "opacity", *scales, *turns]
 
 
 def save_ply(path: str | PathLike, gaussians: Gaussians) -> None:

@@ -8,13 +8,7 @@ from course_lib.tabular.baselines import (
     with_prior,
 )
 from course_lib.tabular.cache import cache_folder
-from course_lib.tabular.encodings import (
-    encode_frame,
-    encode_ordinal,
-    one_hot,
-    ordinal,
-    standardise,
-)
+from course_lib.tabular.encodings import encode_frame, encode_ordinal, one_hot, ordinal, standardise
 from course_lib.tabular.features import Cached, answer_logits, cache_features
 from course_lib.tabular.finetune import fine_tune, predict
 from course_lib.tabular.llm import LanguageModel, ModelUnavailable, load_llm

@@ -144,10 +144,10 @@ def load_adult(path: str | Path | None = None) -> tuple["pandas.DataFrame", Int[
     table = read_adult(path)
     labels = _labels(table.pop("income"), path)
     frame = table.rename(columns=NAMES)[ORDER]
-    for name in frame.columns.difference(
-        ["Age", "Work hours per week", "Capital gain last year", "Capital loss last year"]
-    ):
-        frame[name] = _words(frame[name], keeps_case=name in KEEPS_CASE)
+    numbers = {NAMES[name] for name in NUMBERS}
+    for name in ORDER:
+        if name not in numbers:
+            frame[name] = _words(frame[name], keeps_case=name in KEEPS_CASE)
     return frame, labels
 
 

@@ -7,9 +7,4 @@ from course_lib.views.multi_plane import (
     plane_homography,
     render_mpi,
 )
-from course_lib.views.multi_view import (
-    Views,
-    render_views,
-    view_pool,
-    visual_hull,
-)
+from course_lib.views.multi_view import Views, render_views, view_pool, visual_hull

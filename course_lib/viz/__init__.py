@@ -19,12 +19,6 @@ from course_lib.viz.figure import Figure, as_picture
 from course_lib.viz.frames import camera_frame, camera_pyramids
 from course_lib.viz.gallery import arrange, gallery, image_grid
 from course_lib.viz.network import network
-from course_lib.viz.pictures import (
-    frame_bounds,
-    render,
-    render_mesh,
-    render_points,
-    render_voxels,
-)
+from course_lib.viz.pictures import frame_bounds, render, render_mesh, render_points, render_voxels
 from course_lib.viz.scene import Item, Scene
 from course_lib.viz.tables import table

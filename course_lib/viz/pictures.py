@@ -192,25 +192,20 @@ def _balls_layer(
 ) -> tuple[Tensor, Tensor]:
     """Points, or segments as rows of points, drawn as shaded discs."""
     if item.kind == "segments":
-        points, colors, diameter = _beads(item, camera, focal, height, width)
+        points, colors = _beads(item, camera, focal, height, width)
     else:
         points, colors = plain(item.what), item.colors
-        diameter = item.size or 2.6 * _extent(points) / math.sqrt(len(points) + 60)
     base = base.expand(len(points), 3) if colors is None else plain(colors)
     pixels, depth = project(points, camera, focal, height, width)
-    radius = (focal * diameter / 2 / depth.clamp(min=1e-6)).clamp(0.7, height / 4)
+    radius = (focal * item.diameter / 2 / depth.clamp(min=1e-6)).clamp(0.7, height / 4)
     return _splat(pixels, depth, radius, base, (height, width))
-
-
-def _extent(points: Tensor) -> float:
-    return max((points.amax(dim=0) - points.amin(dim=0)).max().item() / 4, 1e-2)
 
 
 def _beads(
     item: Item, camera: Tensor, focal: float, height: int, width: int
-) -> tuple[Tensor, Tensor | None, float]:
+) -> tuple[Tensor, Tensor | None]:
+    """Segments as rows of points, one for each pixel, and their colours."""
     segments = plain(item.what)  # (n, 2, 3)
-    diameter = item.size or 0.06 * _extent(segments.reshape(-1, 3))
     pixels, depth = project(segments.reshape(-1, 3), camera, focal, height, width)
     length = (pixels[1::2] - pixels[::2]).norm(dim=1)
     length = torch.where((depth > 0).reshape(-1, 2).all(dim=1), length, torch.zeros_like(length))
@@ -219,7 +214,7 @@ def _beads(
     step = torch.arange(len(index)) - torch.repeat_interleave(count.cumsum(0) - count, count)
     share = (step / (count[index] - 1))[:, None]
     points = segments[index, 0] * (1 - share) + segments[index, 1] * share
-    return points, None if item.colors is None else plain(item.colors)[index], diameter
+    return points, None if item.colors is None else plain(item.colors)[index]
 
 
 def _splat(

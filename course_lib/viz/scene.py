@@ -1,5 +1,6 @@
 """What can be drawn in 3D: meshes, clouds, segments and voxel grids, with their colours."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,15 @@ class Item:
             scale = 2.0 / torch.tensor(grid.shape)
             return torch.stack([cells.amin(0) * scale - 1, (cells.amax(0) + 1) * scale - 1])
         return plain(self.what).reshape(-1, 3)
+
+    @property
+    def diameter(self) -> float:
+        """Of points, the thickness of segments: `size`, else what suits their extent and number."""
+        points = self.points
+        extent = max((points.amax(dim=0) - points.amin(dim=0)).max().item() / 4, 1e-2)
+        if self.kind == "points":
+            return self.size or 2.6 * extent / math.sqrt(len(points) + 60)
+        return self.size or 0.06 * extent
 
     def _check_data(self) -> None:
         data = self.what.vertices if self.kind == "mesh" else self.what

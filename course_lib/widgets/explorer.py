@@ -11,15 +11,7 @@ from typing import Any
 import numpy as np
 
 from course_lib.running import in_colab, in_notebook
-from course_lib.viz.figure import (
-    Figure,
-    as_picture,
-    collecting,
-    described,
-    hurried,
-    img,
-    in_words,
-)
+from course_lib.viz.figure import Figure, as_picture, collecting, described, hurried, img, in_words
 from course_lib.viz.gallery import arrange
 from course_lib.viz.pictures import Number, render
 from course_lib.viz.scene import Item, Scene
@@ -205,11 +197,7 @@ def explore(
     return explorer
 
 
-def view3d(
-    *what: Any,
-    alt: str,
-    size: int | tuple[int, int] = 340,
-) -> Explorer:
+def view3d(*what: Any, alt: str, size: int | tuple[int, int] = 340) -> Explorer:
     """Show meshes, clouds (n, 3), segments (n, 2, 3), voxel grids, `viz.Item`s in 3D, to be turned.
 
     Several `viz.Scene`s are shown side by side, each in its own view. The stored output holds a

@@ -97,7 +97,7 @@ def _parts(scene: Scene, index: int) -> list[tuple[Item, int]]:
     if item.kind == "mesh" and item.wire and len(item.what.faces):
         faces = torch.as_tensor(item.what.faces).cpu().long()
         ends = item.points[undirected_edges(faces)[0]]  # (e, 2, 3)
-        width = WIRE_WIDTH * max(4 * _extent(_floats(item.points)), 1e-2)
+        width = WIRE_WIDTH * max(float(np.ptp(_floats(item.points), axis=0).max()), 1e-2)
         parts.append((Item(ends, size=width), hexadecimal([WIRE * c for c in rgb(color)])))
     return parts
 
@@ -125,14 +125,13 @@ def _data(item: Item) -> dict[str, Any]:
     """The arrays and sizes of an item under k3d's names."""
     if item.kind == "points":
         points = _floats(item.what)
-        size = item.size or 2.6 / np.sqrt(len(points) + 60) * max(_extent(points), 1e-2)
-        return {"positions": points, "point_size": float(size), "colors": _packed(item.colors)}
+        size = float(item.diameter)
+        return {"positions": points, "point_size": size, "colors": _packed(item.colors)}
     if item.kind == "segments":
         ends = _floats(item.what).reshape(-1, 3)
         indices = np.arange(len(ends), dtype=np.uint32).reshape(-1, 2)
-        width = item.size or 0.06 * max(_extent(ends), 1e-2)
-        colors = _packed(item.colors, repeat=2)
-        return {"vertices": ends, "indices": indices, "width": float(width), "colors": colors}
+        width, colors = float(item.diameter), _packed(item.colors, repeat=2)
+        return {"vertices": ends, "indices": indices, "width": width, "colors": colors}
     colors, repeat = item.colors, 1
     if item.kind == "voxels":
         vertices, faces = exposed_faces(occupied(item.what))
@@ -165,10 +164,6 @@ def _change(live: Any, item: Item, color: int) -> None:
 
 def _is_flat(item: Item, data: dict[str, Any]) -> bool:
     return item.kind == "voxels" or len(data["indices"]) <= FLAT_UP_TO
-
-
-def _extent(points: np.ndarray) -> float:
-    return float(np.ptp(points, axis=0).max()) / 4
 
 
 def _floats(data: Any) -> np.ndarray:

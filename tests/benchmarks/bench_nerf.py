@@ -22,7 +22,7 @@ import torch
 from course_lib import nerf, shapes
 from course_lib.authoring import desk, scene
 from course_lib.cameras import spherical_cameras
-from course_lib.data.photographs import Photographs
+from course_lib.data.photographs import Photographs, over
 from course_lib.data.scenes import load_scene
 
 MARKS = (10, 30, 60, 120, 300)
@@ -77,7 +77,7 @@ class Marks:
         places = (one.to(test.images.device) for one in (pixel // (height * width), x, y))
         self.rays = test.rays_through(*places)
         rgba = test.images.reshape(-1, 4)[pixel.to(test.images.device)].float() / 255
-        self.target = rgba[:, :3] * rgba[:, 3:] + field.background * (1 - rgba[:, 3:])
+        self.target = over(rgba, field.background)
 
     def clock(self):
         """Seconds of training."""
@@ -88,7 +88,7 @@ class Marks:
         due = [mark for mark in self.marks if mark <= seconds and mark not in self.at]
         if due:
             started = self.now()
-            shown = self.field.render_rays(*self.rays).color
+            shown = self.field.render_rays(self.rays).color
             score = nerf.psnr(shown[None], self.target[None]).item()
             self.at |= {mark: score for mark in due}
             self.paused += self.now() - started
