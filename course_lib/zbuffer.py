@@ -1,6 +1,6 @@
 """The fast hard rasteriser: which face is seen in each pixel, where on it, and how far away.
 
-`course_lib.rasterize` explains the method with a readable loop; this module does the same for many
+`course_lib.rasterize` explains the method step by step; this module takes the steps for many
 faces at once, by listing every (face, pixel) pair inside the faces' bounding boxes.
 """
 

@@ -1,6 +1,6 @@
-"""Rasterising as in the lecture, to be read: cover, interpolate, keep the nearest, shade.
+"""The steps of rasterising as in the lecture, to be read: cover, interpolate, keep the nearest, shade.
 
-`course_lib.zbuffer.draw_faces` gives the same picture a hundred times faster.
+`course_lib.zbuffer.draw_faces` takes the first three for all faces at once.
 """
 
 import torch
