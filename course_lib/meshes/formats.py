@@ -191,7 +191,8 @@ def _merged(corners: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, t
     positions, index = torch.unique(corners, dim=0, return_inverse=True)
     size = float((positions.amax(0) - positions.amin(0)).max())
     pairs = cKDTree(positions.numpy()).query_pairs(SAME * size, output_type="ndarray")
-    count, group = linked(*torch.from_numpy(pairs).T, len(positions))
+    one, other = torch.from_numpy(pairs).unbind(1)
+    count, group = linked(one, other, len(positions))
     vertices = torch.empty(count, 3, dtype=positions.dtype)
     vertices[group.flip(0)] = positions.flip(0)  # the first of a group is written last
     before = index[faces]

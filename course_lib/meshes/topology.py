@@ -34,8 +34,8 @@ def component_count(mesh: Mesh) -> int:
     >>> component_count(concatenate(box(1.0), box(2.0)))
     2
     """
-    count = len(mesh.vertices)
-    pieces, _ = linked(*mesh.edges.cpu().T, count)
+    count, (a, b) = len(mesh.vertices), mesh.edges.cpu().unbind(1)
+    pieces, _ = linked(a, b, count)
     return pieces - (count - len(torch.unique(mesh.faces)))
 
 

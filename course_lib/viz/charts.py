@@ -232,7 +232,7 @@ def draw_static(kind: str, series: dict, axes: Axes) -> np.ndarray:
             names = list(dict.fromkeys(name for names, _ in series.values() for name in names))
             place = np.array([names.index(name) for name in xs])
             left = place - 0.4 + width * (index + 0.5)
-            look = {"color": line_color(index), "edgecolor": INK, "linewidth": 0.8}
+            look: dict[str, Any] = {"color": line_color(index), "edgecolor": INK, "linewidth": 0.8}
             plot.bar(left, ys, width, label=label, **look)
             plot.set_xticks(range(len(names)), [wrapped(str(n), len(names)) for n in names])
         else:

@@ -132,17 +132,17 @@ def _data(item: Item) -> dict[str, Any]:
         indices = np.arange(len(ends), dtype=np.uint32).reshape(-1, 2)
         width, colors = float(item.diameter), _packed(item.colors, repeat=2)
         return {"vertices": ends, "indices": indices, "width": width, "colors": colors}
-    colors, repeat = item.colors, 1
+    own, repeat = item.colors, 1
     if item.kind == "voxels":
         vertices, faces = exposed_faces(occupied(item.what))
-        colors = None
+        own = None
     else:
         vertices, faces = plain(item.what.vertices), torch.as_tensor(item.what.faces).cpu()
-        if colors is not None and len(colors) == len(faces) != len(vertices):  # one for each face
+        if own is not None and len(own) == len(faces) != len(vertices):  # one for each face
             vertices, repeat = vertices[faces.reshape(-1)], 3
             faces = torch.arange(3 * len(faces)).reshape(-1, 3)
-    packed = _packed(colors, repeat=repeat)
-    return {"vertices": _floats(vertices), "indices": _whole(faces), "colors": packed}
+    colors = _packed(own, repeat=repeat)
+    return {"vertices": _floats(vertices), "indices": _whole(faces), "colors": colors}
 
 
 def _change(live: Any, item: Item, color: int) -> None:
