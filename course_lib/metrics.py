@@ -40,9 +40,9 @@ def soft_iou(a: Shaped[Tensor, "b *grid"], b: Shaped[Tensor, "b *grid"]) -> Floa
 
     a, b: (b, ...) of numbers in [0, 1], or True/False -> (b,)
 
-    The same as `iou` if all values are 0 or 1. It is the expected overlap of independent cells, so
-    that a grid with values in between does not agree fully even with itself. Two grids of zeros
-    agree: 1. Differentiable in a and b.
+    The same as `iou` if all values are 0 or 1. It is the expected intersection of independent cells
+    over their expected union, so that a grid with values in between does not agree fully even with
+    itself. Two grids of zeros agree: 1. Differentiable in a and b.
 
     >>> soft_iou(torch.tensor([[0.5, 1.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7500])

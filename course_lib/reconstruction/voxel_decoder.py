@@ -65,7 +65,7 @@ def occupancy_loss(
     """Binary cross-entropy plus what is missing from the soft IoU of notebook 04.
 
     L = −mean(o log p + (1 − o) log(1 − p)) + 1 − mean_b IoU(p, o), with p = sigmoid(logit)
-    and o of 0 and 1, as floats. The cross-entropy alone is ruled by the 95 % of the voxels that are
+    and o of 0 and 1, as floats. The cross-entropy alone is ruled by the 96 % of the voxels that are
     empty; the IoU does not count them. Cross-entropy in nats, from logits, which keeps it finite.
 
     >>> import torch

@@ -67,7 +67,7 @@ def render_views(
 def view_pool(features: Float[Tensor, "b v c"]) -> Float[Tensor, "b c"]:
     """One feature vector per shape from those of its v views: each feature where it is strongest.
 
-    Neither the order of the views nor their number matters (Su et al. 2015, "Multi-view
+    Their order does not matter, and there may be any number of them (Su et al. 2015, "Multi-view
     convolutional neural networks").
 
     >>> view_pool(torch.tensor([[[1.0, 5.0], [2.0, 3.0]]]))

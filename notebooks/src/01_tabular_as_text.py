@@ -199,7 +199,7 @@ viz.table(
 # *What to see:* the template says everything. Of single features the model loses what it puts into words
 # of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and invents next to
 # nothing. Of whole rows only about one in five survives: the employer is what is left out most often, and
-# nearly all that is invented was copied from the last example in the prompt, a man: about half of the
+# nearly all that is invented was copied from the last example in the prompt, a man: three in five
 # women became men. To the slide's rows, of three columns only, it adds a job from there. The search is for
 # words, so more may be wrong than it finds.
 #
@@ -586,7 +586,7 @@ for k in study.SHOTS:
 # %% [markdown]
 # *What to see:* the language model is worth most as a *prior*. With 4 and with 16 rows the hybrid is ahead
 # of one-hot LR in most draws, and with 4 rows it gains most on average; with 64 rows little is left of the
-# gain, with 256 nothing. The *tuned* model does not keep up: with 4 rows nobody can tell it from one-hot
+# gain, with 256 nothing. The model tuned with *LoRA* does not keep up: with 4 rows nobody can tell it from one-hot
 # LR, from 16 rows on it is behind on all five draws. Boosting is behind LR at all these sizes.
 #
 # ### Tabular deep learning, and pretraining without text
@@ -660,9 +660,9 @@ viz.table(
 
 # %% [markdown]
 # *What to see:* from scratch the network is no better than LR. Pretrained on the unlabelled rows it is
-# clearly better with 16 labels than from scratch, and ahead of LR in about three draws of four: about as good
-# as LR from the language model's prior, and it has never read a text. Knowing which features go together is
-# worth as much here as knowing what they are called.
+# clearly better with 16 labels than from scratch, and with 4 and 16 labels ahead of LR on average, in two draws of
+# three. It comes near LR from the language model's prior, which stays a little ahead with so few labels, and it has
+# never read a text. Knowing which features go together is worth a good part of knowing what they are called.
 # The language model needs no rows at all for its knowledge; this network saw 7,641. (TabPFN, Hollmann et
 # al., 2025, goes a third way: a transformer pretrained on millions of *made-up* tables, which takes the
 # labelled rows as its input. Its weights are not part of this course.)

@@ -265,7 +265,8 @@ viz.line_chart(
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
 # - FlatNet fits its training set perfectly and still gets a third or more of the new objects wrong;
 #   shuffle the *same* clouds, and it changes its mind about a third of them, or more.
-# - Half of the points can go missing without harm.
+# - Half of the points can go missing without harm, if they are drawn at random. (If all of one side is missing, as in
+#   a scan, about a third of the answers is wrong.)
 # - A **turn** is not in the network's construction: a table that is tipped over is no table to it. It
 #   would have to see turned objects in training, or be built for it.
 #
@@ -508,7 +509,8 @@ viz.scatter_chart(
 # $$\min_{\theta,\, z_1, z_2, \dots} \sum_s \Big( \sum_{x} \big| \mathrm{clip}(f_\theta(z_s, x)) - \mathrm{clip}(d_s(x)) \big| + \lambda \|z_s\|^2 \Big)$$
 #
 # - $d_s(x)$: the true signed distance; $\mathrm{clip}$: to $[-0.2, 0.2]$, as only the surface matters;
-# - $\lambda$ = 10⁻⁴: keeps the vectors near 0, so that the space has no empty corners.
+# - $\lambda$ = 10⁻⁴: keeps the vectors near 0, so that no code runs far away from the others. (Gaps between them may
+#   stay, as we shall see.)
 
 # %%
 from course_lib.tasks.generation import LatentSdf
@@ -596,8 +598,8 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* on the line between the codes the back shrinks while the seat widens: things that
-# one could sit on or eat at. The space was never told about backs and seats. Blending the two
+# *What to see:* on the line between these two codes the back shrinks while the seat widens: things that
+# one could sit on or eat at. (Other pairs do worse: half-way, many fall into pieces.) The space was never told about backs and seats. Blending the two
 # functions' values (second row) loses the legs: where only one of the two has a leg, the other's large
 # distance outweighs it.
 #
@@ -782,7 +784,8 @@ viz.gallery(
 # - One normal distribution over all codes also fills the gap between chairs and tables, where no shape
 #   was ever seen, and the pictures show it: furniture that is neither.
 # - The flow was not told that there are two families, and finds out: its MMD is smaller than that of one
-#   normal distribution, and so is its 1-NNA. It does as well as a distribution per family, which was told.
+#   normal distribution, and so is its 1-NNA. It does about as well as a distribution per family, which was told:
+#   with 40 shapes a 1-NNA is uncertain by about 0.05, and the order of near neighbours may turn.
 # - Coverage hardly tells the generators apart, as broken furniture has a nearest reference, too. It asks
 #   for variety and not for quality, so never report it alone.
 # - With 80 codes a flow that is trained for long learns them by heart, and then it "generates" the

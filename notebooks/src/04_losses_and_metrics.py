@@ -56,8 +56,9 @@ for r in (32, 64, 128):
 viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in voxels")
 
 # %% [markdown]
-# *What to see:* even a coarse grid gets the volume right to a percent or two (here, by luck, to half a
-# percent), because the errors at the surface cancel: some voxels are counted too many, others too few.
+# *What to see:* even a coarse grid gets the volume of a ball right to a percent or two (here, by luck, to half a
+# percent), because the errors along a curved surface cancel: some voxels are counted too many, others too few. Along flat
+# sides they do not: the volume of a box may be off by 8 %.
 #
 # **Exercise [[iou]].** Write `iou` for a batch of grids. A grid holds True and False or numbers in
 # $[0, 1]$, of which those $\ge 0.5$ count as occupied. Two empty grids agree: their IoU is 1.
@@ -261,12 +262,13 @@ viz.line_chart(
     y="value of the formula",
     log_x=True,
     log_y=True,
-    alt="The paper's formula hardly changes with |Q|; the printed one grows in proportion to it.",
+    alt="The paper's formula falls a little with |Q|; the printed one grows in proportion to it.",
 )
 
 # %% [markdown]
 # *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
-# the two balls stay as they are. The paper's formula hardly changes.
+# the two balls stay as they are. The paper's formula falls by a quarter and settles: what it has more with few points
+# is their spacing.
 #
 # **Question [[printed_chamfer]].** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
 # nearest neighbour. Which number does the formula *as printed on the slide* give?
@@ -577,7 +579,7 @@ viz.line_chart(
     {kind: (list(range(0, 81, 2)), line[::2]) for kind, line in volumes.items()},
     x="smoothing steps",
     y="volume of the ball",
-    alt="Under smoothing the ball loses volume; going there and back keeps it.",
+    alt="Under smoothing the ball loses volume; going there and back nearly keeps it.",
 )
 
 # %% [markdown]
@@ -738,7 +740,7 @@ viz.gallery(
 #   edge loss the surface even comes a little closer: springs pull it inwards, and the others keep the
 #   triangles even. That is the price of a regulariser.
 # - **Laplacian alone** has never heard of the rabbit.
-# - The ears are too pointed in every fit: nothing adds vertices where they are needed.
+# - The ears are too pointed in every fit that has any: nothing adds vertices where they are needed.
 
 # %% [markdown]
 # ## 4.7 F1 score, Hausdorff distance and other metrics
@@ -763,7 +765,8 @@ viz.gallery(
 # %% [exercise] hausdorff_distance
 
 # %% [markdown]
-# **Question [[outlier_metric]].** A scan of 1000 points lies within 0.05 of the truth. One stray point at a
+# **Question [[outlier_metric]].** A scan has 1000 points, whose distances from the truth are spread evenly between 0
+# and 0.05. One stray point at a
 # distance of 1 is added. What happens to squared Chamfer, Hausdorff, and F1 at $\tau = 0.1$?
 
 # %% [exercise] outlier_metric
@@ -992,7 +995,8 @@ viz.table(rows, ["metric", *entries], "The same four mugs, ranked by five metric
 
 # %% [markdown]
 # *What to see:* every mug is the worst by some metric. IoU punishes the thick walls, although they
-# are off by only 0.02; Chamfer and Hausdorff punish the crumb, which is far away; F1 punishes the hole,
+# are off by only 0.02; Hausdorff punishes the crumb, which is far away. Chamfer punishes one of these two: how many of the
+# 4000 points fall on the crumb is chance, and it decides. F1 punishes the hole,
 # which is missing area; the normals notice the noise. There is no best metric. **Choose the one that
 # measures what you need, and report more than one.**
 #

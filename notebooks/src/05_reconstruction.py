@@ -34,8 +34,8 @@ from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0
 # - $S$: the shape, in one of the four representations of notebook 3;
 # - $\theta$: the weights of a network, learnt from pictures whose shapes are known.
 #
-# Geometry alone cannot solve this: every picture fits infinitely many shapes, and half of the
-# surface is not in the picture at all. The network has to *know* chairs.
+# Geometry alone cannot solve this: every picture fits infinitely many shapes, and more than half of
+# the surface (here about two thirds) is not in the picture at all. The network has to *know* chairs.
 #
 # Our data set makes both sides itself: chairs, tables, lamps, mugs, aeroplanes and bottles drawn at
 # random, each seen from random sides under random light in random colours. Training and test set
@@ -207,7 +207,7 @@ viz.network(["code\n(128)", "linear\n(64, 4³)", "grow\n(32, 8³)", "grow\n(16, 
 #   IoU of notebook 4, computed for each picture and then averaged over the batch.
 #
 # *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and
-# the cross-entropy alone is content with that for a long while. IoU does not count empty voxels.
+# the cross-entropy alone is content with that for longer, and finds the shapes more slowly. IoU does not count empty voxels.
 #
 # **Exercise [[occupancy_loss]].** Write `occupancy_loss(logits, occupancy)`: both have the shape (b, ...), a batch of
 # grids with any number of axes; the result is one number. `soft_iou(a, b)` of notebook 4 takes
@@ -242,7 +242,8 @@ curves = {"voxels": fit(
 # %% [markdown]
 # *What to see:* first a blob that is the average of everything, then the large parts (seats, table
 # tops, shades), and last what is thin: legs and poles, if at all. Thin parts have few voxels, and a
-# leg that is predicted one voxel beside its place costs as much as two legs.
+# leg that is predicted one voxel beside its place has about as many wrong voxels as one that is missing (if it is one voxel
+# thick, twice as many).
 
 # %% [markdown]
 # ## 5.4 Points: a set, trained with Chamfer
@@ -285,8 +286,8 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %% [markdown]
 # *What to see:* a cloud finds the rough shape within seconds, because every point gets a gradient
-# from the very first step. It ends up evenly spread over what is certain, and too thin where the
-# network hesitates.
+# from the very first step. It ends up dense on what is certain, though not evenly, and too thin
+# where the network hesitates.
 
 # %% [markdown]
 # ## 5.5 A mesh: move the vertices of a template
@@ -341,8 +342,8 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
                                    "sphere", peak=2e-3, count=12, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* smooth, closed, and always a sphere at heart: it has no holes. The legs of a chair
-# must be pulled out of one skin, and the handle of a mug stays a lump. **The topology of the template
+# *What to see:* closed, and always a sphere at heart: it has no holes, and where it is pulled far it crumples. The legs of a
+# chair must be pulled out of one skin, and what should be a mug's handle has no hole. **The topology of the template
 # is the topology of every answer**, however long one trains. Here a sphere is fitted to two *true* shapes,
 # without any network or picture, by a short descent on the same loss. (With three times the steps more of
 # the chair is near its sphere, so this is no bound of what a sphere can do; but a sphere it stays.)
@@ -557,11 +558,11 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #
 # *What to see:*
 # - The mean shape is what anyone must beat, and the sphere, in so few steps, does so by the least. Retrieval is
-#   a strong rival, as the families are simple and the training set is dense: a network whose training was cut
-#   short is not ahead of it. The checkpoints are, in Chamfer distance. (They have seen 6,400
+#   a strong rival, as the families are simple and the training set is dense. In the minutes above voxels, refined mesh and
+#   implicit function pass it, and points in Chamfer distance only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400
 #   shapes, while this retrieval searches 700: the second table below is the fairer one.)
-# - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops a
-#   network is mostly what it knows, not its representation.
+# - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops the
+#   networks trained here is mostly what they know, not their representation. For the best checkpoint both weigh about the same.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
 # - Measures need not agree about the order: by Chamfer the mesh checkpoint is ahead of the implicit one, by IoU
@@ -635,7 +636,7 @@ agreement = np.corrcoef(hardness)
 print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(4, 1)].mean():.2f}")
 
 # %% [markdown]
-# *What to see:* the four largely agree which shapes are hard, which is why each may show only one that
+# *What to see:* the four largely agree which shapes are hard (voxels and mesh almost fully, as one refines the other; the points least), which is why each may show only one that
 # no other has shown. Thin parts go first (arm rests, legs). Ask of each: does the picture show what is
 # missing?
 
@@ -682,7 +683,8 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 # %% [markdown]
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because points are
 # compared with points (the point network draws only 1,024). What lies above it is, on the hidden part, less than
-# twice as much as on the visible one: for some shapes a little more, for some less. (For the
+# twice as much as on the visible one. Single shapes differ: of many it is less than on the visible part, of one in ten or
+# more it is more than twice as much. (For the
 # point network so little lies above it that the factor says nothing.) The networks do not
 # carve the visible surface and then continue it. They *recognise* the object and draw it as a whole from
 # memory, seen and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
@@ -780,7 +782,7 @@ else:
 # ## 5.14 What to remember
 # - One encoder, four decoders: the representation decides the loss, the cost and the failures.
 # - Voxels and the implicit function have an inside and any topology; points are light but have no
-#   surface; the mesh is smooth and closed but keeps the topology of its template.
+#   surface; the mesh is closed but keeps the topology of its template.
 # - Always show the mean shape, retrieval and the limits beside a network.
 # - Most of what single-view networks do is recognition. The hidden half is remembered, not seen.
 #

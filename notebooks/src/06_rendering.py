@@ -530,8 +530,8 @@ print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 # %% [markdown]
 # *What to see:* from 40 degrees to about two. (The specks in the last picture are edges inside the bird:
 # with a small σ two faces that share an edge leave it a little uncovered.) It need not end so well: from
-# behind, a silhouette looks nearly the same, and descent stops in such a **local minimum**. Try
-# `eye = torch.tensor([-1.8, 0.4, 2.0], …)`. The remedy is to start from several guesses.
+# another side the silhouette may look similar, every small step makes it worse, and descent stops in such a
+# **local minimum**. Try `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends in front of the bird, too, but on its other side. The remedy is to start from several guesses.
 
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures
@@ -687,8 +687,8 @@ fog_view = widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample on a ray takes
-# part, so **every place in space has a gradient**: no mesh, no topology, no outline needed. Let the
+# *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample that light reaches
+# takes part, so **every place that is not hidden behind thick fog has a gradient**: no mesh, no topology, no outline needed. Let the
 # density come from a network, add a colour, and it is NeRF: notebook 7.
 
 # %% [markdown]

@@ -128,7 +128,8 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 # %% [markdown]
 # ### The network
 # *Slide "NeRF", the box $F_\Theta$.* `nerf.RadianceMLP` holds the layers; you say how the numbers run
-# through them (figure 7 of the paper, with one change):
+# through them (figure 7 of the paper, with two changes: the softplus, and $x$ and $d$ themselves beside their encodings, as in the
+# authors' code):
 #
 # $$\begin{aligned}
 # h_0 &= [x, \gamma(x)] \\
@@ -432,8 +433,8 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
             "photograph, not used"], height=280, alt="The table by the network, by the grid, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* no network, and the scene is there. Learning is fast because a step changes only the corners
-# that its rays touch, each by what concerns it alone; a weight of a network serves the whole scene.
+# *What to see:* no network, and the scene is there. Learning is fast because the gradient of a ray goes only to the
+# corners that it touches, and to each what concerns it alone; a weight of a network serves the whole scene.
 #
 # ### What makes it fast
 # `nerf.VoxelField` is this grid with five ideas more:
@@ -448,8 +449,8 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 #
 # ### Between network and grid: a hash table
 # A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
-# (Müller et al. 2022) stores grids of several resolutions in tables of *fixed* size $T$, each smaller than its
-# grid. The corner with the whole coordinates $(x, y, z)$ finds its row by a **hash**,
+# (Müller et al. 2022) stores grids of several resolutions in tables of *fixed* size $T$. A coarse grid fits in; a fine
+# one has far more corners than rows. The corner with the whole coordinates $(x, y, z)$ finds its row by a **hash**,
 #
 # $$h(x, y, z) = \big(1 \cdot x \;\oplus\; 2654435761 \cdot y \;\oplus\; 805459861 \cdot z\big) \bmod T$$
 #
@@ -643,9 +644,9 @@ for name, scene in sick.items():
     print(f"{name}:\n   ", "; ".join(map(str, findings)) or "nothing found")
 
 # %% [markdown]
-# The classic of the classics is **white collapse**: on photographs with much white, a network that
-# becomes transparent everywhere halves its loss at once, and then no ray teaches it anything any more.
-# Try it: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
+# The classic of the classics is **white collapse**: on photographs with much white, and without a visual hull, a network
+# that becomes transparent everywhere can halve its loss at once, and then no ray teaches it anything any more.
+# (Our fields start inside the hull, which prevents it.) To watch a training: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
 
 # %% [markdown]
 # ## 7.13 Geometry out
@@ -752,7 +753,7 @@ viz.table(
 
 # %% [markdown]
 # > **Warning.** These figures come from different protocols. The fourth row is instant-ngp's own
-# > code, run again by nerfacc's authors with a white background (their own version has 32.55): the scene
+# > code, run again by nerfacc's authors with a white background: the scene
 # > *ficus* has 30.61 dB then, in the paper 33.51. Machines and training times differ, too. Our own figures above
 # > are of *another, smaller scene* of $100 \times 100$ pixels: they do not belong in this table.
 

@@ -227,13 +227,13 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 
 # %% [markdown]
 # *What to see:* a few hundred Gaussians show the desk after seconds. Flat and long ones show a little more
-# than as many balls (about half a decibel, with each of five seeds): a table top wants pancakes, a lamp's
+# than as many balls (a little under half a decibel, with each seed that we tried): a table top wants pancakes, a lamp's
 # arm a needle.
 #
 # ## 8.6 Only the pairs that count
 # Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
 # hardly one in three hundred matters. How far does a splat reach? A monitor shows shades from 0 to 255; where
-# $o\,e^{-r^2/2} < 1/255$ (`FAINT`), nobody sees it.
+# $o\,e^{-r^2/2} < 1/255$ (`FAINT`), nobody sees it. (Many such together make a few shades.)
 #
 # **Exercise [[splat_reach]].** Write `splat_reach`: $r$ in standard deviations, 0 for splats that are too
 # faint everywhere.
@@ -393,7 +393,7 @@ viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=
 
 # %% [markdown]
 # *What to see:* drawn directly, everything swells. And from *near* (zoom above), the opposite: splats that were
-# a pixel wide show as blobs with gaps.
+# a pixel wide show as blobs, at strong zoom with gaps.
 #
 # **Question [[why_thin_things_grow_when_far]].** Why do thin things grow when drawn from far?
 

@@ -70,11 +70,11 @@ def test_what_is_invented_was_copied(seed):
     return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9
 
 
-@claim("1.3", "about half of the women became men.")
+@claim("1.3", "three in five women became men.")
 def test_women_become_men(seed):
     pairs, _, sexes = drawn("LLM-written", seed)
     became = ["Male" in pair[1] for pair, sex in zip(pairs, sexes, strict=True) if sex == "Female"]
-    return 0.25 - abs(np.mean(became) - 0.5)
+    return 0.25 - abs(np.mean(became) - 0.6)
 
 
 @claim("1.3", "The AUC is highest with single features all the same")

@@ -135,7 +135,9 @@ def test_flatnet_sees_the_order(seed):
     return 0.1 - abs(float((before != after).float().mean()) - 0.37)
 
 
-@claim("2.2", "Half of the points can go missing without harm.", slow=True)
+@claim(
+    "2.2", "Half of the points can go missing without harm, if they are drawn at random.", slow=True
+)
 def test_half_of_the_points_can_go_missing(seed):
     names, pointnet, clouds, shuffled = network(seed, "MyPointNet")
     whole, half = (names["accuracy"](pointnet, c) for c in (clouds, shuffled[:, :128]))

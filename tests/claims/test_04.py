@@ -33,7 +33,7 @@ def centres(r):
     return library()["centres"](r)
 
 
-@claim("4.1", "even a coarse grid gets the volume right to a percent or two")
+@claim("4.1", "even a coarse grid gets the volume of a ball right to a percent or two")
 def test_the_volume_of_a_ball(seed):
     radius = between(seed, 0.7, 0.9)
     share = (shapes.sphere(radius)(centres(32)) < 0).float().mean().item()

@@ -99,7 +99,7 @@ def test_marching_squares_leave_no_gaps(seed):
     return len(within) > 0 and all(ends.count(end) == 2 for end in within)
 
 
-@claim("5.8", "The checkpoints are, in Chamfer distance.", slow=True)
+@claim("5.8", "The checkpoints are ahead in Chamfer distance, all of them.", slow=True)
 def test_checkpoints_are_ahead_of_retrieval(seed):
     retrieved = scores("retrieval", seed, "chamfer").mean()
     return 1 - max(scores(kind, seed, "chamfer").mean() for kind in KINDS) / retrieved
