@@ -917,8 +917,8 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error does
-# not fall with a finer grid: the *network* is the limit, not the grid that reads it. And one function answers
+# *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error hardly
+# falls with a finer grid: the *network* is the limit, not the grid that reads it. And one function answers
 # "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats

@@ -103,13 +103,15 @@ def test_the_inertia_of_round_bodies_is_right_sooner(seed):
 @claim("3.6", "from 16 voxels per side on both fall roughly like $1/r$.", slow=True)
 def test_occupied_share_and_error_fall_alike(seed):
     rs, found = (16, 32, 64, 96), []
-    for r in rs:
-        both = []
-        for chair in (make_shape("chair", 6 * seed + i) for i in range(6)):
+    for chair in (make_shape("chair", 6 * seed + i) for i in range(6)):
+        if not (chair.sdf(voxels.voxel_centers(16, device="cpu") + 1 / 16) < 0).any():
+            continue  # all of it lies between the corners of 16³ voxels
+        found.append([])
+        for r in rs:
             grid = voxels.surface_voxels(chair.sdf, r)
-            centres = voxels.voxel_centers(r)[grid]
-            both.append([grid.float().mean().item(), chair.sdf(centres).abs().mean().item()])
-        found.append(np.mean(both, axis=0))
+            off = chair.sdf(voxels.voxel_centers(r)[grid]).abs().mean()
+            found[-1].append([grid.float().mean().item(), off.item()])
+    found = np.mean(found, axis=0)
     powers = np.polyfit(np.log(rs), np.log(found), 1)[0]
     return 0.25 - abs(powers + 1).max()
 
@@ -196,7 +198,7 @@ def network_of(seed):
 
 
 @claim(
-    "3.18", "surface's error does not fall with a finer grid: the *network* is the limit", slow=True
+    "3.18", "surface's error hardly falls with a finer grid: the *network* is the limit", slow=True
 )
 def test_the_network_limits_the_surface(seed):
     names, network = network_of(seed)
@@ -204,7 +206,7 @@ def test_the_network_limits_the_surface(seed):
     for r in (32, 128):
         read = names["implicit"].sdf_to_mesh(network, r, bound=1.1)
         errors.append(float(names["chair"].sdf(read.vertices).abs().mean()))
-    return errors[1] / errors[0] - 0.9
+    return errors[1] / errors[0] - 0.75  # with the true function it falls to less than a quarter
 
 
 @claim("3.19", "(for balls of other sizes 5 to 10 %)")
