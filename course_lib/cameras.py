@@ -41,7 +41,7 @@ def intrinsics(focal: Number, height: int, width: int) -> Float[Tensor, "3 3"]:
 def camera_rays(
     height: int, width: int, focal: Number, camera_to_world: Float[Tensor, "4 4"]
 ) -> tuple[Float[Tensor, "{height} {width} 3"], Float[Tensor, "{height} {width} 3"]]:
-    """The ray through every pixel's centre: origins and **unit** directions in world axes.
+    """The ray through every pixel's centre: origins and unit directions in world axes.
 
     In camera axes the direction is ((x − w/2)/f, −(y − h/2)/f, −1) with x = j + 0.5, y = i + 0.5,
     normalised and then turned by the rotation of `camera_to_world`, whose type and device it keeps.

@@ -18,7 +18,7 @@ from course_lib.exercises import catalogue, find
 
 SOURCES = sources()
 HERE = Path(__file__).parent
-MAX_BYTES, MAX_LINES = 1_500_000, 25
+MAX_BYTES, MAX_LINES, MAX_PRINTED = 1_500_000, 25, 66
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
@@ -158,6 +158,14 @@ def test_code_cells_are_short(source):
     long = {c.id: n for c in code_cells(source) if (n := len(c.source.splitlines())) > MAX_LINES}
     exercises = {f"ex-{name}" for name in catalogue()}
     assert {name: n for name, n in long.items() if name not in exercises} == {}
+
+
+@each_notebook
+def test_printed_lines_are_short(source):
+    """JupyterLab breaks longer ones within words in a window 1,024 pixels wide."""
+    streams = [o for cell in code_cells(source) for o in cell.outputs if o.output_type == "stream"]
+    lines = [line for stream in streams for line in stream.text.splitlines()]
+    assert [line for line in lines if len(line) > MAX_PRINTED] == []
 
 
 @each_notebook

@@ -31,7 +31,7 @@ def plane_homography(
 
 
 def over_composite(rgba: Float[Tensor, "p h w 4"]) -> Float[Tensor, "h w 3"]:
-    """What p planes show together, the **nearest first**, before a black background.
+    """What p planes show together, the nearest first, before a black background.
 
     C = Σᵢ αᵢ cᵢ Π_{j<i} (1 − αⱼ): a plane counts as far as those before it let light through
     (Porter & Duff 1984, "over"). Colours are not premultiplied; all values in [0, 1].

@@ -197,12 +197,17 @@ def explore(
     return explorer
 
 
-def view3d(*what: Any, alt: str, size: int | tuple[int, int] = 340) -> Explorer:
+def view3d(
+    *what: Any,
+    alt: str,
+    size: int | tuple[int, int] = 340,
+    view: tuple[float, float] = (30.0, 20.0),
+) -> Explorer:
     """Show meshes, clouds (n, 3), segments (n, 2, 3), voxel grids, `viz.Item`s in 3D, to be turned.
 
     Several `viz.Scene`s are shown side by side, each in its own view. The stored output holds a
     picture from our own renderer and `alt`. A browser keeps about 16 such views alive: use at most
-    12 in a notebook.
+    12 in a notebook. `view`: azimuth and elevation of the first look, in degrees.
 
     >>> import torch
     >>> view = view3d(torch.rand(20, 3), alt="Twenty points.")
@@ -210,7 +215,7 @@ def view3d(*what: Any, alt: str, size: int | tuple[int, int] = 340) -> Explorer:
     (20, 3)
     """
     scenes = list(what) if what and all(isinstance(one, Scene) for one in what) else [Scene(*what)]
-    look = {"alt": described(alt), "size": size, "view": (30.0, 20.0), "bounds": None}
+    look = {"alt": described(alt), "size": size, "view": view, "bounds": None}
     explorer = Explorer(lambda: scenes, {}, **look)
     _display(explorer.build(), explorer)
     return explorer

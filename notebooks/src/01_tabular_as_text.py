@@ -777,7 +777,7 @@ if llm:
         llm.next_token_logits([text + "\n\nThis shape is a"])[0].softmax(0) for text in two_orders
     ]
     print(
-        f"\n{len(first)} tokens for 8 points; {same:.0%} of them stay in place when lines are shuffled"
+        f"\n{len(first)} tokens for 8 points; {same:.0%} of them stay in place\nwhen lines are shuffled,"
     )
     print(
         f"and the next word's distribution moves by {(states[0] - states[1]).abs().sum() / 2:.2f} (0 to 1)"

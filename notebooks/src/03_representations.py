@@ -76,9 +76,10 @@ def six(level, family):
     planes = views.plane_depths(2.0, 4.0, r // 4)
     mpi = views.mpi_from_depth(seen.color[0], seen.depth[0], planes)
     grid = shape.sdf(voxels.voxel_centers(r)) < 0
-    pictures = [viz.render_voxels(grid, size=230), viz.render_points(cloud, size=230)]
-    pictures += [viz.render_mesh(mesh, size=230), slice_picture(shape.sdf, 0.3, 4 * r)]
-    pictures += [viz.render_voxels(hull, size=230), views.over_composite(mpi[::2]).numpy()]
+    look = {"size": 230, "bounds": 0.8 * torch.tensor([[-1.0] * 3, [1.0] * 3])}
+    pictures = [viz.render_voxels(grid, **look), viz.render_points(cloud, **look)]
+    pictures += [viz.render_mesh(mesh, **look), slice_picture(shape.sdf, 0.3, 4 * r)]
+    pictures += [viz.render_voxels(hull, **look), views.over_composite(mpi[::2]).numpy()]
     titles = [f"voxels, {r}³", f"{len(cloud)} points", f"mesh, {len(mesh.faces)} faces",
               "function, a slice", f"hull of {r // 2} views", "every other plane"]  # fmt: skip
     return viz.gallery(pictures, titles, alt="One shape, six ways.", columns=3, height=230)
@@ -202,7 +203,7 @@ header = ["grid", "slide %", "slide · r", "our shapes %", "ball, surface %", "b
 viz.table(rows, header, "Occupied voxels")
 slope = math.log(ours[2] / ours[0]) / math.log(128 / 30)
 theirs = math.log(2.41 / 10.41) / math.log(128 / 30)
-print(f"our shapes: fraction ~ r^{slope:.2f}; slide: r^{theirs:.2f}")
+print(f"power of r by which the fraction falls: {slope:.2f}; slide: {theirs:.2f}")
 
 # %% [markdown]
 # *What to see:* slide · r is 3.1 to 3.3 in every row: the fraction falls like $1/r$, by 2 when $r$
@@ -436,11 +437,12 @@ a, b = cameras.look_at([1.0, 2.0, 3.0]), cameras.look_at([-2.0, 0.5, 1.0])
 x = torch.randn(200, 3, generator=seeded)
 moved = apply_transform(apply_transform(x, a), b)
 back = apply_transform(moved, torch.linalg.inv(b @ a))
-print(f"A then B against BA    {float((moved - apply_transform(x, b @ a)).abs().max()):.1e}")
-print(f"and back               {float((back - x).abs().max()):.1e}")
+print("largest differences:")
+print(f"A, then B, from BA   {float((moved - apply_transform(x, b @ a)).abs().max()):.6f}")
+print(f"there and back       {float((back - x).abs().max()):.6f}")
 lengths, before = ((y[:, None] - y).norm(dim=2) for y in (moved, x))
-print(f"distances kept         {float((lengths - before).abs().max()):.1e}")
-print(f"A then B against B, A  {float((moved - apply_transform(x, a @ b)).abs().max()):.2f}")
+print(f"distances of points  {float((lengths - before).abs().max()):.6f}")
+print(f"A, then B, from AB   {float((moved - apply_transform(x, a @ b)).abs().max()):.6f}")
 
 
 # %%
@@ -489,7 +491,8 @@ for name, cloud in (("mesh, by area", even), ("function, projected", projected))
     count = torch.bincount(face, minlength=12).reshape(6, 2).sum(1)
     expected = n * (areas / areas.sum()).reshape(6, 2).sum(1)
     chi = float(((count - expected) ** 2 / expected).sum() / 5)
-    print(f"{name:20s} off the surface {float(sdf(cloud).abs().max()):.0e}, χ²/dof {chi:.1f}")
+    off = float(sdf(cloud).abs().max())
+    print(f"{name:20s} off the surface {off:.7f}, χ²/dof {chi:.1f}")
 
 # %% [markdown]
 # *What to see:* both lie on the surface; only the first is uniform. Projection crowds points where
@@ -538,14 +541,14 @@ draws = int(budget(5, 2))
 for feature in (flattened, symmetric):
     accuracy = np.array([list_against_set(feature, seed) for seed in range(draws)]).T
     before, after = (f"{a.mean():.2f} ± {a.std():.2f}" for a in accuracy)
-    print(f"{feature.__name__:9s} accuracy {before}, points shuffled {after} ({draws} draws)")
+    print(f"{feature.__name__:9s} accuracy {before}, shuffled {after} ({draws} draws)")
 
 
 # %%
 def shuffled_cloud(seed):
     cloud = sample_surface(chair.mesh(24), 300, generator=torch.Generator().manual_seed(1))[0]
     cloud = cloud[torch.randperm(300, generator=torch.Generator().manual_seed(seed))]
-    as_image = (cloud[:100].T.repeat_interleave(8, 0) + 1) / 2
+    as_image = (cloud[:100].T.repeat_interleave(24, 0).repeat_interleave(3, 1) + 1) / 2
     return [viz.render_points(cloud, size=220), as_image.clamp(0, 1).numpy(),
             f"mean {[round(v, 4) for v in cloud.mean(0).tolist()]}"]  # fmt: skip
 
@@ -574,7 +577,8 @@ for rho in (0.06, 0.15, 0.3, 0.62):
     near = lambda p, rho=rho: torch.cdist(p, ring).amin(-1) - rho  # noqa: E731
     thick = implicit.sdf_to_mesh(near, budget(72, 56), bound=1.3)
     pictures.append(viz.render_mesh(thick, size=180))
-    titles.append(f"ρ = {rho}: pieces {meshes.component_count(thick)}, genus {meshes.genus(thick)}")
+    count = meshes.component_count(thick)
+    titles.append(f"ρ = {rho}\npieces: {count}, genus: {meshes.genus(thick)}")
 viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 
 # %% [markdown]
@@ -620,10 +624,10 @@ rows, draws = [], int(budget(5, 2))
 for n, noise in budget(
     ((300, 0.0), (1000, 0.0), (4000, 0.0), (4000, 0.01), (4000, 0.03)), ((300, 0.0),)
 ):
-    each = np.array([recovered(n, noise, seed) for seed in range(draws)])
+    each = np.array([recovered(n, noise, seed) for seed in range(draws)]) * [1, 1, 1000]
     spreads = zip(each.mean(0), each.std(0), strict=True)
-    rows.append([n, noise, *(f"{mean:.3g} ± {spread:.1g}" for mean, spread in spreads)])
-header = ["points", "noise", "normal error, °", "wrong side, %", "surface error"]
+    rows.append([n, noise, *(f"{mean:.1f} ± {spread:.1f}" for mean, spread in spreads)])
+header = ["points", "noise", "normal error, °", "wrong side, %", "1000 × surface error"]
 viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {draws} draws each")
 
 # %% [markdown]
@@ -743,7 +747,7 @@ def predict(layers, features, edges):
 # %%
 data = [labelled(seed) for seed in range(int(budget(8, 4)))]
 held_out = [labelled(seed) for seed in (100, 101, 102)]
-nobody = torch.zeros(0, 2, dtype=torch.int64)
+nobody, words = torch.zeros(0, 2, dtype=torch.int64), []
 for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
     layers = layers_of()
     weights = [w.requires_grad_() for layer in layers for w in layer]
@@ -759,7 +763,8 @@ for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
     guess = [predict(layers, n, m.edges if linked else nobody).argmax(1) for m, n, _ in held_out]
     hit, part = torch.cat(guess), torch.cat([y for _, _, y in held_out])
     recall = [float((hit[part == k] == k).float().mean()) for k in (0, 1)]
-    print(f"{name}: mean recall {sum(recall) / 2:.2f}")
+    words.append(f"{name}: mean recall {sum(recall) / 2:.2f}")
+print("\n".join(words))
 
 # %% [markdown]
 # *What to see:* 0.5 is guessing. One normal is a hint (0.85); four rounds of neighbours say nearly all
@@ -793,7 +798,8 @@ viz.table(rows, header, "One vertex of 2562 displaced")
 # %%
 widgets.explore(
     lambda distance: viz.Scene(viz.Item(spiked(distance), wire=True), title="one vertex moved"),
-    {"distance": (0.0, 1.0, 0.4)}, alt="A ball with one vertex pulled out, and its spike.",
+    {"distance": (0.0, 1.0, 0.4)}, view=(-20, 20), bounds=viz.frame_bounds(spiked(1.0)),
+    alt="A ball with one vertex pulled out, and its spike.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -842,12 +848,14 @@ widgets.explore(
 # %%
 bitten = difference(box(1.2), sphere(0.75))
 cut = implicit.mesh_to_sdf(implicit.sdf_to_mesh(bitten, 32))
-x = 2 * torch.rand(int(budget(2000, 500)), 3, generator=seeded) - 1
+x, rows = 2 * torch.rand(int(budget(2000, 500)), 3, generator=seeded) - 1, []
 for name, sdf in (("box", box(1.2)), ("box − ball", bitten), ("exact, from its mesh", cut)):
     residual = implicit.eikonal_residual(x, sdf)
     gap = (cut(x).abs() - sdf(x).abs()).clamp(min=0)
-    words = "" if name == "box" else f", too small by up to {float(gap.max()):.2f}"
-    print(f"{name:21s} | |∇f| − 1 | ≤ {float(residual.quantile(0.99)):.4f}{words}")
+    short = None if name == "box" else f"{float(gap.max()):.2f}"
+    rows.append([name, f"{float(residual.quantile(0.99)):.4f}", short])
+header = ["function", "length of ∇f is off 1 by", "too small by up to"]
+viz.table(rows, header, "A difference of solids: 99 of 100 places, and the worst of all")
 
 
 # %%
@@ -933,7 +941,7 @@ widgets.explore(
 
 # %%
 cloud = project_to_surface(2 * torch.rand(500, 3, generator=seeded) - 1, torus(), 5)
-print(f"projected points: {float(torus()(cloud).abs().max()):.0e} from the surface")
+print(f"projected points: {float(torus()(cloud).abs().max()):.7f} from the surface")
 rows, previous = [], None
 for r in (16, 32, 64):
     marched = implicit.sdf_to_mesh(sphere(0.8), r)
@@ -1009,7 +1017,7 @@ pictures = [viz.render_mesh(ball, colors=c[:, None].repeat(1, 3) * 0.8 + 0.1, vi
             for c in (by_map, triplanar)]  # fmt: skip
 viz.gallery(pictures, ["UV (longitude, latitude)", "triplanar"], alt="Two textures on a ball.")
 edge = 100 * math.cos(3 / 8 * math.pi)  # the last of four rows of cells begins at 67.5° of latitude
-print(f"UV: the last cells begin with {edge:.0f} % of the equator's width, and end in a point")
+print(f"UV: the last cells shrink from {edge:.0f} % of the equator's width to a point")
 blend = 100 * float((weight.amax(1) < 0.9).float().mean())
 print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
 
@@ -1098,7 +1106,7 @@ for n in counts:
     hulls.append(visual_hull(seen.mask, seen.cameras, 32))
 scores = [float(metrics.iou(h[None], exact[None])) for h in hulls]
 viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
-            [f"from {n}: IoU {s:.2f}" for n, s in zip(counts, scores, strict=True)],
+            [f"views: {n}\nIoU {s:.2f}" for n, s in zip(counts, scores, strict=True)],
             alt="The visual hull of a chair from 1, 2, 4, 8, 16 and 32 views.", columns=6)  # fmt: skip
 
 # %% [markdown]
@@ -1167,7 +1175,7 @@ alpha = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 1, 1)
 two = torch.cat((torch.eye(3)[:2][:, None, None], alpha), -1)
 print("half-transparent red before green:", over_composite(two)[0, 0].tolist())
 h = plane_homography(k, torch.eye(4), torch.tensor([0.0, 0.0, 1.0]), 2.0)
-print(f"no motion, no change: {float((h - torch.eye(3)).abs().max()):.0e}")
+print(f"no motion, no change: {float((h - torch.eye(3)).abs().max()):.6f}")
 
 
 # %%

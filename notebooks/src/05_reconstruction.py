@@ -710,7 +710,7 @@ def four_shapes(shape, view):
 explorer = widgets.explore(
     four_shapes, {"shape": (0, len(test.names) - 1, 0), "view": (0, test.views - 1, 0)},
     alt="A test picture, and the shapes that four networks make of it: voxels, points, mesh, implicit",
-    bounds=torch.tensor([[-0.9] * 3, [0.9] * 3]), size=230)  # fmt: skip
+    bounds=torch.tensor([[-0.9] * 3, [0.9] * 3]), size=175)  # fmt: skip
 
 # %% [markdown]
 # *Try:* go through the views of one mug. When does the handle appear? Go through the views of a
@@ -750,10 +750,12 @@ viz.gallery([photo.permute(1, 2, 0).numpy(), *answers], ["photo", *shipped], hei
 # Files that are no pictures are refused in words:
 
 # %%
+import textwrap
+
 try:
     load_photo(b"this is not a picture")
 except ValueError as error:
-    print("ValueError:", error)
+    print(textwrap.fill(f"ValueError: {error}", 66))
 
 # %% [markdown]
 # ## 5.13 The full-size run on a GPU

@@ -13,6 +13,7 @@
 
 # %%
 import math
+import textwrap
 from dataclasses import replace
 from functools import partial
 
@@ -85,13 +86,11 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 # %%
 height, width = photos.size
 focal = photos.intrinsics[0, 0].item()
-origins, directions = camera_rays(
-    height, width, focal, photos.camera_to_world[len(photos) // 4].cpu()
-)
+origins, directions = camera_rays(height, width, focal, photos.camera_to_world[0].cpu())
 corners = torch.stack([origins, origins + 4 * directions], dim=-2)[:: height - 1, :: width - 1]
 widgets.view3d(
     viz.Item(viz.camera_pyramids(photos.camera_to_world, 0.3), size=0.02), corners.reshape(-1, 2, 3),
-    meshes.box(2.0), alt="Cameras on a dome around a cube, and four rays from one of them.")  # fmt: skip
+    viz.Item(meshes.box(2.0), opacity=0.3), alt="Cameras on a dome around a cube, and four rays from one of them.")  # fmt: skip
 
 # %% [markdown]
 # ## 7.3 Positional encoding
@@ -235,7 +234,7 @@ viz.scatter_chart(series, x="distance t", y="ray", alt="Samples of twelve rays: 
 # %%
 for pieces in (1, 5, 5000):
     weights = compositing_weights(torch.full((pieces,), 4.0), torch.full((pieces,), 0.5 / pieces))
-    print(f"{pieces:5d} samples: opacity {weights.sum():.4f}")
+    print(f"samples: {pieces:5d}   opacity {weights.sum():.4f}")
 
 # %% [markdown]
 # *What to see:* the same number each time. The exponential makes the sum exact where the density is
@@ -467,7 +466,7 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 # %%
 lattice = torch.cartesian_prod(*[torch.arange(65)] * 3)  # corners of a grid of 64³ voxels
 used = torch.bincount(hash_index(lattice, 1 << 15), minlength=1 << 15)
-print(f"{len(lattice):,} corners in {len(used):,} rows: {used.float().mean():.1f} share a row on average, "
+print(f"{len(lattice):,} corners in {len(used):,} rows:\n{used.float().mean():.1f} share a row on average, "
       f"{used.min()} at least, {used.max()} at most")  # fmt: skip
 
 # %% [markdown]
@@ -641,7 +640,8 @@ sick = {
 }
 for name, scene in sick.items():
     findings = nerf.check_scene(scene)
-    print(f"{name}:\n   ", "; ".join(map(str, findings)) or "nothing found")
+    words = "; ".join(map(str, findings)) or "nothing found"
+    print(f"{name}:\n{textwrap.fill(words, 62, initial_indent='  ', subsequent_indent='  ')}")
 
 # %% [markdown]
 # The classic of the classics is **white collapse**: on photographs with much white, and without a visual hull, a network

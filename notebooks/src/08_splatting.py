@@ -84,7 +84,7 @@ sigma = covariance(scales, turned)
 cloud = torch.randn(1500, 3, generator=torch.Generator().manual_seed(0))
 cloud = cloud @ torch.linalg.cholesky(sigma).T
 print("standard deviations again:", torch.linalg.eigvalsh(sigma).sqrt().flip(0))
-widgets.view3d(cloud, alt="Points of a flat, long Gaussian that lies askew.")
+widgets.view3d(cloud, alt="Points of a flat, long Gaussian that lies askew.", view=(-60, 20))
 
 # %% [markdown]
 # ## 8.3 One Gaussian on the picture
@@ -259,14 +259,14 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 # %%
 view = splatting.view_of(small, len(small) // 4, near=0.1)
 with torch.no_grad():
-    seconds = []
-    for draw in (lambda: my_render(mine, view.camera_to_world),
-                 lambda: splatting.render(mine, view, background=1.0).color.view(-1, 3)):  # fmt: skip
+    ways = {"yours": lambda: my_render(mine, view.camera_to_world),
+            "library's": lambda: splatting.render(mine, view, background=1.0).color.view(-1, 3)}  # fmt: skip
+    for name, draw in ways.items():
         draw()
         begun = time.perf_counter()
         pictures = [draw() for _ in range(5)]
-        seconds.append((time.perf_counter() - begun) / 5)
-        print(f"{seconds[-1] * 1000:6.1f} ms a picture of {height} × {width}")
+        milliseconds = (time.perf_counter() - begun) / 5 * 1000
+        print(f"{name:10s}{milliseconds:6.1f} ms a picture of {height} × {width}")
     difference = (my_render(mine, view.camera_to_world) - pictures[0]).abs().max()
 print(f"largest difference: {difference * 255:.1f} shades of 255")
 
@@ -299,7 +299,7 @@ bell = torch.exp(-(r**2) / 2)
 small_bell = torch.exp(-((r / factor) ** 2) / 2)
 viz.line_chart({"one": (r, opacity * bell), "two, as large": (r, 1 - (1 - half * bell) ** 2),
                 "two, made smaller": (r, 1 - (1 - half * small_bell) ** 2)},
-               x="distance from the centre", y="covered",
+               x="distance from the centre, in standard deviations", y="share covered",
                alt="What one Gaussian covers, and what the two in its place cover.")  # fmt: skip
 
 # %% [markdown]
@@ -384,9 +384,7 @@ def far(field, factor=4):
 
 
 direct, averaged, cover = far(field)
-print(
-    f"drawn directly {direct:.1f} dB, averaged {averaged:.1f} dB; covers {cover:.2f} times as much"
-)
+print(f"directly {direct:.1f} dB, averaged {averaged:.1f} dB; covers {cover:.2f} times as much")
 coarse = replace(test, images=test.images[:, ::4, ::4], intrinsics=test.intrinsics / 4)
 viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=4).color],
             ["directly", "averaged"], height=240, alt="The small desk: swollen, and as it should be.")  # fmt: skip
@@ -469,6 +467,7 @@ branches = {
     "photographs → scene": [2020, 2022, 2023, 2024],
 }
 viz.scatter_chart({name: (years, [len(branches) - i] * len(years)) for i, (name, years) in enumerate(branches.items())},
+                  names={len(branches) - i: name for i, name in enumerate(branches)},
                   x="year", y="branch", alt="When the works of the table below appeared, by branch.")  # fmt: skip
 
 # %% [markdown]
