@@ -117,7 +117,8 @@ def _grade(options: argparse.Namespace, out: Path, submissions: list, names: dic
     from course_lib.grading import formats, gradebook
     from course_lib.grading.instructor import read_cases
     from course_lib.grading.report import summary, write, write_reports
-    from course_lib.grading.run import Run, grade
+    from course_lib.grading.run import grade
+    from course_lib.grading.workspace import Run
 
     extra = read_cases(options.cases) if options.cases else {}
     names_given = exercise_names(options.exercises)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from course_lib.checking.outcome import run_case
 from course_lib.exercises import find
@@ -13,13 +12,10 @@ from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.marks import Key
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.session import is_usable, record_references
-from course_lib.grading.workspace import GradingError
-
-if TYPE_CHECKING:
-    from course_lib.grading.run import Run
+from course_lib.grading.workspace import GradingError, Run
 
 
-def make_keys(run: "Run", plans: list[Plan], journal: Journal) -> dict[str, Key]:
+def make_keys(run: Run, plans: list[Plan], journal: Journal) -> dict[str, Key]:
     """The reference's outcomes, from the same sandbox, and those of the misconceptions.
 
     An exercise whose reference does not run there is left out.

@@ -6,8 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from tqdm import tqdm
@@ -25,33 +24,10 @@ from course_lib.grading.references import make_keys
 from course_lib.grading.session import grade_cells
 from course_lib.grading.students import Student, Tasks, early_mark, read, safe_name
 from course_lib.grading.submissions import Submission
+from course_lib.grading.workspace import Run
 
 LUCK, MOST_AGAIN = ("time limit", "crashed"), 3
 UNUSABLE = "this exercise's own reference does not run in the sandbox; nobody was graded on it"
-
-
-@dataclass
-class Run:
-    """The settings of a run."""
-
-    out: Path
-    jobs: int = 1
-    seconds: float = 60.0
-    seed: str = ""
-    exercises: tuple[str, ...] = ()
-    extra: dict = field(default_factory=dict)
-    keep: bool = False
-    dask: str | None = None
-
-    @property
-    def private(self) -> Path:
-        """Where the run keeps what it needs to go on after an interruption."""
-        return self.out / ".grading"
-
-    @property
-    def work(self) -> Path:
-        """Where the run works; nothing of it is left at its end."""
-        return self.private / "work"
 
 
 def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[Plan]]:

@@ -1,4 +1,4 @@
-"""The private folder of a grading run: locked, cleaned, and with a sandbox that is warming up.
+"""The settings of a grading run, and its private folder: locked, cleaned, its sandbox warming up.
 
 Nothing heavy is imported here, so that the sandbox imports torch while the grader does.
 """
@@ -11,10 +11,35 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from course_lib.grading import sandbox
+
+
+@dataclass
+class Run:
+    """The settings of a run."""
+
+    out: Path
+    jobs: int = 1
+    seconds: float = 60.0
+    seed: str = ""
+    exercises: tuple[str, ...] = ()
+    extra: dict = field(default_factory=dict)
+    keep: bool = False
+    dask: str | None = None
+
+    @property
+    def private(self) -> Path:
+        """Where the run keeps what it needs to go on after an interruption."""
+        return self.out / ".grading"
+
+    @property
+    def work(self) -> Path:
+        """Where the run works; nothing of it is left at its end."""
+        return self.private / "work"
 
 
 class GradingError(RuntimeError):
