@@ -34,10 +34,10 @@ class Field:
         """One step of gradient descent; the loss before it."""
         raise NotImplementedError
 
-    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int | None = None) -> Composite:
         """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
 
-        supersample: that many rays squared per pixel, averaged.
+        supersample: that many rays squared per pixel, averaged; None: as the field does it.
         """
         raise NotImplementedError
 
@@ -64,11 +64,13 @@ def averaged(fine: Composite, size: tuple[int, int], s: int) -> Composite:
 class RadianceField(Field):
     """A field of density and colour over a region, rendered along rays.
 
-    Subclasses give `pictures`, `density` and `prepare`; `batch` is the number of rays in a step.
+    Subclasses give `pictures`, `density` and `prepare`; `batch` is the number of rays in a step. A pixel
+    shows the mean of what falls on it: `supersample` squared rays stand for it, in steps and in `view`.
     """
 
     region: Region
     batch: int
+    supersample: int = 1
 
     def pictures(
         self, rays: Rays, background: Float[Tensor, "..."], generator: torch.Generator | None
@@ -88,18 +90,19 @@ class RadianceField(Field):
         return self.pictures(rays, self.background, None)[0][-1]
 
     def learn(self, pixels: PixelSource, generator: torch.Generator) -> Float[Tensor, ""]:
-        """One step on random rays; before a random background each, so that opacity counts too.
+        """One step on random pixels; before a random background each, so that opacity counts too.
 
         The loss is the mean squared difference of colours, of all pictures together (NeRF eq. 6).
         """
-        rays, rgba = pixels.batch(self.batch, generator)
+        each = self.supersample**2
+        rays, rgba = pixels.batch(self.batch // each, generator, supersample=self.supersample)
         background = self.background.expand(len(rgba), 3)
         if pixels.has_alpha:
             background = torch.rand(len(rgba), 3, generator=generator, device=rgba.device)
         target = over(rgba, background)
-        pictures, more = self.pictures(rays, background, generator)
-        errors = [F.mse_loss(shown.color, target) for shown in pictures]
-        return self._descend(torch.stack(errors).sum() + more)
+        pictures, more = self.pictures(rays, background.repeat_interleave(each, 0), generator)
+        colors = [shown.color.unflatten(0, (-1, each)).mean(1) for shown in pictures]  # of pixels
+        return self._descend(sum(F.mse_loss(color, target) for color in colors) + more)
 
     def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""
@@ -107,15 +110,15 @@ class RadianceField(Field):
         return self.render(rays), rgba
 
     @torch.no_grad()
-    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int | None = None) -> Composite:
         """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
 
-        supersample: that many rays squared per pixel, averaged.
+        supersample: that many rays squared per pixel, averaged; None: the field's own.
         """
-        one = scene.select([index]).to(self.background.device)
-        origins, directions = one.rays(0, supersample=supersample)
+        one, s = scene.select([index]).to(self.background.device), supersample or self.supersample
+        origins, directions = one.rays(0, supersample=s)
         shown = self.render_rays((origins.reshape(-1, 3), directions.reshape(-1, 3)))
-        return averaged(shown, scene.size, supersample)
+        return averaged(shown, scene.size, s)
 
     @torch.no_grad()
     def render_rays(self, rays: Rays) -> Composite:

@@ -20,11 +20,13 @@ class PixelSource:
         # pixels that show something, and their neighbours
         self.pool = mask.reshape(-1).nonzero()[:, 0]
 
-    def batch(self, n: int, generator: torch.Generator) -> tuple[Rays, Float[Tensor, "n 4"]]:
-        """n rays and the RGBA of their pixels."""
+    def batch(
+        self, n: int, generator: torch.Generator, *, supersample: int = 1
+    ) -> tuple[Rays, Float[Tensor, "p 4"]]:
+        """Rays and RGBA of n pixels, as `seen_by` gives them."""
         device = self.pool.device
         draw = torch.randint(len(self.pool), (n,), generator=generator, device=device)
-        return seen_by(self.scene, self.pool[draw])
+        return seen_by(self.scene, self.pool[draw], supersample=supersample)
 
 
 def object_pixels(scene: Photographs, count: int, seed: int) -> tuple[Rays, Float[Tensor, "n 4"]]:
@@ -34,9 +36,17 @@ def object_pixels(scene: Photographs, count: int, seed: int) -> tuple[Rays, Floa
     return seen_by(scene, pool[draw.to(pool.device)])
 
 
-def seen_by(scene: Photographs, pixel: Int[Tensor, "n"]) -> tuple[Rays, Float[Tensor, "n 4"]]:
-    """Rays and RGBA of pixels, by their numbers in the list of all pixels of all photographs."""
+def seen_by(
+    scene: Photographs, pixel: Int[Tensor, "p"], *, supersample: int = 1
+) -> tuple[Rays, Float[Tensor, "p 4"]]:
+    """Rays and RGBA of pixels, by their numbers in the list of all pixels of all photographs.
+
+    supersample: that many rays squared through each pixel, those of a pixel one after the other.
+    """
     height, width = scene.size
-    x, y = pixel % width + 0.5, pixel // width % height + 0.5
-    rays = scene.rays_through(pixel // (height * width), x, y)
+    inside = (torch.arange(supersample, device=pixel.device) + 0.5) / supersample
+    down, right = (part.reshape(-1) for part in torch.meshgrid(inside, inside, indexing="ij"))
+    x, y = (pixel % width)[:, None] + right, (pixel // width % height)[:, None] + down  # (p, s²)
+    which = (pixel // (height * width))[:, None].expand(x.shape)
+    rays = scene.rays_through(which.reshape(-1), x.reshape(-1), y.reshape(-1))
     return rays, scene.images.reshape(-1, 4)[pixel].float() / 255

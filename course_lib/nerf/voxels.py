@@ -16,6 +16,7 @@ from course_lib.nerf.pixels import PixelSource
 
 DENSITY, COLOR = 0, 1  # the tables of the grid
 SMOOTH, EVERY = 1e-4, 8  # smoothing of a step, see `learn`; steps from one to the next
+FINE, PASSES = 0.4, 2.0  # progress, and passes over all pixels, from which a pixel has four rays
 
 
 class VoxelField(PackedField):
@@ -32,7 +33,7 @@ class VoxelField(PackedField):
         super().__init__(scene, resolution)
         self.degree, self.learning_rate = degree, learning_rate
         self.density_shift = self.schedule.start
-        self.stage, self.steps, self.rays = 0, 0, 0
+        self.stage, self.steps, self.passes = 0, 0, 0.0
         self._use(self._new_grid())
 
     @property
@@ -58,13 +59,19 @@ class VoxelField(PackedField):
         A pixel that was seen a hundred times says nothing new: what is still learned from it is noise
         that fits it. So the smoothing grows with how often each pixel was seen, and with how many
         corners share one; it falls with the learning rate.
+
+        At first one ray stands for a pixel, since many pixels say more than exact ones. Once each was
+        seen, an edge that crosses a pixel is what is still wrong: then it has four rays.
         """
         loss = super().learn(pixels, generator)
-        self.steps, self.rays = self.steps + 1, self.rays + self.batch
+        self.steps += 1
+        self.passes += self.batch / self.supersample**2 / len(pixels.pool)
         if self.steps % EVERY == 0:
-            passes, share = self.rays / len(pixels.pool), len(self.grid.used) / len(pixels.pool)
+            share = len(self.grid.used) / len(pixels.pool)
             rate = self.optimizer.param_groups[0]["lr"] / self.learning_rate
-            self.grid.smooth(min(0.5, SMOOTH * EVERY * passes * share * rate))
+            self.grid.smooth(min(0.5, SMOOTH * EVERY * self.passes * share * rate))
+        is_fine = self.progress >= FINE and self.passes >= PASSES and not self.region.contracted
+        self.supersample = 2 if is_fine else 1
         return loss
 
     def _new_grid(self) -> SparseGrid:

@@ -115,11 +115,12 @@ class SplatField(Field):
         return Composite(*map(torch.cat, zip(*parts, strict=True))), torch.cat(colors)
 
     @torch.no_grad()
-    def view(self, scene: Photographs, index: int, *, supersample: int = 1) -> Composite:
+    def view(self, scene: Photographs, index: int, *, supersample: int | None = None) -> Composite:
         """The picture from the camera of a photograph; supersample: that many pixels squared for one."""
+        s = supersample or 1  # the filter of `project_gaussians` stands for a pixel's width
         camera = view_of(scene.select([index]).to(self.device), 0, near=self.near)
-        shown = render(self.gaussians, camera.finer(supersample), background=self.background)
-        return averaged(shown, scene.size, supersample)
+        shown = render(self.gaussians, camera.finer(s), background=self.background)
+        return averaged(shown, scene.size, s)
 
 
 @torch.no_grad()

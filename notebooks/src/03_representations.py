@@ -159,7 +159,8 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:*
-# - At 10 kB voxels are clearly ahead of points, and the mesh is last. At 50 kB the mesh is ahead.
+# - At 10 kB voxels are clearly ahead of points, and the mesh is last. At 50 kB the three are close together: which is
+#   ahead differs from chair to chair.
 # - The error of points falls like (bytes)$^{-1/2}$. That of voxels falls more slowly, in theory like
 #   (bytes)$^{-1/3}$: they pay for the inside.
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as

@@ -24,6 +24,7 @@ from course_lib.authoring import desk, scene
 from course_lib.cameras import spherical_cameras
 from course_lib.data.photographs import Photographs, over
 from course_lib.data.scenes import load_scene
+from course_lib.nerf.pixels import seen_by
 
 MARKS = (10, 30, 60, 120, 300)
 EARLY = (1, 2, 3, 5, 7)  # of the fast field only
@@ -72,12 +73,8 @@ class Marks:
         self.now = time.perf_counter if test.images.is_cuda else time.thread_time
         generator = torch.Generator().manual_seed(0)
         pixel = torch.randint(test.images[..., 0].numel(), (4096,), generator=generator)
-        height, width = test.size
-        x, y = pixel % width + 0.5, pixel // width % height + 0.5
-        places = (one.to(test.images.device) for one in (pixel // (height * width), x, y))
-        self.rays = test.rays_through(*places)
-        rgba = test.images.reshape(-1, 4)[pixel.to(test.images.device)].float() / 255
-        self.target = over(rgba, field.background)
+        self.test, self.pixel = test, pixel.to(test.images.device)
+        self.target = over(seen_by(test, self.pixel)[1], field.background)
 
     def clock(self):
         """Seconds of training."""
@@ -88,7 +85,9 @@ class Marks:
         due = [mark for mark in self.marks if mark <= seconds and mark not in self.at]
         if due:
             started = self.now()
-            shown = self.field.render_rays(self.rays).color
+            each = self.field.supersample
+            rays, _ = seen_by(self.test, self.pixel, supersample=each)
+            shown = self.field.render_rays(rays).color.unflatten(0, (-1, each**2)).mean(1)
             score = nerf.psnr(shown[None], self.target[None]).item()
             self.at |= {mark: score for mark in due}
             self.paused += self.now() - started
