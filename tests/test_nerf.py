@@ -12,6 +12,7 @@ from course_lib import nerf
 from course_lib.cameras import look_at, spherical_cameras
 from course_lib.data.scenes import Photographs, load_scene
 from course_lib.nerf.limits import Limits
+from course_lib.nerf.pixels import seen_by
 from course_lib.nerf.region import focus
 from course_lib.shipped import asset
 
@@ -81,6 +82,31 @@ def test_ssim_agrees_with_scikit_image():
 
 def test_the_voxel_field_learns_the_desk_in_a_hundred_steps(tiny, trained):
     assert nerf.evaluate(trained, tiny[1])["psnr"] > 21
+
+
+def test_the_rays_of_a_pixel_are_those_of_the_finer_picture(tiny):
+    photos, _ = tiny
+    height, width = photos.size
+    pixel = torch.tensor([3 * height * width + 2 * width + 5])  # row 2, column 5 of photograph 3
+    (origins, directions), _ = seen_by(photos, pixel, supersample=2)
+    fine = photos.rays(3, supersample=2)
+    for got, of_all in zip((origins, directions), fine, strict=True):
+        torch.testing.assert_close(got, of_all[4:6, 10:12].reshape(4, 3))
+
+
+def test_once_each_pixel_was_seen_twice_four_rays_stand_for_it(tiny):
+    photos, _ = tiny
+    field = nerf.VoxelField(photos, resolution=24)
+    seen = []
+    train(
+        field, photos, 100, on_step=lambda step, _: seen.append((field.supersample, field.passes))
+    )
+    for step, (rays, passes) in enumerate(seen):
+        assert rays == (2 if step >= 40 and passes >= 2 else 1)
+    assert seen[0][0] == 1 and seen[-1][0] == 2
+    shown = field.view(photos, 0)
+    torch.testing.assert_close(shown.color, field.view(photos, 0, supersample=2).color)
+    assert not torch.allclose(shown.color, field.view(photos, 0, supersample=1).color)
 
 
 def test_the_hash_field_learns_the_desk_too(tiny):

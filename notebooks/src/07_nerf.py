@@ -436,7 +436,7 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 # corners that it touches, and to each what concerns it alone; a weight of a network serves the whole scene.
 #
 # ### What makes it fast
-# `nerf.VoxelField` is this grid with five ideas more:
+# `nerf.VoxelField` is this grid with six ideas more:
 #
 # 1. *empty space is skipped*: cells outside the visual hull, and those whose weights stay near
 #    zero, get no samples and no memory;
@@ -444,7 +444,9 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 # 3. *only what shows is coloured*: samples of weight below 0.001 need no colour;
 # 4. *the gradient of the interpolation is one sparse product*, not eight scattered sums for each sample;
 # 5. *neighbouring corners are drawn together*, the more the oftener each pixel was seen and the fewer pixels
-#    there are for a corner: a long training on few photographs would else learn their noise.
+#    there are for a corner: a long training on few photographs would else learn their noise;
+# 6. *four rays stand for a pixel* once each was seen twice: a photograph's pixel shows the mean of what falls on it,
+#    and a single ray through its centre makes stairs of edges.
 #
 # ### Between network and grid: a hash table
 # A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
