@@ -722,8 +722,9 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the picture is a little less sharp, but the surface is smoother in most places, and at least as near to the true
-# one: what is a surface from the start has no fog to hide in.
+# *What to see:* in as many steps the picture is a little less sharp (in as many seconds it may be sharper, as the surface
+# makes more steps). But the surface is smoother in most places, and at least as near to the true one: what is a surface
+# from the start has no fog to hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves the
 # corners of a grid of tetrahedra, FlexiCubes (Shen 2023) frees where on the edges of a grid the vertices lie. Then

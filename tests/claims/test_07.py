@@ -129,7 +129,7 @@ def test_the_grid_passes_the_network_within_seconds(seed):
     return scores[1] - scores[0]
 
 
-@claim("7.13", "the picture is a little less sharp", slow=True)
+@claim("7.13", "in as many steps the picture is a little less sharp", slow=True)
 def test_the_picture_of_a_distance_is_less_sharp(seed):
     density, distance = (
         nerf.evaluate(field, load_scene(split="test").select(range(0, 20, 4)))["psnr"]
