@@ -102,7 +102,8 @@ class RadianceField(Field):
         target = over(rgba, background)
         pictures, more = self.pictures(rays, background.repeat_interleave(each, 0), generator)
         colors = [shown.color.unflatten(0, (-1, each)).mean(1) for shown in pictures]  # of pixels
-        return self._descend(sum(F.mse_loss(color, target) for color in colors) + more)
+        errors = [F.mse_loss(color, target) for color in colors]
+        return self._descend(torch.stack(errors).sum() + more)
 
     def on_object(self, scene: Photographs, seed: int) -> tuple[Composite, Float[Tensor, "n 4"]]:
         """Random rays through the object (any, where alpha does not tell)."""

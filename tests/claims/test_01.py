@@ -84,7 +84,7 @@ def test_single_features_are_read_best(seed):
     return single - max(others)
 
 
-@claim("1.9", "With 4 and with 16 rows the hybrid is ahead of one-hot LR in most draws")
+@claim("1.9", "With 4 and with 16 rows the hybrid is ahead of one-hot LR in most draws", slow=True)
 def test_the_prior_helps_with_few_rows(seed):
     gains = [[table()["gain_of_the_prior"](k, 20 * seed + i) for i in range(20)] for k in (4, 16)]
     return (np.array(gains) > 0).mean(1).min() - 0.5
@@ -95,7 +95,7 @@ def test_the_prior_is_worth_nothing_with_many_rows(seed):
     return 0.01 - abs(np.mean([table()["gain_of_the_prior"](256, 5 * seed + i) for i in range(5)]))
 
 
-@claim("1.9", "with 4 rows it gains most on average")
+@claim("1.9", "with 4 rows it gains most on average", slow=True)
 def test_the_prior_gains_most_with_four_rows(seed):
     four, more = (
         np.mean([table()["gain_of_the_prior"](k, 100 * seed + i) for i in range(20)])

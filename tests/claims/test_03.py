@@ -25,7 +25,7 @@ def error(names, mesh):
     return names["size_and_error"](0, mesh)[1]
 
 
-@claim("3.1", "At 10 kB voxels are clearly ahead of points")
+@claim("3.1", "At 10 kB voxels are clearly ahead of points", slow=True)
 def test_voxels_are_ahead_of_points_at_10_kilobytes(seed):
     names = chair_of(seed)
     boxes = voxels.voxels_to_mesh(voxels.voxelize(names["chair"].sdf, 43))
@@ -33,7 +33,7 @@ def test_voxels_are_ahead_of_points_at_10_kilobytes(seed):
     return names["surface_error"](cloud) - 1.2 * error(names, boxes)
 
 
-@claim("3.1", "At 50 kB the three are close together")
+@claim("3.1", "At 50 kB the three are close together", slow=True)
 def test_at_50_kilobytes_the_three_are_close_together(seed):
     names = chair_of(seed)
     chair = names["chair"]
