@@ -1018,7 +1018,7 @@ pictures = [viz.render_mesh(ball, colors=c[:, None].repeat(1, 3) * 0.8 + 0.1, vi
             for c in (by_map, triplanar)]  # fmt: skip
 viz.gallery(pictures, ["UV (longitude, latitude)", "triplanar"], alt="Two textures on a ball.")
 edge = 100 * math.cos(3 / 8 * math.pi)  # the last of four rows of cells begins at 67.5° of latitude
-print(f"UV: the last cells shrink from {edge:.0f} % of the equator's width to a point")
+print(f"UV: the last cells: {edge:.0f} % of the equator's width, then a point")
 blend = 100 * float((weight.amax(1) < 0.9).float().mean())
 print(f"triplanar: {blend:.0f} % of the surface is a blend of planes")
 
