@@ -19,12 +19,14 @@ class Field:
 
     `progress` in [0, 1] is how much of the training has been done, so that an interrupted training
     resumes where it stopped. `background` is what transparent pixels show: for photographs with alpha
-    any colour will do, and white is used.
+    any colour will do, and white is used. A pixel shows the mean of what falls on it: `supersample`
+    squared rays (or finer pixels) stand for it in `view`.
     """
 
     background: Float[Tensor, "3"]
     optimizer: torch.optim.Optimizer
     progress: float = 0.0
+    supersample: int = 1
 
     def prepare(self, progress: float) -> None:
         """Set the learning rate, grow or prune, before a step of the training."""
@@ -37,7 +39,7 @@ class Field:
     def view(self, scene: Photographs, index: int, *, supersample: int | None = None) -> Composite:
         """The picture from the camera of a photograph: colour (h, w, 3), depth and opacity (h, w).
 
-        supersample: that many rays squared per pixel, averaged; None: as the field does it.
+        supersample: that many rays squared per pixel, averaged; None: the field's own.
         """
         raise NotImplementedError
 
@@ -64,13 +66,12 @@ def averaged(fine: Composite, size: tuple[int, int], s: int) -> Composite:
 class RadianceField(Field):
     """A field of density and colour over a region, rendered along rays.
 
-    Subclasses give `pictures`, `density` and `prepare`; `batch` is the number of rays in a step. A pixel
-    shows the mean of what falls on it: `supersample` squared rays stand for it, in steps and in `view`.
+    Subclasses give `pictures`, `density` and `prepare`; `batch` is the number of rays in a step,
+    of which `supersample` squared belong to a pixel.
     """
 
     region: Region
     batch: int
-    supersample: int = 1
 
     def pictures(
         self, rays: Rays, background: Float[Tensor, "..."], generator: torch.Generator | None

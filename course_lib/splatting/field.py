@@ -117,7 +117,7 @@ class SplatField(Field):
     @torch.no_grad()
     def view(self, scene: Photographs, index: int, *, supersample: int | None = None) -> Composite:
         """The picture from the camera of a photograph; supersample: that many pixels squared for one."""
-        s = supersample or 1  # the filter of `project_gaussians` stands for a pixel's width
+        s = supersample or self.supersample  # 1, as `project_gaussians` filters
         camera = view_of(scene.select([index]).to(self.device), 0, near=self.near)
         shown = render(self.gaussians, camera.finer(s), background=self.background)
         return averaged(shown, scene.size, s)

@@ -112,15 +112,8 @@ def write(path: Path, text: str) -> None:
 
 def start(submissions: list[Path], out: Path, options: argparse.Namespace) -> subprocess.Popen:
     """The grader in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "course_lib",
-        "grade",
-        *map(str, submissions),
-        "--out",
-        str(out),
-    ]
+    command = [sys.executable, "-m", "course_lib", "grade", *map(str, submissions)]
+    command += ["--out", str(out)]
     command += ["--jobs", str(options.jobs), "--timeout", str(options.timeout), "--seed", "class"]
     command += ["--exercises", *options.exercises] if options.exercises else []
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
