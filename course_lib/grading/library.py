@@ -139,7 +139,9 @@ def _is_copied(relative: Path, exercise: Exercise | None) -> bool:
         return relative.name in (*CHECKING, "__init__.py")
     if first == "exercises" and relative.stem.startswith("nb") and exercise is not None:
         return not isinstance(exercise, Question) and relative.stem == catalogue_module(exercise)
-    return first not in ("authoring", "__main__.py") and relative.name != "choices.py"
+    if relative.name == "choices.py":
+        return exercise is None
+    return first not in ("authoring", "__main__.py")
 
 
 def _home(exercise: Exercise) -> Path:

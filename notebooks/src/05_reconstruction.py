@@ -565,9 +565,9 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   networks trained here is mostly what they know, not their representation. For the best checkpoint both weigh about the same.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
-# - Measures need not agree about the order: by Chamfer the mesh checkpoint is ahead of the implicit one, by IoU
-#   behind it. Points have the lowest IoU, which they have only as balls with nothing between them, and though
-#   Chamfer is what they were trained on, their checkpoint is behind the others there, too.
+# - Measures need not agree about the order. Points have the lowest IoU, which they have only as balls with
+#   nothing between them. And though Chamfer is what they were trained on, their checkpoint does not lead
+#   there, either.
 #
 # How far can such a mean be trusted? The checkpoints were trained three times from other random
 # numbers, on 6,400 shapes of two views. All rows are scored on the same test shapes, more than above,
