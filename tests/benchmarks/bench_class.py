@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_class.py --students 300 --jobs 2
 
 The class is simulated: each student is of one of the kinds below, in turn, and hands in by one of the
-exports below, in turn. The run is killed once and resumed. At its end every student must have the points
+exports below, in turn. Every `--own`-th student's answers are texts of their own, the others' are the
+same within a kind, and the grader runs the same text once. The run is killed once and resumed. At its end every student must have the points
 that the first of the same kind gets when graded alone (which limit stopped an attack may differ), and
 nothing of the run may be left on the machine.
 """
@@ -82,17 +83,18 @@ def kinds(books: Books) -> dict[str, dict[str, str]]:
 
 
 def write_class(
-    folder: Path, texts: dict[str, dict[str, str]], count: int, exports: list[str]
+    folder: Path, texts: dict[str, dict[str, str]], count: int, exports: list[str], own: int = 1
 ) -> list[Path]:
     """The exports of `count` students, the kinds in turn, solved ones in between."""
     order = [kind for kind in texts if kind != "solved"]
     for i in range(count):
         kind = order[i // 2 % len(order)] if i % 2 else "solved"
         export = exports[i % len(exports)]
-        for file, text in texts[kind].items():  # the same text would be run once for all
+        remark = f"{folder.parent.name} {i}" if i % own == 0 else folder.parent.name
+        for file, text in texts[kind].items():
             known = {"student": f"{i:03d}-{kind}", "number": 1000 + i, "file": file}
             path = folder / export / EXPORTS[export].format(**known)
-            write(path, text.replace(MINE, f"{folder.parent.name} {i}"))
+            write(path, text.replace(MINE, remark))
             if export == "mac.zip":  # beside each file its resources, as a Mac's archives have them
                 inner = path.relative_to(folder / export)
                 write(folder / export / "__MACOSX" / inner.parent / f"._{file}", "Mac OS X")
@@ -207,11 +209,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=20)
     parser.add_argument("--kill-after", type=int, default=1000, help="results")
+    parser.add_argument("--own", type=int, default=1, help="every so many-th has texts of its own")
     parser.add_argument("--exercises", nargs="*", help="some notebooks instead of the course")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="class-") as name:
         top, texts = Path(name), kinds(solved())
-        exports = write_class(top / "class", texts, options.students, list(EXPORTS))
+        everybody = (options.students, list(EXPORTS), options.own)
+        exports = write_class(top / "class", texts, *everybody)
         if options.kill_after:
             interrupted(exports, top / "out", options)
         begin = time.monotonic()
