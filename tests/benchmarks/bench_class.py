@@ -4,9 +4,9 @@
 
 The class is simulated: each student is of one of the kinds below, in turn, and hands in by one of the
 exports below, in turn. Every `--own`-th student's answers are texts of their own, the others' are the
-same within a kind, and the grader runs the same text once. The run is killed once and resumed. At its end every student must have the points
-that the first of the same kind gets when graded alone (which limit stopped an attack may differ), and
-nothing of the run may be left on the machine.
+same within a kind, and the grader runs the same text once. The run is killed once and resumed. At its
+end every student must have the points that the first of the same kind gets when graded alone (which
+limit stopped an attack may differ), and nothing of the run may be left on the machine.
 """
 
 import argparse
