@@ -14,7 +14,7 @@ import pytest
 from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 
 from course_lib.__main__ import main
-from course_lib.exercises import catalogue, find
+from course_lib.exercises import find
 from course_lib.exercises.exercise import Exercise
 from course_lib.grading import sandbox
 from course_lib.grading.assemble import make_plan, notebook, runnable
@@ -101,13 +101,6 @@ def test_every_field_of_an_exercise_is_in_the_copy_or_secret():
 def test_while_a_question_is_graded_no_catalogue_is_there(tmp_path):
     root = make_library(tmp_path, find("axis_that_points_up"))
     assert not list(root.glob("course_lib/exercises/nb*.py"))
-
-
-def test_the_copy_for_the_references_holds_the_whole_catalogue(tmp_path):
-    root = make_library(tmp_path, None)
-    code = "from course_lib.exercises import catalogue; print(*catalogue())"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert ran.stdout.split() == list(catalogue()), ran.stderr
 
 
 # Plans and grading notebooks

@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from grading.notebooks import RIGHT, centroid, write
 from test_grading import ROOT, grade, grade_command, needs_sandbox, read_grades
 
-from course_lib.exercises import find
+from course_lib.exercises import catalogue, find
 from course_lib.grading import plugin
 from course_lib.grading.journal import Journal
+from course_lib.grading.library import make_library
 from course_lib.grading.marks import NOT_GRADED
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.run import Run, Student, _marks, make_plans
@@ -23,6 +25,13 @@ from course_lib.grading.workspace import workspace
 def students(*notebooks: tuple[str, ...]) -> list[Student]:
     """A student for each tuple of notebooks, such as ("00", "04")."""
     return [Student(f"s{i}", {}, notebooks=set(given)) for i, given in enumerate(notebooks)]
+
+
+def test_the_copy_for_the_references_holds_the_whole_catalogue(tmp_path):
+    root = make_library(tmp_path, None)
+    code = "from course_lib.exercises import catalogue; print(*catalogue())"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert ran.stdout.split() == list(catalogue()), ran.stderr
 
 
 def planned(tmp_path, *notebooks: tuple[str, ...], exercises: tuple[str, ...] = ()) -> set[str]:

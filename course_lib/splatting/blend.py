@@ -12,12 +12,13 @@ OPAQUE = 0.99  # no splat covers more of a pixel than that, so that what is behi
 
 
 def splat_alpha(
-    offsets: Float[Tensor, "2 *n"], conics: Float[Tensor, "3 *n"], opacities: Float[Tensor, "*n"]
-) -> Float[Tensor, "*n"]:
+    offsets: Float[Tensor, "2 *#n"], conics: Float[Tensor, "3 *#n"], opacities: Float[Tensor, "*#n"]
+) -> Float[Tensor, "*#n"]:
     """How much of a pixel a splat covers: α = opacity · exp(-½ dᵀ Σ'⁻¹ d), at most 0.99.
 
     offsets: d = (dx, dy) from the splat's centre to the pixel's, in pixels; conics: the entries
-    (xx, xy, yy) of the inverse covariance Σ'⁻¹. The components come first. Differentiable in all three.
+    (xx, xy, yy) of the inverse covariance Σ'⁻¹. The components come first; the rest broadcasts.
+    Differentiable in all three.
 
     >>> splat_alpha(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 0.0, 1.0]), torch.tensor(0.5))
     tensor(0.1839)

@@ -509,9 +509,9 @@ viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] fo
           ["field", "numbers stored"], "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the grid passes the network's final quality within its first seconds. (The network
-# is yours of 7.7 with more time, and a larger learning rate that falls. Fine samples and a second network, 7.6,
-# need more time than this to pay: with them it ends lower.) What the grid pays with is memory: the network has
+# *What to see:* the grid passes the network's final quality in less than half of the network's time. (The
+# network is yours of 7.7 with more time, and a larger learning rate that falls. Fine samples and a second network,
+# 7.6, need more time than this to pay: with them it ends lower.) What the grid pays with is memory: the network has
 # tens of thousands of numbers, the hash field some hundred thousands whatever its resolution, the grid millions.
 
 # %% [markdown]
@@ -722,9 +722,9 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* in as many steps the picture is a little less sharp (in as many seconds it may be sharper, as the surface
-# makes more steps). But the surface is smoother in most places, and at least as near to the true one: what is a surface
-# from the start has no fog to hide in.
+# *What to see:* after as many steps the pictures are about equally sharp, within a decibel. (In as many seconds the
+# surface makes more steps.) But the surface is smoother in most places, and at least as near to the true one: what
+# is a surface from the start has no fog to hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves the
 # corners of a grid of tetrahedra, FlexiCubes (Shen 2023) frees where on the edges of a grid the vertices lie. Then

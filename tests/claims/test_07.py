@@ -115,27 +115,29 @@ def bends(mesh):
     return (-(one * other).sum(-1)).clamp(-1, 1).acos().rad2deg()
 
 
-@claim("7.8", "the grid passes the network's final quality within its first seconds.", slow=True)
-def test_the_grid_passes_the_network_within_seconds(seed):
-    """CPU seconds: eight of the grid, 45 of the network."""
+@claim("7.8", "the grid passes the network's final quality in less than half of", slow=True)
+def test_the_grid_passes_the_network_in_less_than_half_of_its_time(seed):
+    """CPU seconds: 14 of the grid, 30 of the network."""
     photos, test = load_scene(), load_scene(split="test").select(range(0, 20, 7))
     network = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0, batch=1024,
                             learning_rate=1e-2, position_frequencies=6, seed=seed)  # fmt: skip
     scores = []
-    for field, seconds in ((network, 45), (nerf.VoxelField(photos), 8)):
+    for field, seconds in ((network, 30), (nerf.VoxelField(photos), 14)):
         how = {"least": 1, "generator": random(seed), "clock": time.thread_time}
         nerf.train(field, photos, seconds=seconds, **how)
         scores.append(nerf.evaluate(field, test)["psnr"])
     return scores[1] - scores[0]
 
 
-@claim("7.13", "in as many steps the picture is a little less sharp", slow=True)
-def test_the_picture_of_a_distance_is_less_sharp(seed):
+@claim(
+    "7.13", "after as many steps the pictures are about equally sharp, within a decibel", slow=True
+)
+def test_the_picture_of_a_distance_is_about_as_sharp(seed):
     density, distance = (
         nerf.evaluate(field, load_scene(split="test").select(range(0, 20, 4)))["psnr"]
         for field in (trained(nerf.VoxelField), trained(nerf.SurfaceField, seed))
     )
-    return min(density - distance, 3 - (density - distance))
+    return 1 - abs(density - distance)
 
 
 @claim("7.13", "the surface is smoother in most places", slow=True)
