@@ -91,14 +91,15 @@ def test_solve_writes_a_notebook(notebook, tmp_path, capsys):
 def test_prose_is_refreshed_without_running_the_code(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "built_path", lambda source: source.with_suffix(".ipynb"))
     path = tmp_path / "09_toy.py"
-    path.write_text("# %% [markdown]\n# # 9 · Old\n\n# %%\n1 + 1\n", encoding="utf-8")
+    code = '# %%\ndef f():\n    """{}."""\n    return {}\n'
+    path.write_text("# %% [markdown]\n# # 9 · Old\n\n" + code.format("Old", 1), encoding="utf-8")
     notebook = assemble(path)
     notebook.cells[-1].execution_count = 7
     nbformat.write(notebook, path.with_suffix(".ipynb"))
-    path.write_text("# %% [markdown]\n# # 9 · New\n\n# %%\n1 + 1\n", encoding="utf-8")
+    path.write_text("# %% [markdown]\n# # 9 · New\n\n" + code.format("New", 1), encoding="utf-8")
     cells = nbformat.read(build.refresh(path), as_version=4).cells
     assert "New" in cells[0].source and cells[-1].execution_count == 7
-    path.write_text("# %% [markdown]\n# # 9 · New\n\n# %%\n2 + 2\n", encoding="utf-8")
+    path.write_text("# %% [markdown]\n# # 9 · New\n\n" + code.format("New", 2), encoding="utf-8")
     with pytest.raises(ValueError, match="code of 09_toy"):
         build.refresh(path)
 

@@ -66,11 +66,15 @@ def refresh(source: Path) -> Path:
 
 
 def _meaning(code: str) -> str:
-    """Code without its layout, so that formatting alone is no change; magics as they stand."""
+    """Code without its layout and docstrings, so that these alone are no change; magics as they stand."""
     try:
-        return ast.dump(ast.parse(code))
+        tree = ast.parse(code)
     except SyntaxError:
         return code
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def stale(source: Path) -> str:
