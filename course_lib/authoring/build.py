@@ -66,7 +66,7 @@ def refresh(source: Path) -> Path:
 
 
 def _meaning(code: str) -> str:
-    """Code without its layout and docstrings, so that these alone are no change; magics as they stand."""
+    """Code without layout and docstrings, so that these alone are no change; magics as they stand."""
     try:
         tree = ast.parse(code)
     except SyntaxError:
