@@ -155,6 +155,13 @@ SURE = {
         cell("ex-centroid", "def centroid(p):\n    return p.middle()"),
         CHECK,
     ],
+    "methods added by setattr": [
+        new(
+            "import torch\nfor name in ['middle']:\n    setattr(torch.Tensor, name, lambda p: p.mean(1))"
+        ),
+        cell("ex-centroid", "def centroid(p):\n    return p.middle()"),
+        CHECK,
+    ],
     "a test before the answer": [
         new("cloud = torch.ones(1, 2, 3)"),
         cell("ex-centroid", "print(cloud.shape)\n" + RIGHT),

@@ -14,6 +14,7 @@ from course_lib.checking.cells import checked
 
 MEASURING = ("time", "timeit", "capture", "prun", "memit", "mprun", "lprun")
 PYTHON_MAGICS = (*MEASURING, "python", "python3")
+LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -21,8 +22,9 @@ BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 class Statement:
     """A statement at the top level of a cell.
 
-    `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`), `checks`
-    the names of the exercises that calls of `check` in it are about.
+    `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`), `sets`
+    those that it gives something (the first of these two); `checks` are the names of the exercises
+    that calls of `check` in it are about.
     """
 
     node: ast.stmt
@@ -30,6 +32,7 @@ class Statement:
     defines: frozenset[str]
     uses: frozenset[str]
     changes: frozenset[str]
+    sets: frozenset[str]
     checks: frozenset[str]
 
     @property
@@ -93,9 +96,10 @@ def _statement(node: ast.stmt) -> Statement:
     defines = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
     uses = {s.get_name() for s in symbols if s.is_referenced()} | set(_globals(top))
     parts = list(ast.walk(node))
-    changes = {name for part in parts if (name := _changed(part))}
+    sets = {name for part in parts if (name := _root(_given(part)))}
+    changes = sets | {name for part in parts if (name := _root(_called(part)))}
     checks = {call[1] for part in parts if (call := checked(part))}
-    return Statement(node, 0, *map(frozenset, (defines, uses, changes, checks)))
+    return Statement(node, 0, *map(frozenset, (defines, uses, changes, sets, checks)))
 
 
 def _plain(text: str) -> str:
@@ -110,19 +114,31 @@ def _globals(table: symtable.SymbolTable) -> Iterable[str]:
         yield from _globals(child)
 
 
-def _changed(node: ast.AST) -> str | None:
-    """The name of the object that a part of a statement alters."""
-    if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
-        target: ast.AST = node
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        target = node.value.func
-        if not isinstance(target, ast.Attribute):
-            return None
-    else:
-        return None
-    while isinstance(target, (ast.Subscript, ast.Attribute)):
-        target = target.value
-    return target.id if isinstance(target, ast.Name) else None
+def _given(node: ast.AST) -> ast.AST | None:
+    """What a part of a statement gives an item or an attribute."""
+    match node:
+        case (
+            ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
+        ):
+            return node.value
+        case ast.Call(func=ast.Name("setattr"), args=[target, *_]):
+            return target
+    return None
+
+
+def _called(node: ast.AST) -> ast.AST | None:
+    """The object of which a statement calls a method for its effect."""
+    match node:
+        case ast.Expr(ast.Call(ast.Attribute(target))):
+            return target
+    return None
+
+
+def _root(node: ast.AST | None) -> str | None:
+    """The name that an expression such as `a.b[0]` begins with."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def needed(
@@ -131,7 +147,7 @@ def needed(
     """The statements that define the wanted names, and what those need; and the names nobody defines.
 
     `given` are names that are there without them. Star imports and what sets `torch.Tensor.mine = f`
-    always come along: nobody knows who uses them.
+    always come along: nobody knows who uses them. (What a function sets, it sets when it is called.)
     """
     imported = {n for s in available if is_import(s) for n in s.defines}
     names, chosen = set(wanted) - given, {i for i, s in enumerate(available) if s.is_everywhere}
@@ -139,7 +155,7 @@ def needed(
     while grown:
         grown = False
         for i, statement in enumerate(available):
-            is_set = isinstance(statement.node, ast.Assign) and statement.changes & imported
+            is_set = statement.sets & imported and not isinstance(statement.node, LATER)
             here = (statement.defines | (statement.changes - imported)) & names
             if i not in chosen and (here or is_set):
                 chosen.add(i)
