@@ -242,6 +242,11 @@ EXPORTS = {
         },
         {"ann": 2, "ben": 1, "Cem D": 1, "Dan": 1, "Eve F": 1},
     ),
+    "by number and student": (
+        {"01_ann.ipynb", "01_Ben D (1).ipynb", "02_ann.ipynb", "04 - Ben D.ipynb"},
+        {"ann": 2, "Ben D": 2},
+    ),
+    "one student's, by number": ({"01_mine.ipynb", "02_mine.ipynb"}, {"all": 2}),
     "one student's, called final": (
         {"00_start_here_final.ipynb", "04_losses_and_metrics_final.ipynb", "03_nerf.ipynb"},
         {"all": 3},

@@ -78,6 +78,24 @@ def named(name: str) -> str:
     return (found["after"] or found["before"]) if found else name
 
 
+def numbered(names: list[str]) -> dict[str, str]:
+    """Name -> student, of files that are called by a notebook's number and the student.
+
+    Nothing where these may be one student's: no notebook is there twice, or one has its own title.
+
+    >>> numbered(["01_ada.ipynb", "01_bo.ipynb", "02_ada (1).ipynb"])
+    {'01_ada.ipynb': 'ada', '01_bo.ipynb': 'bo', '02_ada (1).ipynb': 'ada'}
+    >>> numbered(["01_mine.ipynb", "02_mine.ipynb"]), numbered(["02_why_3d.ipynb", "02_old.ipynb"])
+    ({}, {})
+    """
+    parts = [re.fullmatch(r"(0\d)[ _-]+(.+)", version(stem(name))[0]) for name in names]
+    pairs = {(found[1], found[2]) for found in parts if found}
+    is_class = len({number for number, _ in pairs}) < len(pairs) and all(parts)
+    if not is_class or any(re.match(TITLE, name) for name in names):
+        return {}
+    return {name: found[2] for name, found in zip(names, parts, strict=True) if found}
+
+
 def stem(name: str) -> str:
     """A file's name without its ending, also where a browser or system has added one.
 

@@ -14,7 +14,15 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from course_lib.grading.exports import Owner, is_of_course, named, owner, stem, version
+from course_lib.grading.exports import (
+    Owner,
+    is_of_course,
+    named,
+    numbered,
+    owner,
+    stem,
+    version,
+)
 from course_lib.grading.extract import LARGEST_FILE
 
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
@@ -136,6 +144,8 @@ def _by_student(
     if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
         if _are_by_notebook(files):
             return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
+        if whose := numbered(sorted(tops)):
+            return [((whose[parts[0]], *parts), file) for parts, file in files]
         names = {name for top in tops if (name := named(top)) != stem(top)}
         if len(names) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
             files = [((path.resolve().stem, *parts), file) for parts, file in files]
