@@ -198,7 +198,7 @@ viz.table(
 # %% [markdown]
 # *What to see:* the template says everything. Of single features the model loses what it puts into words
 # of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and invents next to
-# nothing. Of whole rows only about one in five survives: the employer is what is left out most often, and
+# nothing. Of whole rows only about one in four survives: the employer is what is left out most often, and
 # nearly all that is invented was copied from the last example in the prompt, a man: three in five
 # women became men. To the slide's rows, of three columns only, it adds a job from there. The search is for
 # words, so more may be wrong than it finds.

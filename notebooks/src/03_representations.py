@@ -287,7 +287,7 @@ for name, guess in guesses.items():
 # %% [markdown]
 # *What to see:* as for images, a learned filter beats the best threshold by far, on a family that it has
 # never seen. That works because chairs are as thin as what it has seen: trained on thin things only, such a net
-# is worse than a threshold on bottles.
+# may be worse than a threshold on bottles.
 #
 # ## 3.4 Voxels from every other format
 # *Slide "Can obtain from any other type of representation".*
@@ -559,7 +559,7 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
 
 # %% [markdown]
 # *What to see:* as long as all clouds are sorted alike, the flattened list is the better of the two: its
-# places mean something. With the points of each cloud in another order it is hardly better than
+# places mean something. With the points of each cloud in another order it is little better than
 # guessing, while the symmetric features do not change their answer at all. (Chairs against lamps: of tables and mugs
 # the symmetric features already tell more when all are sorted.) In the view the grey
 # stripes are the first hundred rows of the cloud: the list changes, the cloud and its mean do
@@ -635,8 +635,8 @@ viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {dr
 # *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius, turns the normals
 # by about 25° on average. Few of them get the wrong sign: it is passed from neighbour to neighbour, which
 # bears much. But with thin walls, such as a mug's, the sign jumps from one side to the other, and then it is wrong for a
-# whole region: of 4000 clean points of a mug about half. The surface is turned inside out there; if that is most of the cloud,
-# the library warns.
+# whole region: of 4000 clean points of a mug about four in ten, or none, as the mug is. The surface is turned inside
+# out there; if that is most of the cloud, the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
 # that a section names below its heading.
@@ -768,8 +768,8 @@ for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
 print("\n".join(words))
 
 # %% [markdown]
-# *What to see:* 0.5 is guessing. One normal is a hint (0.85); four rounds of neighbours say nearly all
-# (0.99).
+# *What to see:* 0.5 is guessing. One normal is a hint (0.8 to 0.85); four rounds of neighbours say
+# nearly all (0.97 or more).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
@@ -957,8 +957,8 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 
 # %% [markdown]
 # *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
-# times smaller an error is than in the row before). From yes/no voxels the area stays about 8 % too large
-# at *every* resolution (for balls of other sizes 5 to 10 %), once the ball is twenty voxels wide: rounding
+# times smaller an error is than in the row before). From yes/no voxels the area stays about 9 % too large
+# at *every* resolution (for balls of other sizes 7 to 10 %), once the ball is twenty voxels wide: rounding
 # destroyed what interpolation needs.
 # Sphere tracing, the way from a function straight to a picture, is in notebook 6.
 #

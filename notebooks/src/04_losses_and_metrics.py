@@ -58,7 +58,7 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 # %% [markdown]
 # *What to see:* even a coarse grid gets the volume of a ball right to a percent or two (here, by luck, to half a
 # percent), because the errors along a curved surface cancel: some voxels are counted too many, others too few. Along flat
-# sides they do not: the volume of a box may be off by 8 %.
+# sides they do not: the volume of a box may be off by more than 10 %.
 #
 # **Exercise [[iou]].** Write `iou` for a batch of grids. A grid holds True and False or numbers in
 # $[0, 1]$, of which those $\ge 0.5$ count as occupied. Two empty grids agree: their IoU is 1.

@@ -683,9 +683,9 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 # %% [markdown]
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because points are
 # compared with points (the point network draws only 1,024). What lies above it is, on the hidden part, less than
-# twice as much as on the visible one. Single shapes differ: of many it is less than on the visible part, of one in ten or
-# more it is more than twice as much. (For the
-# point network so little lies above it that the factor says nothing.) The networks do not
+# twice as much as on the visible one. Single shapes differ: of many it is less than on the visible part, of about one in
+# fifteen more than twice as much. (For the point network so little lies above it that the factor says nothing.) The
+# networks do not
 # carve the visible surface and then continue it. They *recognise* the object and draw it as a whole from
 # memory, seen and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
 # retrieval is so strong a rival.

@@ -51,10 +51,10 @@ def drawn(name, seed):
     return [pairs[i] for i in rows], auc, [sexes[i] for i in rows]
 
 
-@claim("1.3", "Of whole rows only about one in five survives")
+@claim("1.3", "Of whole rows only about one in four survives")
 def test_few_of_the_whole_rows_survive(seed):
     pairs, _, _ = drawn("LLM-written", seed)
-    return 0.1 - abs(np.mean([not any(pair) for pair in pairs]) - 0.2)
+    return 0.1 - abs(np.mean([not any(pair) for pair in pairs]) - 0.25)
 
 
 @claim("1.3", "the employer is what is left out most often")

@@ -136,10 +136,10 @@ def test_a_sorted_list_says_more(seed):
     return sorted_list - summary
 
 
-@claim("3.10", "it is hardly better than guessing", slow=True)
-def test_a_shuffled_list_is_hardly_better_than_guessing(seed):
+@claim("3.10", "it is little better than guessing", slow=True)
+def test_a_shuffled_list_is_little_better_than_guessing(seed):
     names = notebook(3)
-    return 0.68 - names["list_against_set"](names["flattened"], seed)[1]
+    return 0.75 - names["list_against_set"](names["flattened"], seed)[1]
 
 
 @claim("3.12", "turns the normals by about 25° on average. Few of them get the wrong sign")
@@ -209,12 +209,12 @@ def test_the_network_limits_the_surface(seed):
     return errors[1] / errors[0] - 0.75  # with the true function it falls to less than a quarter
 
 
-@claim("3.19", "(for balls of other sizes 5 to 10 %)")
+@claim("3.19", "(for balls of other sizes 7 to 10 %)")
 def test_area_from_voxels_is_too_large_for_every_ball(seed):
     radius = 0.6 + 0.3 * np.random.default_rng(seed).random()
     grids = [voxels.voxelize(shapes.sphere(radius), r) for r in (32, 64)]
     ratios = [float(voxels.voxels_to_mesh(g).area()) / (4 * math.pi * radius**2) for g in grids]
-    return min(min(ratios) - 1.05, 1.10 - max(ratios))
+    return min(min(ratios) - 1.07, 1.10 - max(ratios))
 
 
 @claim("3.22", "one view is right in more than eight cases of ten. More views help", slow=True)
