@@ -188,7 +188,31 @@ EXPORTS = {
             for n, when in ((9, "1145 PM"), (21, "905 AM"), (21, "1205 PM"), (28, "1205 PM"))
         }
         | {"128-34 - Jane Roe - Mar 28, 2024 1205 PM - 04_y.ipynb"},
-        {"Jane Roe": 2},
+        {"Jane Roe": 3},  # 00, 02 and 04, each as it was handed in last
+    ),
+    "Brightspace, two tasks": (
+        {f"1-{n} - Jane - May {n}, 2024 1159 PM/hw.ipynb" for n in (2, 3)},
+        {"Jane": 2},
+    ),
+    "Blackboard, two tasks": (
+        {f"HW{n}_jane_attempt_2024-0{n}-02-11-59-00_0{n}.ipynb" for n in (4, 5)},
+        {"jane": 2},
+    ),
+    "by title and student, in a folder": (
+        {f"in/hw/04_losses_and_metrics_{who}.ipynb" for who in ("Jane Roe", "Jo")},
+        {"Jane Roe": 1, "Jo": 1},
+    ),
+    "folders of their own": (
+        {f"in/{who}/{own}/04.ipynb" for who in ("ann", "ben") for own in ("notebooks", "backup")},
+        {"ann": 2, "ben": 2},
+    ),
+    "like Canvas, and not": (
+        {f"hw4_2024_0{n}_{who}.ipynb" for n, who in ((5, "jane"), (5, "john"), (6, "al"))},
+        {"hw4_2024_05_jane": 1, "hw4_2024_05_john": 1, "hw4_2024_06_al": 1},
+    ),
+    "Canvas, blind": (
+        {"anon_aB1_900007_04.ipynb", "anon_aB1_900008_05.ipynb", "anon_x9_LATE_900009_04.ipynb"},
+        {"anon_aB1": 2, "anon_x9": 1},
     ),
     "ILIAS": (
         {

@@ -4,12 +4,14 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 PATTERNS = {
     "moodle": r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_.*)?",
-    "blackboard": r".+_(?P<name>[^_]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.*|\.txt)?",
-    "canvas": r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d+_.+",
-    "brightspace": r"\d+-\d+ - (?P<name>.+?) - (?P<attempt>.+?)(?: - .*)?",
+    "blackboard": r"(?P<task>.+)_(?P<name>[^_]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.*|\.txt)?",
+    "canvas": r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d{3,}_.+",
+    "canvas, blind": r"(?P<name>anon_[^_]+)_(?P<late>LATE_)?\d{3,}_.+",
+    "brightspace": r"\d+-(?P<task>\d+) - (?P<name>.+?) - (?P<attempt>.+?)(?: - .*)?",
     "ilias": r"(?P<name>Team \d+|.+_[^_]+_[^_]+_\d+)",
 }
 TITLE = (
@@ -21,34 +23,36 @@ NAMED = (
     rf"{COPY}{TITLE}(?:\.ipynb)?[ _-]+(?P<after>.+)|(?P<before>.+?)[ _-]+{COPY}{TITLE}(?:\.ipynb)?"
 )
 """A file that is called by the notebook and the student, in either order."""
-VERSION = r"(?: ?\((\d+)\)|-(\d{1,2})|[- ]+Copy ?(\d*))$"
+VERSION = r"(?: ?\((\d+)\)|-(\d{1,2})|[- ]+Copy ?(\d*)|[ _-]v(\d{1,3}))$"
 COURSE = r"0[0-9](?:\D.*)?"
 """The course's notebooks, and folders for them, begin with their number."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A student: the name, the number in the export, which attempt this is, and if it came late."""
+    """A student: the name, the number in the export, which attempt this is (and of which task, where the
+    export says it), and if it came late."""
 
     name: str
     number: str = ""
     attempt: str = ""
+    task: str = ""
     late: bool = False
     platform: str = ""
 
 
 def owner(parts: tuple[str, ...]) -> Owner:
     """The owner of the file with these folders and name."""
-    folders = [re.fullmatch(r"Version (\d+)", part) for part in parts[1:]]
-    attempt = next((found[1].zfill(4) for found in folders if found), "")
+    at = next((i for i, part in enumerate(parts) if i and re.fullmatch(r"Version \d+", part)), 0)
+    attempt, task = (parts[at].split()[1].zfill(4), "/".join(parts[1:at])) if at else ("", "")
     for platform, pattern in PATTERNS.items():
         if found := re.fullmatch(pattern, parts[0], flags=re.DOTALL):
-            fields = {"attempt": attempt, "number": "", "late": "", **found.groupdict()}
-            late = bool(fields["late"])
+            fields: dict[str, Any] = {"attempt": attempt, "task": task, **found.groupdict()}
+            fields["late"] = bool(fields.get("late"))
             if platform == "brightspace":
                 fields["attempt"] = _moment(fields["attempt"])
-            return Owner(fields["name"], fields["number"], fields["attempt"], late, platform)
-    return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt)
+            return Owner(**fields, platform=platform.partition(",")[0])
+    return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt, task=task)
 
 
 def _moment(text: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import stat
 import time
 import unicodedata
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from course_lib.grading.exports import (
@@ -28,6 +29,21 @@ from course_lib.grading.extract import LARGEST_FILE
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
 OF_THE_EXPORT = ("submission_metadata.yml", "timestamp.txt", "index.html", "grades.csv")
 """What platforms put beside the students' files."""
+OWN_FOLDERS = (
+    "notebooks",
+    "work",
+    "backup",
+    "old",
+    "src",
+    "code",
+    "final",
+    "draft",
+    "copy",
+    "submission",
+)
+"""Names that students give to folders of their own."""
+ATTEMPT = r"^.*_attempt_[\d-]+_?|^\d+-\d+ - .+? [AP]M - |\bVersion \d+/"
+"""What says in a file's name which attempt it is of."""
 DEEPEST = 3
 Parts = tuple[str, ...]
 
@@ -155,11 +171,19 @@ def _by_student(
 def _is_class(files: list[tuple[Parts, File]]) -> bool:
     """True where the one top folder holds several students: it is no student's by its name, nor holds
     what one student hands in, such as the whole course."""
-    inner = {parts[1] for parts, _ in files if len(parts) > 1}
-    whole = all(len(parts) > 1 for parts, _ in files) and len({p[0] for p, _ in files}) == 1
+    folders = [parts[:-1] for parts, _ in files]
+    depth = len(list(takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))))
+    inner = {parts[depth] for parts, _ in files}
     known = any(owner(parts).platform for parts, _ in files)
     of_course = all(map(is_of_course, inner)) or "notebooks" in inner
-    return whole and not known and len(inner) > 1 and not of_course
+    is_several = not of_course or _are_by_student(inner)
+    return depth > 0 and not known and len(inner) > 1 and is_several
+
+
+def _are_by_student(names: set[str]) -> bool:
+    """True for the course's notebooks that are called by several students."""
+    people = {named(name) for name in names if named(name) != stem(name)}
+    return len(people) > 1 or bool(numbered(sorted(names)))
 
 
 def _are_owned(files: list[tuple[Parts, File]]) -> bool:
@@ -181,7 +205,7 @@ def _are_groups(files: list[tuple[Parts, File]]) -> bool:
     for parts, _ in files:
         whose = owner(parts[:2])
         is_deep = len(parts) > 2 and ".ipynb" in parts[-1].lower()
-        if is_deep and not (whose.platform or whose.attempt):
+        if is_deep and not (whose.platform or whose.attempt or parts[1].lower() in OWN_FOLDERS):
             places.setdefault((parts[0], parts[-1]), set()).add(parts[1])
     groups = {top for (top, _), inner in places.items() if len(inner) > 1}
     return len(groups) > len({p[0] for p, _ in files}) / 2 and all(len(p) > 1 for p, _ in files)
@@ -257,10 +281,13 @@ def _join_versions(found: dict[tuple[str, str], list[tuple[Owner, str, File]]]) 
 
 
 def _submission(student: str, files: list[tuple[Owner, str, File]]) -> Submission:
-    """The student's last attempt; of its notebooks the later versions come last."""
-    last = max(whose.attempt for whose, _, _ in files)
-    files = [entry for entry in files if entry[0].attempt == last]
-    files.sort(key=lambda entry: (version(stem(entry[1])), entry[2].time))
+    """The student's files, of those with the same name for a task the last attempt's; the later attempts
+    and versions come last."""
+    last: dict[tuple[str, str], str] = {}
+    for entry in files:
+        last[_key(entry)] = max(last.get(_key(entry), ""), entry[0].attempt)
+    files = [entry for entry in files if entry[0].attempt == last[_key(entry)]]
+    files.sort(key=lambda entry: (entry[0].attempt, version(stem(entry[1])), entry[2].time))
     notebooks: list[File] = []
     problems: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
@@ -276,6 +303,12 @@ def _submission(student: str, files: list[tuple[Owner, str, File]]) -> Submissio
     told = [text if len(files) == 1 else f"{name}: {text}" for name, text in problems]
     late = any(entry[0].late for entry in files)
     return Submission(student, tuple(notebooks), "; ".join(told), number, whose.platform, late)
+
+
+def _key(entry: tuple[Owner, str, File]) -> tuple[str, str]:
+    """A file's task and its name without the attempt's part."""
+    whose, name, _ = entry
+    return whose.task, re.sub(ATTEMPT, "", name)
 
 
 def _look(file: File) -> tuple[str, bool]:
