@@ -162,6 +162,24 @@ SURE = {
         cell("ex-centroid", "def centroid(p):\n    return p.middle()"),
         CHECK,
     ],
+    "a helper that another cell registers": [
+        new("TABLE = {}\ndef add(f):\n    TABLE['f'] = f\n    return f"),
+        new("@add\ndef middle(p):\n    return p.mean(1)"),
+        cell("ex-centroid", "def centroid(p):\n    return TABLE['f'](p)"),
+        CHECK,
+    ],
+    "a kind added to a function of many": [
+        new("from functools import singledispatch\n@singledispatch\ndef middle(p):\n    return 0"),
+        new("@middle.register(torch.Tensor)\ndef _(p):\n    return p.mean(1)"),
+        cell("ex-centroid", "def centroid(p):\n    return middle(p)"),
+        CHECK,
+    ],
+    "a global set by a call": [
+        new("AXIS = 0\ndef choose():\n    global AXIS\n    AXIS = 1"),
+        new("choose()"),
+        cell("ex-centroid", "def centroid(p):\n    return p.mean(AXIS)"),
+        CHECK,
+    ],
     "a test before the answer": [
         new("cloud = torch.ones(1, 2, 3)"),
         cell("ex-centroid", "print(cloud.shape)\n" + RIGHT),
@@ -188,6 +206,36 @@ DOUBTFUL = {
         cell("ex-centroid", WRONG, execution_count=1),
         {**CHECK, "execution_count": 5},
         new(RIGHT, execution_count=4),
+    ],
+    "in its check cell": [
+        cell("ex-centroid", STUB),
+        cell("check-centroid", f"{RIGHT}\ncentroid = check(centroid)"),
+    ],
+    "better in its check cell": [
+        cell("ex-centroid", WRONG),
+        cell("check-centroid", f"{RIGHT}\ncentroid = check(centroid)"),
+    ],
+    "wrapped in another cell": [
+        cell("ex-centroid", "def centroid(p, axis):\n    return p.mean(axis)"),
+        new("from functools import partial\ncentroid = partial(centroid, axis=1)"),
+        CHECK,
+    ],
+    "a value that is set again": [
+        cell(
+            "ex-centroid", "axis = 2\ndef centroid(p):\n    return p.mean(1)\ncentroid.axis = axis"
+        ),
+        new("axis = 1\ncentroid.axis = axis"),
+        CHECK,
+    ],
+    "a list that a call fills": [
+        new("axes = [1]"),
+        new("import random\nrandom.shuffle(axes)"),
+        cell("ex-centroid", "def centroid(p):\n    return p.mean(axes[0])"),
+        CHECK,
+    ],
+    "FAST": [
+        cell("ex-centroid", "def centroid(p):\n    return p.mean(1 if FAST else 1)"),
+        CHECK,
     ],
     "below the check only": [cell("ex-centroid", STUB), CHECK, new(RIGHT)],
     "two cells with the id": [cell("ex-centroid", WRONG), cell("ex-centroid", RIGHT), CHECK],
@@ -271,8 +319,9 @@ def test_an_answer_in_words_below_the_empty_cell_is_for_a_human():
     check = cell("y", '_ = check(axis_that_points_up, "axis_that_points_up")')
     text = cell("x", "**B**, as y is up", cell_type="markdown")
     empty = cell("ex-axis_that_points_up", "axis_that_points_up = ...")
-    for between, problem in (([text], True), ([], False)):
-        found = read([empty, *between, check, text]).cells["axis_that_points_up"]
+    fenced = cell("z", '```python\naxis_that_points_up = "B"\n```', cell_type="markdown")
+    for above, between, problem in (([], [text], True), ([fenced], [], True), ([], [], False)):
+        found = read([*above, empty, *between, check, text]).cells["axis_that_points_up"]
         assert found.is_stub and bool(found.problem) == problem
 
 

@@ -29,7 +29,7 @@ SETTLED = frozenset({"DEVICE", "FAST"})
 """Names of the notebooks' set-up cell that the grader sets itself."""
 KNOWN = frozenset(dir(builtins)) | set(SET_UP) | {"get_ipython", "display", "In", "Out", "_"}
 IMPORTED = "the answer is imported, not written in the notebook"
-BESIDE = "nothing was written in its cell, but there is text between it and its check"
+BESIDE = "nothing was written in its cell, but there is text beside it"
 KINDS = {"markdown": "a Markdown cell", "raw": "a raw cell"}
 
 
@@ -98,11 +98,13 @@ class Piece:
 
 @dataclass
 class Answer:
-    """A definition of an exercise's name: the statement with that number in a cell."""
+    """A definition of an exercise's name: the statement with that number in a cell; and the cells that
+    its source is of."""
 
     piece: Piece
     number: int
     source: str
+    pieces: list[Piece] = field(default_factory=list)
 
 
 def extract(data: bytes, names: set[str]) -> Extract:
@@ -138,11 +140,12 @@ def _parse(data: bytes) -> list[dict]:
 
 def _extract(cells: list[dict], names: set[str]) -> Extract:
     pieces = [_piece(index, cell) for index, cell in enumerate(cells)]
+    told = {n for p in pieces if p.kind == "markdown" for s in p.statements for n in s.defines}
     pieces = [p for p in pieces if p.kind == "code" or p.exercise]
     numbers = _notebooks(pieces)
     here = {name for name in names if find(name).notebook in numbers}
     wanted = here | {p.exercise for p in pieces if p.exercise in names}
-    found = {name: _choose(name, pieces, frozenset(here)) for name in sorted(wanted)}
+    found = {name: _choose(name, pieces, frozenset(here), name in told) for name in sorted(wanted)}
     return Extract({name: cell for name, cell in found.items() if cell}, notebooks=sorted(numbers))
 
 
@@ -191,8 +194,8 @@ def _notebooks(pieces: list[Piece]) -> set[str]:
     return {n for n, count in here.items() if count == max(here.values()) or 2 * count >= whole[n]}
 
 
-def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | None:
-    """The answer that counts, and whether a human should look at it."""
+def _choose(name: str, pieces: list[Piece], given: frozenset[str], told: bool) -> Cell | None:
+    """The answer that counts, and whether a human should look at it; `told`: one stands in Markdown."""
     own = [piece for piece in pieces if piece.exercise == name]
     if any(piece.source is None for piece in own):
         return Cell("", problem="the cell's source is not text, or too long")
@@ -200,30 +203,47 @@ def _choose(name: str, pieces: list[Piece], given: frozenset[str]) -> Cell | Non
     candidates = [p for p in pieces if p.kind == "code"]
     answers = [a for p in candidates for a in _answers(name, p)]
     if not answers:
-        answers = [a for p in own or checks for a in _answers(name, p, by_itself=True)]
+        answers = [a for p in own for a in _answers(name, p)]
     if not answers:
         written = [p.source for p in own if not Cell(p.source or "").is_stub]
         texts = written or [p.source for p in own]
         imported = any(is_import(s) and name in s.defines for p in own for s in p.statements)
         gap = {i for o in own[-1:] for c in checks[-1:] for i in range(o.index, c.index)}
-        beside = BESIDE if gap - {p.index for p in pieces} and not written else ""
+        is_beside = told or gap - {p.index for p in pieces}
+        beside = BESIDE if is_beside and not written else ""
         return Cell(texts[-1] or "", problem=IMPORTED if imported else beside) if texts else None
     answer, is_late = _last(answers, checks)
     doubt = _doubt(name, answer, answers, own, is_late)
-    needs, unknown = _needs(name, answer, pieces, checks, given)
-    return Cell(answer.source, needs, doubt, "", answer.piece in own or not own, unknown)
+    answer = _with_what_it_wraps(name, answer, answers)
+    needs, unknown, unsure = _needs(name, answer, pieces, checks, given)
+    is_own = answer.piece in own or not own
+    return Cell(answer.source, needs, doubt or unsure, "", is_own, unknown)
 
 
-def _answers(name: str, piece: Piece, by_itself: bool = False) -> list[Answer]:
+def _with_what_it_wraps(name: str, answer: Answer, answers: list[Answer]) -> Answer:
+    """An answer such as `f = partial(f, k=7)` with the answers above it, from which it is made."""
+    made_of = [answer]
+    for above in reversed([a for a in answers if a.piece.index < answer.piece.index]):
+        first = next((s for s in made_of[0].piece.statements if name in s.defines | s.uses), None)
+        if first is None or name not in first.uses or isinstance(first.node, slicing.LATER):
+            break
+        made_of.insert(0, above)
+    source = "\n".join(a.source for a in made_of)
+    return Answer(answer.piece, answer.number, source, [a.piece for a in made_of])
+
+
+def _answers(name: str, piece: Piece) -> list[Answer]:
     """The last definition of the name in a cell, if there is one that is not the empty one; in a check
-    cell only where the exercise has no other."""
+    cell only in the exercise's own."""
+    if piece.is_check and name not in piece.checked:
+        return []
     for number, statement in reversed(list(enumerate(piece.statements))):
         call = checked(getattr(statement.node, "value", None))
         if call and call[1] == name:
             if isinstance(call[0], ast.Name) and call[0].id == name:
                 continue
             return [Answer(piece, number, f"{piece.source}\n{name} = {ast.unparse(call[0])}\n")]
-        if name in statement.defines and by_itself >= piece.is_check and is_work(statement.node):
+        if name in statement.defines and is_work(statement.node):
             return [Answer(piece, number, piece.source or "")]
     return []
 
@@ -261,23 +281,46 @@ def _doubt(
 
 def _needs(
     name: str, answer: Answer, pieces: list[Piece], checks: list[Piece], given: frozenset[str]
-) -> tuple[list[str], list[str]]:
-    """The texts of other cells that an answer needs, and the names it uses that nothing defines.
+) -> tuple[list[str], list[str], str]:
+    """The texts of other cells that an answer needs, the names it uses that nothing defines, and why
+    these may not be all.
 
     Other exercises of the notebook count as solved, as they do after their checks.
     """
-    cell, here = answer.piece, answer.piece.statements
+    cell, whole = answer.piece, [s for p in answer.pieces[:-1] for s in p.statements]
+    here = whole + cell.statements
     end = max([piece.index for piece in checks], default=10**9)
     settled = given | SETTLED | {name}
-    others = [s for p in pieces if p.kind == "code" and p is not cell for s in p.statements]
+    others = [
+        s for p in pieces if p.kind == "code" and p not in answer.pieces for s in p.statements
+    ]
     others = [s for s in others if s.is_everywhere or not s.defines or s.defines - settled]
     early = [s for s in others if s.cell <= end]
     defined = {n for s in early for n in s.defines}
     late = [s for s in others if s.cell > end and s.defines and not s.defines & defined]
-    wanted = {n for s in here[: answer.number + 1] for n in s.uses}
+    wanted = {n for s in here[: len(whole) + answer.number + 1] for n in s.uses}
     available = sorted(early + here + late, key=lambda s: s.cell)
     found, unknown = slicing.needed(wanted, available, settled)
     if any(s.is_everywhere for s in found):
         unknown = set()
-    texts = slicing.texts([s for s in found if s.cell != cell.index])
-    return texts, sorted(unknown - KNOWN - set(catalogue()))
+    indices = {piece.index for piece in answer.pieces}
+    texts = slicing.texts([s for s in found if s.cell not in indices])
+    rest = [s for s in early if s not in found]
+    unsure = _unsure(found, rest, cell.index)
+    if any(name in s.sets for s in rest):
+        unsure = "another cell gives it an attribute"
+    if "FAST" in wanted.union(*(s.uses for s in found)):
+        unsure = "it depends on FAST, which is True while grading"
+    return texts, sorted(unknown - KNOWN - set(catalogue())), unsure
+
+
+def _unsure(found: list[Statement], rest: list[Statement], cell: int) -> str:
+    """Why what an answer needs may have had other values in the notebook than it has when graded."""
+    kept = [s for s in found if not is_import(s) and not isinstance(s.node, slicing.LATER)]
+    data = {n for s in kept for n in s.defines}
+    if any(s.hands & data for s in rest):
+        return "a value that it uses may be changed by a call in another cell"
+    again = {n for s in kept if s.cell > cell for n in s.defines}
+    if again & {n for s in kept if s.cell <= cell for n in s.defines}:
+        return "a value that it uses is set again in a later cell"
+    return ""

@@ -14,6 +14,7 @@ from course_lib.checking.cells import checked
 
 MEASURING = ("time", "timeit", "capture", "prun", "memit", "mprun", "lprun")
 PYTHON_MAGICS = (*MEASURING, "python", "python3")
+HARMLESS = ("print", "display", "check", "hint")
 LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -23,8 +24,9 @@ class Statement:
     """A statement at the top level of a cell.
 
     `changes` are names of objects that it alters in place (`table[1] = 2`, `rows.append(3)`), `sets`
-    those that it gives something (the first of these two); `checks` are the names of the exercises
-    that calls of `check` in it are about.
+    those that it gives something (the first of these two), `calls` the functions that it calls for their
+    effect, `hands` what it gives these. `checks` are the names of the exercises that calls of `check` in
+    it are about.
     """
 
     node: ast.stmt
@@ -33,6 +35,8 @@ class Statement:
     uses: frozenset[str]
     changes: frozenset[str]
     sets: frozenset[str]
+    calls: frozenset[str]
+    hands: frozenset[str]
     checks: frozenset[str]
 
     @property
@@ -98,8 +102,10 @@ def _statement(node: ast.stmt) -> Statement:
     parts = list(ast.walk(node))
     sets = {name for part in parts if (name := _root(_given(part)))}
     changes = sets | {name for part in parts if (name := _root(_called(part)))}
+    changes |= {name for part in parts if isinstance(part, ast.Global) for name in part.names}
+    calls, hands = _effects(parts)
     checks = {call[1] for part in parts if (call := checked(part))}
-    return Statement(node, 0, *map(frozenset, (defines, uses, changes, sets, checks)))
+    return Statement(node, 0, *map(frozenset, (defines, uses, changes, sets, calls, hands, checks)))
 
 
 def _plain(text: str) -> str:
@@ -127,11 +133,29 @@ def _given(node: ast.AST) -> ast.AST | None:
 
 
 def _called(node: ast.AST) -> ast.AST | None:
-    """The object of which a statement calls a method for its effect."""
+    """The object of which a statement, or a decorator, calls a method for its effect."""
     match node:
         case ast.Expr(ast.Call(ast.Attribute(target))):
             return target
+        case ast.FunctionDef(decorator_list=[ast.Call(ast.Attribute(target)), *_]):
+            return target
+        case ast.FunctionDef(decorator_list=[ast.Attribute(target), *_]):
+            return target
     return None
+
+
+def _effects(parts: list[ast.AST]) -> tuple[set[str], set[str]]:
+    """The functions that are called for their effect, or as decorators; and the names given to them."""
+    calls, hands = set(), set()
+    for part in parts:
+        match part:
+            case ast.Expr(ast.Call(function, arguments)):
+                calls |= {function.id} if isinstance(function, ast.Name) else set()
+                if not (isinstance(function, ast.Name) and function.id in HARMLESS):
+                    hands |= {name for a in arguments if (name := _root(a))}
+            case ast.FunctionDef(decorator_list=[ast.Name(name), *_]):
+                calls.add(name)
+    return calls, hands
 
 
 def _root(node: ast.AST | None) -> str | None:
@@ -147,19 +171,25 @@ def needed(
     """The statements that define the wanted names, and what those need; and the names nobody defines.
 
     `given` are names that are there without them. Star imports and what sets `torch.Tensor.mine = f`
-    always come along: nobody knows who uses them. (What a function sets, it sets when it is called.)
+    always come along: nobody knows who uses them. (What a function sets, it sets when it is called, so
+    the calls come along of those that change what is needed.)
     """
     imported = {n for s in available if is_import(s) for n in s.defines}
     names, chosen = set(wanted) - given, {i for i, s in enumerate(available) if s.is_everywhere}
+    changing: frozenset[str] = frozenset()
     grown = True
     while grown:
         grown = False
         for i, statement in enumerate(available):
             is_set = statement.sets & imported and not isinstance(statement.node, LATER)
-            here = (statement.defines | (statement.changes - imported)) & names
-            if i not in chosen and (here or is_set):
+            changed = (statement.changes - imported) & names
+            here = statement.defines & names or statement.calls & changing
+            if i not in chosen and (here or changed or is_set):
                 chosen.add(i)
                 names |= statement.uses - given
+                changing |= (
+                    statement.defines if changed and isinstance(statement.node, LATER) else set()
+                )
                 grown = True
     found = [available[i] for i in sorted(chosen)]
     return found, names - {n for s in found for n in s.defines}
