@@ -101,9 +101,8 @@ def _statement(node: ast.stmt) -> Statement:
     uses = {s.get_name() for s in symbols if s.is_referenced()} | set(_globals(top))
     parts = list(ast.walk(node))
     sets = {name for part in parts if (name := _root(_given(part)))}
-    changes = sets | {name for part in parts if (name := _root(_called(part)))}
-    changes |= {name for part in parts if isinstance(part, ast.Global) for name in part.names}
-    calls, hands = _effects(parts)
+    changes, calls, hands = _effects(parts)
+    changes |= sets | {n for part in parts if isinstance(part, ast.Global) for n in part.names}
     checks = {call[1] for part in parts if (call := checked(part))}
     return Statement(node, 0, *map(frozenset, (defines, uses, changes, sets, calls, hands, checks)))
 
@@ -132,30 +131,24 @@ def _given(node: ast.AST) -> ast.AST | None:
     return None
 
 
-def _called(node: ast.AST) -> ast.AST | None:
-    """The object of which a statement, or a decorator, calls a method for its effect."""
-    match node:
-        case ast.Expr(ast.Call(ast.Attribute(target))):
-            return target
-        case ast.FunctionDef(decorator_list=[ast.Call(ast.Attribute(target)), *_]):
-            return target
-        case ast.FunctionDef(decorator_list=[ast.Attribute(target), *_]):
-            return target
-    return None
-
-
-def _effects(parts: list[ast.AST]) -> tuple[set[str], set[str]]:
-    """The functions that are called for their effect, or as decorators; and the names given to them."""
-    calls, hands = set(), set()
+def _effects(parts: list[ast.AST]) -> tuple[set[str], set[str], set[str]]:
+    """The objects of which a statement, or a decorator, calls a method for its effect; the functions
+    called so; and the names given to them."""
+    changes, calls, hands = set(), set(), set()
     for part in parts:
         match part:
             case ast.Expr(ast.Call(function, arguments)):
-                calls |= {function.id} if isinstance(function, ast.Name) else set()
                 if not (isinstance(function, ast.Name) and function.id in HARMLESS):
                     hands |= {name for a in arguments if (name := _root(a))}
-            case ast.FunctionDef(decorator_list=[ast.Name(name), *_]):
-                calls.add(name)
-    return calls, hands
+            case ast.FunctionDef(decorator_list=[function, *_]):
+                function = function.func if isinstance(function, ast.Call) else function
+            case _:
+                continue
+        if isinstance(function, ast.Name):
+            calls.add(function.id)
+        elif isinstance(function, ast.Attribute) and (name := _root(function)):
+            changes.add(name)
+    return changes, calls, hands
 
 
 def _root(node: ast.AST | None) -> str | None:
@@ -187,9 +180,8 @@ def needed(
             if i not in chosen and (here or changed or is_set):
                 chosen.add(i)
                 names |= statement.uses - given
-                changing |= (
-                    statement.defines if changed and isinstance(statement.node, LATER) else set()
-                )
+                if changed and isinstance(statement.node, LATER):
+                    changing |= statement.defines
                 grown = True
     found = [available[i] for i in sorted(chosen)]
     return found, names - {n for s in found for n in s.defines}

@@ -162,8 +162,7 @@ def _by_student(
             return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
         if whose := numbered(sorted(tops)):
             return [((whose[parts[0]], *parts), file) for parts, file in files]
-        names = {name for top in tops if (name := named(top)) != stem(top)}
-        if len(names) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
+        if len(_people(tops)) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
             files = [((path.resolve().stem, *parts), file) for parts, file in files]
     return files
 
@@ -176,14 +175,13 @@ def _is_class(files: list[tuple[Parts, File]]) -> bool:
     inner = {parts[depth] for parts, _ in files}
     known = any(owner(parts).platform for parts, _ in files)
     of_course = all(map(is_of_course, inner)) or "notebooks" in inner
-    is_several = not of_course or _are_by_student(inner)
+    is_several = not of_course or len(_people(inner)) > 1 or bool(numbered(sorted(inner)))
     return depth > 0 and not known and len(inner) > 1 and is_several
 
 
-def _are_by_student(names: set[str]) -> bool:
-    """True for the course's notebooks that are called by several students."""
-    people = {named(name) for name in names if named(name) != stem(name)}
-    return len(people) > 1 or bool(numbered(sorted(names)))
+def _people(names: set[str]) -> set[str]:
+    """The students that files are called by beside a notebook's title."""
+    return {person for name in names if (person := named(name)) != stem(name)}
 
 
 def _are_owned(files: list[tuple[Parts, File]]) -> bool:
