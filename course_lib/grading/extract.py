@@ -215,9 +215,9 @@ def _choose(name: str, pieces: list[Piece], given: frozenset[str], told: bool) -
     answer, is_late = _last(answers, checks)
     doubt = _doubt(name, answer, answers, own, is_late)
     answer = _with_what_it_wraps(name, answer, answers)
-    needs, unknown, unsure = _needs(name, answer, pieces, checks, given)
-    is_own = answer.piece in own or not own
-    return Cell(answer.source, needs, doubt or unsure, "", is_own, unknown)
+    cell = _with_needs(name, answer, pieces, checks, given)
+    cell.doubt, cell.own = doubt or cell.doubt, answer.piece in own or not own
+    return cell
 
 
 def _with_what_it_wraps(name: str, answer: Answer, answers: list[Answer]) -> Answer:
@@ -279,11 +279,10 @@ def _doubt(
     return "the answer stands after its check" if is_late else ""
 
 
-def _needs(
+def _with_needs(
     name: str, answer: Answer, pieces: list[Piece], checks: list[Piece], given: frozenset[str]
-) -> tuple[list[str], list[str], str]:
-    """The texts of other cells that an answer needs, the names it uses that nothing defines, and why
-    these may not be all.
+) -> Cell:
+    """An answer with the texts of other cells that it needs, and why these may not be all.
 
     Other exercises of the notebook count as solved, as they do after their checks.
     """
@@ -306,16 +305,19 @@ def _needs(
     indices = {piece.index for piece in answer.pieces}
     texts = slicing.texts([s for s in found if s.cell not in indices])
     rest = [s for s in early if s not in found]
-    unsure = _unsure(found, rest, cell.index)
-    if any(name in s.sets for s in rest):
-        unsure = "another cell gives it an attribute"
-    if "FAST" in wanted.union(*(s.uses for s in found)):
-        unsure = "it depends on FAST, which is True while grading"
-    return texts, sorted(unknown - KNOWN - set(catalogue())), unsure
+    unknown = sorted(unknown - KNOWN - set(catalogue()))
+    unsure = _unsure(name, wanted, found, rest, cell.index)
+    return Cell(answer.source, texts, unsure, unknown=unknown)
 
 
-def _unsure(found: list[Statement], rest: list[Statement], cell: int) -> str:
+def _unsure(
+    name: str, wanted: set[str], found: list[Statement], rest: list[Statement], cell: int
+) -> str:
     """Why what an answer needs may have had other values in the notebook than it has when graded."""
+    if "FAST" in wanted.union(*(s.uses for s in found)):
+        return "it depends on FAST, which is True while grading"
+    if any(name in s.sets for s in rest):
+        return "another cell gives it an attribute"
     kept = [s for s in found if not is_import(s) and not isinstance(s.node, slicing.LATER)]
     data = {n for s in kept for n in s.defines}
     if any(s.hands & data for s in rest):

@@ -1,7 +1,11 @@
-"""PSNR against seconds of the grid, the hash field and two networks, on one scene, in one run.
+"""PSNR against seconds of the grid, the hash field, splats and two networks, on one scene, in one run.
 
     python tests/benchmarks/bench_nerf.py [--fields voxels hash small paper] [--seconds 10 30 120]
         [--network-seconds 300] [--device cuda] [--folder FOLDER | --toys SEED]
+    python tests/benchmarks/bench_nerf.py --clock [--fields voxels splats] [--seconds 10 30 60 120]
+
+--clock trains as a notebook does: a field for each number of seconds, by the clock, with as many threads
+as the course uses, scored on whole test photographs.
 
 --toys makes a scene of its own, other than the shipped one and of 36 views only (about a minute): more
 seconds must not make a field worse there.
@@ -19,7 +23,7 @@ import time
 
 import torch
 
-from course_lib import nerf, shapes
+from course_lib import nerf, shapes, splatting
 from course_lib.authoring import desk, scene
 from course_lib.cameras import spherical_cameras
 from course_lib.data.photographs import Photographs, over
@@ -30,6 +34,7 @@ MARKS = (10, 30, 60, 120, 300)
 EARLY = (1, 2, 3, 5, 7)  # of the fast field only
 SMALL = {"width": 64, "depth": 4, "coarse": 12, "fine": 12, "batch": 768}
 SMALL |= {"learning_rate": 5e-3, "position_frequencies": 6}
+FAST = {"hash": nerf.HashField, "voxels": nerf.VoxelField, "splats": splatting.SplatField}
 NETWORKS = {"small": ("network 4 x 64", SMALL), "paper": ("network 8 x 256 (paper)", {})}
 
 
@@ -102,6 +107,20 @@ def curve(name, field, scene, test, seconds, marks=MARKS):
     return marks.at
 
 
+def by_the_clock(make, photos, test, seconds):
+    """Train as a notebook does, print the scores and how long a photograph takes."""
+    field = make(photos)
+    reached = nerf.train(field, photos, seconds=seconds)
+    score, started = nerf.evaluate(field, test), time.perf_counter()
+    for index in range(len(test)):
+        field.view(test, index)
+    rate = len(test) / (time.perf_counter() - started)
+    steps = reached.steps[-1]
+    print(
+        f"{make.__name__} {seconds:g} s: {steps} steps, {score}, {rate:.1f} frames/s", flush=True
+    )
+
+
 def ratios(fast, network):
     """Of each of the network's marks: its seconds / those of the fast field's first mark as good."""
     for seconds, score in network.items():
@@ -118,11 +137,13 @@ def main():
     parser.add_argument("--fields", nargs="*", default=["voxels", "hash", "small", "paper"])
     parser.add_argument("--seconds", type=float, nargs="*", default=[10, 30, 120])
     parser.add_argument("--network-seconds", type=float, default=300)
+    parser.add_argument("--clock", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder")
     parser.add_argument("--toys", type=int)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    if not options.clock:
+        torch.set_num_threads(1)
     if options.toys is None:
         views = [load_scene(options.folder, split) for split in ("train", "test")]
     else:
@@ -131,7 +152,12 @@ def main():
     photos, test = (view.to(options.device) for view in views)
     where = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor()
     print(f"{where}; {len(photos)} photographs of {photos.size}")
-    for kind, make in (("hash", nerf.HashField), ("voxels", nerf.VoxelField)):
+    if options.clock:
+        for kind, make in FAST.items():
+            for seconds in options.seconds if kind in options.fields else ():
+                by_the_clock(make, photos, test, seconds)
+        return
+    for kind, make in list(FAST.items())[:2]:
         fast = {}  # at last those of the grid
         for seconds in options.seconds if kind in options.fields else ():
             field = make(photos)
