@@ -10,7 +10,7 @@ from grading.notebooks import ANSWER, RIGHT, WRONG, book, cell, centroid, write
 from course_lib.exercises import find
 from course_lib.grading import extract as extraction
 from course_lib.grading.assemble import make_plan
-from course_lib.grading.exports import named
+from course_lib.grading.platforms import named
 from course_lib.grading.students import Student, early_mark, read
 from course_lib.grading.submissions import collect
 

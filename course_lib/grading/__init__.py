@@ -2,8 +2,8 @@
 
 A submission's way, and the module that does each step:
 
-    file, folder, zip           submissions   whose notebooks these are
-          |
+    file, folder, zip           submissions   whose notebooks these are (platforms: by the names that
+          |                                   Moodle, Canvas and others give to what was handed in)
           v
     the exercises' cells        extract       read as plain data, nothing is run (slicing: what they use)
           |                                   ... in a capped child process (pool)
@@ -27,12 +27,14 @@ A submission's way, and the module that does each step:
     points, status, feedback    marks         compares outside of the kernel; fixed sentences
           |                     journal       kept at once: a killed run goes on where it was
           v
-    one table of all runs       gradebook     overrides, earlier runs, lateness
+    one table of all runs       gradebook     overrides, earlier runs, lateness (students: of each)
           |                     similarity, suspicion: what a human should look at
           v
-    tables and pages            report, pages, formats (Moodle, Canvas)
+    tables and pages            report, pages, formats (what Moodle and Canvas import)
 
-`run` does it for all submissions, on this machine or with `dask_engine` on many, inside a `workspace`.
+`cli` reads the command's options, `instructor` the file of cases, points and deadlines. `run` does it
+for all submissions, on this machine or with `dask_engine` on many, inside a `workspace`; `gradescope`
+makes an autograder of it.
 """
 
 import sys

@@ -15,7 +15,8 @@ from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
 
-from course_lib.grading.exports import (
+from course_lib.grading.extract import LARGEST_FILE
+from course_lib.grading.platforms import (
     Owner,
     is_of_course,
     named,
@@ -24,7 +25,6 @@ from course_lib.grading.exports import (
     stem,
     version,
 )
-from course_lib.grading.extract import LARGEST_FILE
 
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
 OF_THE_EXPORT = ("submission_metadata.yml", "timestamp.txt", "index.html", "grades.csv")

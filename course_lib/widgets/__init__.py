@@ -7,6 +7,9 @@ def update(level, shape):
 
 widgets.explore(update, {"level": (2, 6, 4), "shape": ["torus", "box"]},
                 alt="A shape as a mesh and as voxels at 2ˡᵉᵛᵉˡ cells per side.")
+
+`controls` makes the sliders; `explorer` computes anew when one moves (of moves made meanwhile only the
+newest); `live` draws in three dimensions; `page_scripts` does in the page what Python cannot.
 """
 
 from course_lib.widgets.controls import log_slider

@@ -116,9 +116,7 @@ def by_the_clock(make, photos, test, seconds):
         field.view(test, index)
     rate = len(test) / (time.perf_counter() - started)
     steps = reached.steps[-1]
-    print(
-        f"{make.__name__} {seconds:g} s: {steps} steps, {score}, {rate:.1f} frames/s", flush=True
-    )
+    print(f"{make.__name__} {seconds:g} s: {steps} steps, {score}, {rate:.1f} frames/s", flush=True)
 
 
 def ratios(fast, network):

@@ -19,12 +19,12 @@ from browser.page import PANEL, Notebook, browser
 
 KEYS, PATIENCE = 5, 5000  # milliseconds
 # Resolves with the time from the key until the output has changed and a frame was drawn; null if never.
-# The manners' veil and the slider's own readout are changes, too: only pictures, tables and k3d count.
+# The slider's own readout is a change, too: only pictures, tables and k3d count.
 WAIT = """([output, patience]) => new Promise(resolve => {
   const begin = performance.now();
   const seen = new MutationObserver(changes => {
     if (!changes.some(c => c.target.closest?.('.widget-html, .k3d-target, .widget-image')
-        && !c.target.closest('.widget-slider, .course-veil'))) return;
+        && !c.target.closest('.widget-slider'))) return;
     seen.disconnect();
     requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begin)));
   });
