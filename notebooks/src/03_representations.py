@@ -285,9 +285,10 @@ for name, guess in guesses.items():
     print(f"{name:15s} IoU {float(metrics.iou(guess, chair_grid[None])):.2f}")
 
 # %% [markdown]
-# *What to see:* as for images, a learned filter beats the best threshold by far, on a family that it has
-# never seen. That works because chairs are as thin as what it has seen: trained on thin things only, such a net
-# may be worse than a threshold on bottles.
+# *What to see:* as for images, a learned filter beats the best threshold by far (IoU: the volume that
+# both share, divided by that of both together), on a family that it has never seen. That works because
+# it has seen things as thin as chairs. Another net that was trained on thin things only may do worse
+# than a threshold on bottles.
 #
 # ## 3.4 Voxels from every other format
 # *Slide "Can obtain from any other type of representation".*
@@ -314,9 +315,10 @@ rows = [[k, float(metrics.iou(a[None], b[None]))] for k, (a, b) in routes.items(
 viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 
 # %% [markdown]
-# *What to see:* function, mesh and points reach the exact grid, or nearly. (Of shapes with thinner bars the mesh
-# loses some, and 20,000 points miss some voxels: 0.84 is the least that we have met.) But points give the surface only: nothing tells them what is inside. The hull of 24 views is too fat, since it keeps all that no picture
-# rules out (section 3.22).
+# *What to see:* function, mesh and points reach the exact grid, or nearly. (Where bars are thinner, the
+# mesh loses some voxels and the 20,000 points miss some: the lowest IoU that we have met is 0.84.) But
+# points give the surface only: nothing tells them what is inside. The hull of 24 views is too fat, since
+# it keeps all that no picture rules out (section 3.22).
 #
 # ## 3.5 Voxels as matter
 # *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side
@@ -560,10 +562,11 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
 # %% [markdown]
 # *What to see:* as long as all clouds are sorted alike, the flattened list is the better of the two: its
 # places mean something. With the points of each cloud in another order it is little better than
-# guessing, while the symmetric features do not change their answer at all. (Chairs against lamps: of tables and mugs
-# the symmetric features already tell more when all are sorted.) In the view the grey
-# stripes are the first hundred rows of the cloud: the list changes, the cloud and its mean do
-# not. A network's answer should not change either; PointNet (notebook 2) is built on this.
+# guessing, while the symmetric features do not change their answer at all. (This holds for chairs
+# against lamps. For tables against mugs the symmetric features are the better ones even when all clouds
+# are sorted.) In the view the grey stripes are the first hundred rows of the cloud: the list changes,
+# the cloud and its mean do not. A network's answer should not change either; PointNet (notebook 2) is
+# built on this.
 #
 # ## 3.11 Points have no topology
 # *Slide "No information about the connections → no topology".* Take 20 points on a ring, and the solid
@@ -599,7 +602,8 @@ viz.gallery(pictures, titles, alt="One cloud bounds balls, a ring, or a disc.")
 
 # %% [markdown]
 # Its sign is arbitrary: `orient_normals` spreads signs along the nearest-neighbour graph. Then
-# `reconstruct_surface` averages tangent planes on a grid and marches it.
+# `reconstruct_surface` averages the distances to tangent planes on a grid and makes a mesh of where they
+# are 0 (by marching cubes, 5.6).
 
 # %%
 torus_mesh = meshes.torus(segments=96, sides=48)
@@ -632,11 +636,12 @@ header = ["points", "noise", "normal error, °", "wrong side, %", "1000 × surfa
 viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {draws} draws each")
 
 # %% [markdown]
-# *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius, turns the normals
-# by about 25° on average. Few of them get the wrong sign: it is passed from neighbour to neighbour, which
-# bears much. But with thin walls, such as a mug's, the sign jumps from one side to the other, and then it is wrong for a
-# whole region: of 4000 clean points of a mug about four in ten, or none, as the mug is. The surface is turned inside
-# out there; if that is most of the cloud, the library warns.
+# *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius,
+# turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from neighbour
+# to neighbour, and much noise does not stop it. But with thin walls, such as a mug's, the sign jumps
+# from one side to the other, and then it is wrong for a whole region: of 4000 clean points about four in
+# ten on some mugs, none on others. The surface is turned inside out there; if that is most of the cloud,
+# the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
 # that a section names below its heading.
@@ -675,9 +680,10 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 #
 # - A *handle* is what a cup has one of; the number of handles is the **genus** $g$. Each one takes 2 from
 #   $\chi$: a closed surface has $\chi = 2 - 2g$, a torus 0, a double torus −2.
-# - *Curvature* on a mesh sits at its vertices. Cut the faces around a vertex open and lay them flat: at a
-#   flat vertex their angles fill $2\pi$; at a corner of a cube a quarter is missing. What is missing,
-#   $2\pi$ minus the sum of the angles, is the **angle defect**; at a saddle it is negative.
+# - *Curvature* on a mesh sits at its vertices. Cut the faces around a vertex open and lay them flat: at
+#   a flat vertex their angles fill $2\pi$; at a corner of a cube a quarter is missing. What is missing,
+#   $2\pi$ (at the border of a mesh $\pi$) minus the sum of the angles, is the **angle defect**; at a
+#   saddle it is negative.
 # - **Gauss–Bonnet** joins the two: all defects together are $2\pi\chi$, whatever the triangulation. So
 #   bending a surface moves curvature about, and never makes any.
 #
@@ -768,8 +774,8 @@ for name, linked in (("per-vertex MLP", False), ("graph convolution", True)):
 print("\n".join(words))
 
 # %% [markdown]
-# *What to see:* 0.5 is guessing. One normal is a hint (0.8 to 0.85); four rounds of neighbours say
-# nearly all (0.97 or more).
+# *What to see:* 0.5 is guessing. (Recall: the share of a part's vertices that is found.) One normal is a
+# hint (0.8 to 0.85); four rounds of neighbours say nearly all (0.97 or more).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
@@ -805,8 +811,10 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* one vertex pulls its five faces with it: their normals turn by up to 85°, the shading
-# breaks, and the *mean* edge loss of 7680 edges grows by nearly a quarter through five of them. In the cloud
-# it is one point in 2562: Chamfer hardly notices.
+# breaks, and the *mean* edge loss of 7680 edges grows by nearly a quarter through five of them. In the
+# cloud it is one point in 2562: Chamfer hardly notices. (Edge loss: the mean squared length of the
+# edges; Chamfer: the mean squared distance to the nearest vertex of the other mesh, both ways. Notebook
+# 4 has both.)
 #
 # ## 3.17 Signed distance functions
 # *Slide "Implicit 3D representations".* Let $\Omega$ be the solid and $\partial\Omega$ its surface. The
@@ -927,8 +935,8 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error hardly
-# falls with a finer grid: the *network* is the limit, not the grid that reads it. And one function answers
-# "how deep is the collision?" and "where is the surface 0.1 further out?".
+# falls with a finer grid: the *network* is the limit, not the grid that reads it. And one function
+# answers "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
 # *Slide "Can obtain all other formats".* Newton's step takes any point to the zero set:
@@ -965,18 +973,18 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 # ## 3.20 "Can't be obtained from other formats"?
 # > **Slide check.** From a watertight mesh the SDF follows exactly: the distance to the nearest face,
 # > with the sign of the **winding number** $w(x) = \frac{1}{4\pi}\sum_f \Omega_f(x)$, $\Omega_f$ the solid
-# > angle of face $f$ seen from $x$: 1 inside, 0 outside. From soups and scans with holes it follows
-# > approximately.
+# > angle of face $f$ seen from $x$: 1 inside, 0 outside. From loose triangles that are not joined, and
+# > from scans with holes, it follows approximately.
 #
 # A **solid angle** is how much of a sphere of radius 1 around $x$ a face covers; the whole sphere is
 # $4\pi$. With $a, b, c$ the corners seen from $x$ (Van Oosterom and Strackee 1983):
 #
 # $$\tan\frac{\Omega}{2} = \frac{a \cdot (b \times c)}{|a||b||c| + (a \cdot b)|c| + (b \cdot c)|a| + (c \cdot a)|b|}$$
 #
-# Above stands the volume that the three directions span, so the sign says from which side the face is
-# seen. For corners one step along each axis it is $\tan(\Omega/2) = 1/1$, so $\Omega = \pi/2$: an
-# eighth of the sphere, as it must be. A closed surface covers the whole sphere once from inside; from
-# outside its front and its back cancel.
+# The numerator is the signed volume that $a, b, c$ span, so the sign says from which side the face is
+# seen. For corners one step along each axis it is $\tan(\Omega/2) = 1/1$, so $\Omega = \pi/2$: an eighth
+# of the sphere, as it must be. A closed surface covers the whole sphere once from inside; from outside
+# its front and its back cancel.
 #
 # How approximately? Remove a cap of a ball and count wrong signs.
 
@@ -1111,9 +1119,10 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
             alt="The visual hull of a chair from 1, 2, 4, 8, 16 and 32 views.", columns=6)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the hull shrinks towards the shape and stays outside of it, up to the pixels. (A voxel
-# whose centre is less than a pixel inside an outline may be lost: with many views a twentieth of most chairs, of few a
-# sixth. Finer pictures lose less.) A hollow that no outline shows would stay filled for ever.
+# *What to see:* the hull shrinks towards the shape. (It would stay outside of it, were there no pixels:
+# a voxel whose centre is less than a pixel inside an outline may be lost. With many views that is about
+# a twentieth of most chairs, and a sixth of a few. Finer pictures lose less.) A hollow that no outline
+# shows would stay filled for ever.
 #
 # ## 3.23 Many planes
 # *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.
@@ -1123,7 +1132,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 # $$H = K\,(R + t\,n^\top / d)\,K^{-1},$$
 #
 # $K$: the 3 × 3 matrix of focal length and image centre; $R, t$: rotation and shift from the first
-# camera's axes to the second's; $n, d$: normal and distance of the plane in the first.
+# camera's axes to the second's (unlike in 3.7: x to the right, y down, z forwards); $n, d$: normal and
+# distance of the plane in the first.
 #
 # **Exercise [[plane_homography]].** Write `plane_homography`. `source_to_target`, 4 × 4, holds $R$ (`[:3, :3]`) and $t$
 # (`[:3, 3]`). Any multiple of $H$ is right.
@@ -1199,10 +1209,10 @@ widgets.explore(
 # half-transparent and overlap.
 #
 # ## 3.24 The conversion table
-# Every representation into every other: error and time on this machine, or the reason why not.
-# The error is the mean distance between the surfaces (section 3.1); for voxels 1 − IoU, for views
-# 1 − IoU of the silhouettes, for a function its mean size on the true surface, for planes the mean
-# colour difference (0 to 1) of the picture that they show from 0.2 to the side.
+# Every representation into every other: error and time on this machine, or the reason why not. The error
+# is the mean distance between the surfaces (section 3.1); for voxels 1 − IoU, for views 1 − IoU of the
+# silhouettes, for a function its mean absolute value on the true surface, where it should be 0, for
+# planes the mean colour difference (0 to 1) of the picture that they show from 0.2 to the side.
 
 # %%
 r, mesh = 32, chair.mesh(48)

@@ -14,11 +14,10 @@
 # Some helpers are given: `nearest_neighbors` finds the closest points of another cloud (and
 # `mutual_nearest_neighbors` does so in both directions at once), `hinges` the pairs of faces that share
 # an edge, `unit` scales vectors to length 1, and `centres` lists the centres of a voxel grid. The
-# reference solutions also use small ones that keep values and gradients finite:
-# `safe_divide(a, b, otherwise=0.0)` is `otherwise` where b is 0; `square_root(x)` has no infinite gradient at 0;
-# `cross_or_zero(u, v)` and `cosine_or_flat(a, b)` stand faces without area. And `gather_rows(values, indices)`
-# fetches row `indices[b, i]` of each `values[b]`. You
-# may do without them.
+# reference solutions also use small ones that keep values and gradients finite: `safe_divide(a, b,
+# otherwise=0.0)` is `otherwise` where b is 0; `square_root(x)` has no infinite gradient at 0;
+# `cross_or_zero(u, v)` and `cosine_or_flat(a, b)` also take faces without area. And `gather_rows(values,
+# indices)` fetches row `indices[b, i]` of each `values[b]`. You may do without them.
 
 # %%
 from course_lib import losses, meshes, metrics, shapes, viz, widgets
@@ -267,8 +266,8 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
-# the two balls stay as they are. The paper's formula falls by a quarter and settles: what it has more with few points
-# is their spacing.
+# the two balls stay as they are. The paper's formula falls by a quarter and settles: with few points
+# their spacing adds to it.
 #
 # **Question [[printed_chamfer]].** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
 # nearest neighbour. Which number does the formula *as printed on the slide* give?
@@ -727,18 +726,20 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:*
-# - **The floor** is the last row, and nothing can be less. What a loss brings is the difference of two rows;
-#   what is said here of such differences holds for ten scans with other noise.
+# - **The floor** is the last row, and no Chamfer distance can be less. What a loss brings is the
+#   difference of two rows; what is said of such differences below was checked on ten scans with other
+#   noise.
 # - **Chamfer alone** follows the noise: about a thousand folds in 1920 edges.
 # - **One added:** edge and Laplacian loss remove most folds, because they keep the triangles even.
 #   The smooth loss works on the angles themselves and removes nearly all. The normal loss turns
 #   the faces the right way where it can, but does not unfold them.
-# - **All** lie closer to the clean shape than Chamfer with any one of them.
+# - **All together** bring the mesh closer to the clean shape than Chamfer with any one of them.
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
-# - **All but one:** without the normal loss the surface lies farther from the clean shape, and its normals
-#   agree less: normals say something of positions, too. Without the smooth loss folds come back. Without the
-#   edge loss the surface even comes a little closer: springs pull it inwards, and the others keep the
-#   triangles even. That is the price of a regulariser.
+# - **All but one:** without the normal loss the surface lies farther from the clean shape, and its
+#   normals agree less: normals say something of positions, too. Without the smooth loss folds come back.
+#   Without the edge loss the surface even comes a little closer: springs pull it inwards, and the others
+#   keep the triangles even. That is the price of a regulariser. Without the Laplacian loss it does so,
+#   too, and folds stay rare: edge and smooth loss already do its work.
 # - **Laplacian alone** has never heard of the rabbit.
 # - The ears are too pointed in every fit that has any: nothing adds vertices where they are needed.
 
@@ -765,9 +766,10 @@ viz.gallery(
 # %% [exercise] hausdorff_distance
 
 # %% [markdown]
-# **Question [[outlier_metric]].** A scan has 1000 points, whose distances from the truth are spread evenly between 0
-# and 0.05. One stray point at a
-# distance of 1 is added. What happens to squared Chamfer, Hausdorff, and F1 at $\tau = 0.1$?
+# **Question [[outlier_metric]].** A scan has 1000 points, whose distances from the truth are spread
+# evenly between 0 and 0.05. One stray point at a distance of 1 is added. What happens to squared
+# Chamfer, Hausdorff, and F1 at $\tau = 0.1$? (The mean from the truth to the scan is about as large as
+# this one, and hardly changes.)
 
 # %% [exercise] outlier_metric
 
@@ -804,7 +806,7 @@ rows = [
     ["the slide as printed", "squared, mean + sum", (forth.mean() + back.sum()).item()],
     ["Open3D", "not squared, sum of the means", lengths],
     ["Occupancy Networks", "not squared, half the sum", lengths / 2],
-    ["Pixel2Mesh", "squared, 3000 · (truth → result + 0.55 · back)", pixel2mesh],
+    ["Pixel2Mesh", "squared, 3000 · (truth → result + 0.55 · result → truth)", pixel2mesh],
     ["Hausdorff", "the largest", hausdorff_distance(p, q).item()],
     ["F1 of this course", "distance < 0.1", f_score(p, q, 0.1).item()],
     ["F1 on squares", "squared distance < 0.1", f_score(p, q, 0.1**0.5).item()],
@@ -831,10 +833,12 @@ viz.table(rows, ["who", "what", "value"], "One pair of clouds, eight conventions
 # - $\pi$: a *permutation*, which gives every heap $i$ its own hole $\pi(i)$; both clouds have $n$ points.
 #
 # There are $n!$ permutations; the Hungarian algorithm finds the best one in about $n^3$ steps
-# (`linear_sum_assignment`). Its answer jumps when the clouds move, and it does not run well on a
-# GPU. **Sinkhorn's** algorithm (Cuturi 2013) lets a heap be split: shares $\Pi_{ij} \ge 0$ whose rows and
-# columns each sum to 1, and a reward $\varepsilon$ for spreading them. Then $\Pi_{ij} = e^{(f_i + g_j -
-# \lVert p_i - q_j \rVert) / \varepsilon}$, and one makes the rows right by $f$, the columns by $g$, in turns.
+# (`linear_sum_assignment`). Its answer jumps when the clouds move, and it does not run well on a GPU.
+# **Sinkhorn's** algorithm (Cuturi 2013) lets a heap be split: shares $\Pi_{ij} \ge 0$ whose rows and
+# columns each sum to 1, and a reward $\varepsilon$ for spreading them. The best shares can be shown to
+# be $\Pi_{ij} = e^{(f_i + g_j - \lVert p_i - q_j \rVert) / \varepsilon}$ with a number $f_i$ for each
+# row and $g_j$ for each column. They are found in turns: the $f_i$ so that all rows sum to 1, then the
+# $g_j$ so that all columns do.
 
 # %%
 from scipy.optimize import linear_sum_assignment

@@ -115,9 +115,10 @@ rows.append(
 viz.table(rows, ["tensor", "shape", "parameters before it"], "What happens to a picture")
 
 # %% [markdown]
-# All four networks are trained by the **same loop**, written out here once. `Budget` stops it after
-# the given seconds and draws the bar; the learning rate rises briefly and falls along a cosine; now
-# and then the network draws three test shapes, so that you can watch it learn.
+# All four networks are trained by the **same loop**, written out here once. `Budget` draws the bar, and
+# stops the loop on a machine that would need more than three times the given seconds; the learning rate
+# rises briefly and falls along a cosine; now and then the network draws three test shapes, so that you
+# can watch it learn.
 #
 # *Time: one to two minutes per network on two quiet CPU cores, a minute for each mesh; on busy ones up to twice that.
 # For its 1,500 steps a Colab T4 needs about half a minute (an estimate, not measured); section 5.13 lets a GPU
@@ -202,9 +203,9 @@ viz.network(["code\n(128)", "linear\n(64, 4³)", "grow\n(32, 8³)", "grow\n(16, 
 # $$L = -\frac{1}{n} \sum_i \big( o_i \log p_i + (1 - o_i) \log (1 - p_i) \big)
 #   + 1 - \frac{\sum_i p_i o_i}{\sum_i (p_i + o_i - p_i o_i)}$$
 #
-# - $n$: the number of voxels, in the first term of all pictures of the batch;
-# - the first term is the **binary cross-entropy**; the second one is what is missing from the soft
-#   IoU of notebook 4, computed for each picture and then averaged over the batch.
+# - $i$ runs over all $n$ voxels of the batch in the first term, over those of one picture in the second;
+# - the first term is the **binary cross-entropy**; the second one is 1 minus the soft IoU of notebook 4,
+#   computed for each picture and then averaged over the batch.
 #
 # *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and
 # the cross-entropy alone is content with that for longer, and finds the shapes more slowly. IoU does not count empty voxels.
@@ -481,8 +482,8 @@ viz.gallery(curves2d, [f"{n} × {n} cells" for n in (6, 12, 24)],
 # one piece or two. Here the mean of the corners decides, as the value in the middle. Neighbouring cells see the same
 # two values on their common edge, so they agree where it is crossed, and the curve has no gaps.
 #
-# **Marching cubes** (Lorensen and Cline 1987) does the same with cubes: eight corners, $2^8 = 256$ cases, of which all but
-# 15 are those turned, or with inside and outside exchanged; and a table that lists triangles in place of
+# **Marching cubes** (Lorensen and Cline 1987) does the same with cubes: eight corners, $2^8 = 256$
+# cases (15 basic ones, turned or with inside and outside exchanged), and a table that lists triangles in place of
 # segments. There the ambiguity is worse: if two cubes decide differently about the face they share, the surface
 # has a *hole*, as that first table does here and there. The library's `meshes.grid_to_mesh` uses
 # the larger table of Lewiner et al. (2003), by scikit-image, whose surfaces are closed.
@@ -557,17 +558,18 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # of balls around them.
 #
 # *What to see:*
-# - The mean shape is what anyone must beat, and the sphere, in so few steps, does so by the least. Retrieval is
-#   a strong rival, as the families are simple and the training set is dense. In the minutes above voxels, refined mesh and
-#   implicit function pass it, and points in Chamfer distance only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400
-#   shapes, while this retrieval searches 700: the second table below is the fairer one.)
+# - The mean shape is what anyone must beat, and the sphere, after so few steps, beats it by the least.
+#   Retrieval is a strong rival, as the families are simple and the training set is dense. In the minutes
+#   above voxels, refined mesh and implicit function pass it, and points in Chamfer distance only. The
+#   checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while this
+#   retrieval searches 700: the second table below is the fairer one.)
 # - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops the
 #   networks trained here is mostly what they know, not their representation. For the best checkpoint both weigh about the same.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
-# - Measures need not agree about the order. Points have the lowest IoU, which they have only as balls with
-#   nothing between them. And though Chamfer is what they were trained on, their checkpoint does not lead
-#   there, either.
+# - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
+#   balls around them, with nothing between. And though Chamfer is what they were trained on, their
+#   checkpoint does not lead there, either.
 #
 # How far can such a mean be trusted? The checkpoints were trained three times from other random
 # numbers, on 6,400 shapes of two views. All rows are scored on the same test shapes, more than above,
@@ -604,7 +606,8 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals"],
 #
 # > **Do not compare the two tables.** Theirs has real-looking furniture, cars and ships, ours six
 # > families of simple parts. Their IoU is measured at random points in space, ours at voxel centres; their
-# > Chamfer-L1 is not squared, halved, and in units of a tenth of the longest side. The same two
+# > Chamfer-L1 takes plain distances, is half of the sum of both ways, and counts in tenths of the
+# > longest side. The same two
 # > clouds have very different numbers in different conventions (notebook 4). What can be compared is the *order* in a
 # > table, and even that changes from measure to measure.
 
@@ -648,8 +651,9 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # A point of the true surface is visible if nothing lies before it. The data set has a depth map for
 # every picture (how far away the surface is that each pixel shows; 0 where it shows nothing).
 #
-# **Exercise [[visible_points]].** Write `visible_points`: project the points; a point is seen if its pixel lies in the
-# picture, shows something, and the point is at most 0.04 deeper than what the pixel shows.
+# **Exercise [[visible_points]].** Write `visible_points`: project the points; a point is seen if the
+# pixel in which it falls lies in the picture, shows something, and the point is at most 0.04 deeper than
+# what the pixel shows.
 
 # %% [exercise] visible_points
 
@@ -681,14 +685,13 @@ viz.bar_chart(bars, y="mean distance to the prediction",
                   "distance that a second sample of the truth would have")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because points are
-# compared with points (the point network draws only 1,024). What lies above it is, on the hidden part, less than
-# twice as much as on the visible one. Single shapes differ: of many it is less than on the visible part, of about one in
-# fifteen more than twice as much. (For the point network so little lies above it that the factor says nothing.) The
-# networks do not
-# carve the visible surface and then continue it. They *recognise* the object and draw it as a whole from
-# memory, seen and unseen parts alike: that is why they fail on objects unlike all they have seen, and why
-# retrieval is so strong a rival.
+# *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because
+# points are compared with points (the point network draws only 1,024). The error above the floor is less
+# than twice as large on the hidden part as on the visible one. Single shapes differ: for many it is
+# smaller there, for about one in fifteen more than twice as large. (For the point network so little lies
+# above it that the factor says nothing.) The networks do not carve the visible surface and then continue
+# it. They *recognise* the object and draw it as a whole from memory, seen and unseen parts alike: that
+# is why they fail on objects unlike all they have seen, and why retrieval is so strong a rival.
 
 # %% [markdown]
 # ## 5.11 Explorer: one picture, four shapes

@@ -147,15 +147,16 @@ words = "Twelve cameras around a bird: looking at it; outwards and upside down; 
 viz.gallery(pictures, list(cases), alt=words)
 
 # %% [markdown]
-# **Question [[upside_down_and_backwards]], case 1.** You loaded poses from a tool that uses OpenCV's camera axes. The cameras
-# stand in the right places but look outwards, and their masts point down. Training on them gives
-# blank pictures. What do you do?
+# **Question [[upside_down_and_backwards]], case 1.** You loaded poses from a tool that uses OpenCV's
+# camera axes (x to the right, y down, z forwards). The cameras stand in the right places but look
+# outwards, and their masts point down. Training on them gives blank pictures. What do you do?
 
 # %% [exercise] upside_down_and_backwards
 
 # %% [markdown]
-# **Question [[cameras_in_a_heap]], case 2.** Poses from COLMAP's `images.txt`. The axes are converted already, but all
-# cameras stand in one heap. What do you do?
+# **Question [[cameras_in_a_heap]], case 2.** Poses from `images.txt` of COLMAP, a program that finds
+# cameras from photographs. The axes are converted already, but all cameras stand in one heap. What do
+# you do?
 
 # %% [exercise] cameras_in_a_heap
 
@@ -190,7 +191,7 @@ viz.table(rows, ["repair", "largest difference"], "Repaired poses against the ri
 # They sum to 1, $\sum_i b_i c_i = p$, and all are $\ge 0$ exactly where $p$ lies inside.
 #
 # `edge_function(a, b, p)` of the next cell is twice the signed area of the triangle $a, b, p$:
-# $(b_0 - a_0)(p_1 - a_1) - (b_1 - a_1)(p_0 - a_0)$, for one point $p$ or for many, (n, 2).
+# $(b_x - a_x)(p_y - a_y) - (b_y - a_y)(p_x - a_x)$, for one point $p$ or for many, (n, 2).
 
 # %%
 from course_lib.rasterize import edge_function
@@ -200,8 +201,8 @@ print(
 )
 
 # %% [markdown]
-# **Exercise [[barycentric_coordinates]].** Write `barycentric_coordinates` for $n$ points at once, (n, 2): (n, 3). `triangle` is
-# (3, 2), one corner a row.
+# **Exercise [[barycentric_coordinates]].** Write `barycentric_coordinates`: of $n$ points (n, 2) their
+# three weights (n, 3). `triangle` is (3, 2), one corner a row.
 
 # %% [exercise] barycentric_coordinates
 
@@ -351,7 +352,7 @@ viz.gallery(
 # ## 6.6 Why a hard silhouette has no gradient
 # To fit a shape to a photograph we want the derivative of the picture's error with respect to the
 # vertices. *Predict:* a ball is 3 pixels away from where it should be. We plot the mean squared error of
-# its silhouette against the shift, over the last of these pixels. What does the curve look like?
+# its silhouette while it moves from shift 2 to shift 3. What does the curve look like?
 
 # %%
 from course_lib.meshes import icosphere
@@ -590,8 +591,8 @@ widgets.view3d(
 
 # %% [markdown]
 # *What to see:* beak, head and tail grew out of a ball, and the distance fell to less than a tenth. The
-# surface is rough, since a silhouette says nothing about what lies within it: a dimple cannot be found this
-# way. Shading and colour can tell (that is what `soft_render` and NeRF use).
+# surface is rough, since a silhouette says nothing about what lies within it: a dimple cannot be found
+# this way. Shading and colour can tell (that is what NeRF uses, notebook 7).
 
 # %% [markdown]
 # ## 6.10 Sphere tracing
@@ -646,11 +647,12 @@ viz.table(
 # ## 6.11 Fog: the bridge to NeRF
 # Soft rasterising blurs the shape's **outline**. The other way to a gradient blurs the **surface in
 # depth**: let space be filled with fog of density $\sigma(p)$, thick inside the shape and thin outside.
-# Light reaches the sample $i$ of a ray, of length $\delta_i$, with the weight
+# Sample $i$ of a ray stands for a piece of it of length $\delta_i$. The share of the light that stops
+# there is its weight
 #
 # $$w_i = T_i\,\bigl(1 - e^{-\sigma_i \delta_i}\bigr), \qquad T_i = e^{-\sum_{j<i} \sigma_j \delta_j},$$
 #
-# with $\sigma_i$ the density there: $T_i$, the part that gets through all before it, times the part that
+# with $\sigma_i$ the density there (no longer the softness of 6.7): $T_i$, the part that gets through all before it, times the part that
 # stops here. For fog of constant density $\sigma$ over a length $L$ the weights sum to $1 - e^{-\sigma L}$,
 # however it is cut into samples:
 

@@ -94,9 +94,9 @@ widgets.view3d(
 
 # %% [markdown]
 # ## 7.3 Positional encoding
-# *Slide "NeRF", $\gamma$.* A small network of smooth layers learns smooth functions first, and a
-# scene is not smooth. So the point does not enter the network as it is, but as waves of doubling
-# frequency, each coordinate for itself:
+# *Slide "NeRF", $\gamma$.* A small network of smooth layers learns smooth functions first, and a scene
+# is not smooth. So the point does not enter the network as it is, but as waves of doubling frequency.
+# (Of several coordinates each entry below is a vector: the sines of all, then the cosines of all.)
 #
 # $$\gamma(x) = \left(\sin 2^0\pi x,\ \cos 2^0\pi x,\ \ldots,\ \sin 2^{L-1}\pi x,\ \cos 2^{L-1}\pi x\right)$$
 #
@@ -238,13 +238,15 @@ for pieces in (1, 5, 5000):
 
 # %% [markdown]
 # *What to see:* the same number each time. The exponential makes the sum exact where the density is
-# constant, however it is cut. With $\alpha_i = \sigma_i\delta_i$ it would not be.
+# constant, however it is cut. With $\sigma_i\delta_i$ in place of $1 - e^{-\sigma_i\delta_i}$ it would
+# not be.
 
 # %% [markdown]
 # ## 7.6 Importance sampling: coarse and fine
-# *Slide "NeRF".* Most of a ray is air. NeRF asks a **coarse** network first; its weights $w_i$ are a
-# histogram along the ray that says where something is. New samples are drawn from that histogram,
-# and a second, **fine** network sees them. To draw from a histogram, invert its cumulative sum:
+# *Slide "NeRF".* Most of a ray is air. NeRF asks a **coarse** network first; the weights $w_i$ of its
+# samples (7.5) are a histogram along the ray that says where something is. New samples are drawn from
+# that histogram, and a second, **fine** network sees them. To draw from a histogram, invert its
+# cumulative sum:
 #
 # $$\begin{aligned}
 # \mathrm{cdf}_k &= \frac{\sum_{i<k} w_i}{\sum_i w_i} \\[1ex]
@@ -443,10 +445,11 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 # 2. *coarse to fine*: the grid grows from a third of its resolution to the full one;
 # 3. *only what shows is coloured*: samples of weight below 0.001 need no colour;
 # 4. *the gradient of the interpolation is one sparse product*, not eight scattered sums for each sample;
-# 5. *neighbouring corners are drawn together*, the more the oftener each pixel was seen and the fewer pixels
-#    there are for a corner: a long training on few photographs would else learn their noise;
-# 6. *four rays stand for a pixel* once each was seen twice: a photograph's pixel shows the mean of what falls on it,
-#    and a single ray through its centre makes stairs of edges.
+# 5. *values at neighbouring corners are pulled towards each other*, more strongly with each pass over
+#    the pixels, and where there are few pixels for a corner: a long training on few photographs would
+#    else learn their noise;
+# 6. *four rays stand for a pixel* once all pixels were seen twice: a photograph's pixel shows the mean
+#    of what falls on it, and a single ray through its centre makes stairs of edges.
 #
 # ### Between network and grid: a hash table
 # A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
@@ -595,9 +598,9 @@ _ = widgets.explore(inspect, {"column": (0, width - 1, first_column), "row": (0,
 # %% [markdown]
 # ## 7.11 What each ingredient is good for
 # The same small network, each time with one ingredient left out, at half the resolution, with the same
-# random numbers and for the same number of **steps**. (For the same time, what is left out would speed
-# up the rest, and so would a machine that happens to be idle.) *Predict* the order before you run it.
-# *Time: about a minute on two CPU cores, less on a Colab T4 (an estimate, not measured).*
+# random numbers and for the same number of **steps**. (In equal *time*, a variant that leaves something
+# out would make more steps, and so would an idle machine.) *Predict* the order before you run it. *Time:
+# about a minute on two CPU cores, less on a Colab T4 (an estimate, not measured).*
 
 # %%
 small = load_scene(folder, downscale=2 * scale).select(slice(0, None, budget(1, 8))).to(DEVICE)
@@ -688,7 +691,8 @@ widgets.view3d(*views, alt="The mesh from the radiance field beside the true one
 #   1 - \frac12 e^{-s/\beta} & s > 0 \end{cases}$$
 #
 # - $\beta > 0$: how soft the surface is, a length; it falls while the field is trained;
-# - far outside $\sigma = 0$, on the surface $1 / (2\beta)$, deep inside $1 / \beta$: nothing but $d$ can be learned.
+# - far outside $\sigma = 0$, on the surface $1 / (2\beta)$, deep inside $1 / \beta$: the grid stores $d$
+#   alone, and σ follows from it.
 #
 # **Exercise [[laplace_density]].** Write `laplace_density`.
 
@@ -722,9 +726,9 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* early in the training the distance's picture is sharper, after 200 steps by half a decibel; later
-# the density's. But the surface is smoother in most places, and at least as near to the true one: what is a surface
-# from the start has no fog to hide in.
+# *What to see:* at the end the density's picture is the sharper one. (After 200 steps it was the
+# distance's, by half a decibel.) But the surface is smoother in most places, and at least as near to the
+# true one: what is a surface from the start has no fog to hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves the
 # corners of a grid of tetrahedra, FlexiCubes (Shen 2023) frees where on the edges of a grid the vertices lie. Then
@@ -768,7 +772,7 @@ viz.table(
 # - **NeRF**: a field, a ray, a sum of weights, and photographs instead of labels (6, 7).
 # - And before all that, **tables as text**: what words bring to a row (1).
 #
-# Five questions, one from each part. Answer with a letter, as `"A"`.
+# Five questions: two on representations, two on losses, one on tables. Answer with a letter, as `"A"`.
 #
 # **[[quiz_occupied_share]]** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
 

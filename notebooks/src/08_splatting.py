@@ -64,9 +64,10 @@ widgets.view3d(viz.Item(start, colors=colors, size=0.04),
 
 # %% [markdown]
 # ## 8.2 One Gaussian in space
-# Where is it thick, where thin? That is its **covariance** $\Sigma$, a symmetric $3 \times 3$ matrix that must
-# never be negative; else it would be no Gaussian. An optimizer that changes six numbers of a matrix would
-# break that at once. So the matrix is built from numbers that may be anything:
+# Where is it thick, where thin? That is its **covariance** $\Sigma$, a symmetric $3 \times 3$ matrix
+# whose eigenvalues, the squared widths, must never be negative; else it would be no Gaussian. An
+# optimizer that changes six numbers of a matrix would break that at once. So the matrix is built from
+# numbers that may be anything:
 #
 # $$\Sigma = R\,S\,S^\top R^\top, \qquad S = \mathrm{diag}(s_1, s_2, s_3)$$
 #
@@ -88,10 +89,10 @@ widgets.view3d(cloud, alt="Points of a flat, long Gaussian that lies askew.", vi
 
 # %% [markdown]
 # ## 8.3 One Gaussian on the picture
-# A pinhole camera divides by depth, and what it makes of a Gaussian is not one. But a *linear* map makes a
-# Gaussian of a Gaussian: if $q = A p$, then $\Sigma_q = A \Sigma_p A^\top$. So splatting (Zwicker 2001)
-# replaces the camera by its best linear map near the centre, its Jacobian $J$. With $p$ in the
-# camera's axes (looks along $-z$) and depth $z = -p_3$,
+# A pinhole camera divides by depth, and what it makes of a Gaussian is not one. But a *linear* map makes
+# a Gaussian of a Gaussian: if $p' = A p$, then $\Sigma' = A \Sigma A^\top$. So splatting (Zwicker 2001)
+# replaces the camera by its best linear map near the centre, its Jacobian $J$. With $p$ in the camera's
+# axes (looks along $-z$) and depth $z = -p_3$,
 #
 # $$x = c_x + f_x \frac{p_1}{z}, \quad y = c_y - f_y \frac{p_2}{z}, \qquad
 #   J = \frac{\partial (x, y)}{\partial (p_1, p_2, p_3)} \in \mathbb R^{2 \times 3}$$
@@ -103,7 +104,8 @@ widgets.view3d(cloud, alt="Points of a flat, long Gaussian that lies askew.", vi
 # %% [exercise] projection_jacobian
 
 # %% [markdown]
-# $\Sigma$ is in the world's axes; $R$ is the camera's rotation (camera to world). So
+# $\Sigma$ is in the world's axes; $R$ is from here on the camera's rotation (camera to world), no longer
+# the Gaussian's. So
 #
 # $$\Sigma' = J\,R^\top\,\Sigma\,R\,J^\top + 0.3\,I \in \mathbb R^{2 \times 2}$$
 #
@@ -215,8 +217,8 @@ def fit(steps, seconds, shape=lambda g: g, seed=0, label="your splats"):
 
 
 # %% [markdown]
-# *Time: at most 20 s for each of the two trainings, on any machine.* The first is yours. In the second every
-# Gaussian is forced to be a ball. *Predict:* how much does that cost?
+# *Time: about 20 s for each of the two trainings, on a slow machine up to a minute.* The first is yours.
+# In the second every Gaussian is forced to be a ball. *Predict:* how much does that cost?
 
 # %%
 stretched, stretched_db, mine = fit(budget(500, 8), 20)
@@ -280,11 +282,11 @@ print(f"largest difference: {difference * 255:.1f} shades of 255")
 # %% [markdown]
 # ## 8.7 Gaussians that multiply
 # Where are Gaussians missing? Nobody knows before the training. So it goes on in rounds: those that have
-# become transparent are dropped, and others are **split in two**. The original splits where the gradient is
-# large, and fades all opacities now and then; here those with a large opacity are split, as in
-# Kheradmand et al. 2024. The picture should not jump. Two with opacity $o'$ in one place cover
-# what one with $o$ did if $1 - (1 - o')^2 = o$. Beside the centre, two cover *more* than one did (the pair is
-# flatter on top), so both are made smaller, by
+# become transparent are dropped, and others are **split in two**. The original splits where the gradient
+# is large, and fades all opacities now and then; here those with a large opacity are split, as in
+# Kheradmand et al. 2024. The picture should not jump. Two with opacity $o'$ in one place cover what one
+# with $o$ did if $1 - (1 - o')^2 = o$. Beside the centre, two cover *more* than one did (the pair is
+# flatter on top), so the scales of both are multiplied by
 #
 # $$\frac{o}{2\,o' - o'^2 / \sqrt 2}$$
 #

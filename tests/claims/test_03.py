@@ -231,7 +231,7 @@ def test_one_view_is_right_in_eight_cases_of_ten(seed):
     return min(one - 0.8, two - one + 0.01, eight - one)
 
 
-@claim("3.22", "the hull shrinks towards the shape and stays outside of it")
+@claim("3.22", "It would stay outside of it, were there no pixels")
 def test_a_visual_hull_shrinks_towards_the_shape(seed):
     chair, lost, scores = make_shape("chair", seed), [], []
     exact, mesh = voxels.voxelize(chair.sdf, 32), chair.mesh(64)

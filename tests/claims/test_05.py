@@ -117,7 +117,7 @@ def test_the_mesh_is_better_than_its_voxels(seed):
     return min(-100 * gain("chamfer"), gain("f_score"), gain("normals"))
 
 
-@claim("5.8", "Points have the lowest IoU", slow=True)
+@claim("5.8", "Of the four the points have the lowest IoU", slow=True)
 def test_points_have_the_lowest_iou(seed):
     others = min(scores(kind, seed, "iou").mean() for kind in KINDS if kind != "points")
     return others - scores("points", seed, "iou").mean()
@@ -174,7 +174,7 @@ def test_most_of_each_bar_is_the_floor(seed):
 SOLID = ("voxels", "mesh", "implicit")  # their floor is low enough to tell what lies above it
 
 
-@claim("5.10", "on the hidden part, less than twice as much as on the visible one", slow=True)
+@claim("5.10", "less than twice as large on the hidden part as on the visible one", slow=True)
 def test_the_hidden_part_is_little_worse(seed):
     ratios = [
         (hidden - floor) / (seen - floor) for seen, hidden, floor in (parts(k, seed) for k in SOLID)
