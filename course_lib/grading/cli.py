@@ -1,7 +1,8 @@
 """Grade submitted notebooks with nbval in a sandbox.
 
 SUBMISSIONS are notebooks, folders or zip files, as Moodle, Canvas and others export them: in a folder
-each notebook, or each folder with notebooks, is a student's. In the output folder appear
+each notebook, or each folder with notebooks, is a student's (of sections give each folder by itself).
+In the output folder appear
 
   grades.csv       student, exercise, points, max, status
   grades.json      the same with cases, diagnosis and flags (its first key explains the fields)

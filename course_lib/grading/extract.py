@@ -305,9 +305,9 @@ def _with_needs(
     indices = {piece.index for piece in answer.pieces}
     texts = slicing.texts([s for s in found if s.cell not in indices])
     rest = [s for s in early if s not in found]
-    unknown = sorted(unknown - KNOWN - set(catalogue()))
     unsure = _unsure(name, wanted, found, rest, cell.index)
-    return Cell(answer.source, texts, unsure, unknown=unknown)
+    strange = sorted(unknown - KNOWN - set(catalogue()))
+    return Cell(answer.source, texts, unsure, unknown=strange)
 
 
 def _unsure(

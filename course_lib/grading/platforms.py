@@ -1,10 +1,13 @@
 """Whose a file is, by the names that learning platforms give to what students handed in."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
+
+import yaml
 
 PATTERNS = {
     "moodle": r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_.*)?",
@@ -53,6 +56,22 @@ def owner(parts: tuple[str, ...]) -> Owner:
                 fields["attempt"] = _moment(fields["attempt"])
             return Owner(**fields, platform=platform.partition(",")[0])
     return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt, task=task)
+
+
+def submitters(data: bytes) -> dict[str, str]:
+    """Folder -> whose it is, by the list that Gradescope puts beside the folders; empty if it is none.
+
+    >>> submitters(b"submission_7:\\n  :submitters:\\n  - :name: Ada L\\n  - :name: Bo K")
+    {'submission_7': 'Ada L and Bo K'}
+    """
+    try:
+        told = yaml.safe_load(data)
+        people = {folder: told[folder][":submitters"] for folder in told}
+        names = {str(f): " and ".join(str(p[":name"]) for p in people[f]) for f in people}
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError):
+        return {}
+    counts = Counter(names.values())
+    return {f: name if counts[name] < 2 else f"{name} ({f})" for f, name in names.items() if name}
 
 
 def _moment(text: str) -> str:

@@ -22,7 +22,7 @@ from course_lib.grading.plugin import keep_folder
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.references import make_keys
 from course_lib.grading.session import grade_cells
-from course_lib.grading.students import Student, Tasks, early_mark, read, safe_name
+from course_lib.grading.students import Student, Tasks, early_mark, read, safe_name, several
 from course_lib.grading.submissions import Submission
 from course_lib.grading.workspace import Run
 
@@ -38,6 +38,8 @@ def grade(run: Run, submissions: list[Submission]) -> tuple[list[Student], list[
     journal = Journal(run.private / "journal.jsonl")
     run.seed = _settled_seed(run, journal)
     students = read(submissions, run.jobs)
+    for line in itertools.islice(several(students), 10):
+        print(f"grade: {line}", file=sys.stderr)
     plans = make_plans(run, students)
     for plan in plans:
         sandbox.library_for(find(plan.exercise))

@@ -1,5 +1,6 @@
 """What is known of each student: the answers in all notebooks handed in, and the marks."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -8,17 +9,20 @@ from course_lib.grading.assemble import Plan
 from course_lib.grading.extract import Cell, Extract, extract
 from course_lib.grading.journal import digest
 from course_lib.grading.marks import Mark, without_grading
+from course_lib.grading.platforms import stem, version
 from course_lib.grading.pool import TaskLost, run_all
 from course_lib.grading.submissions import File, Submission
 
 EXTRACT_SECONDS, EXTRACT_MEGABYTES, BATCH = 60, 2048, 12
+MANY_VERSIONS = 4
 
 
 @dataclass
 class Student:
     """A student of the run: the answers found, and in the end a mark for every exercise.
 
-    `notebooks` are the numbers of the notebooks handed in, `times` when each answer was.
+    `notebooks` are the numbers of the notebooks handed in, `files` what the files of each are called,
+    `times` when each answer was.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Student:
     number: str = ""
     platform: str = ""
     late: bool = False
+    files: dict[str, list[str]] = field(default_factory=dict)
 
 
 Tasks = dict[str, tuple[Student, list[Plan]]]
@@ -81,6 +86,8 @@ def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> 
         told = f"{file.name}: {found.problem}" if is_one_of_many else found.problem
         student.problem = f"{student.problem}; {told}" if student.problem else told
     student.notebooks |= set(found.notebooks)
+    for number in found.notebooks:
+        student.files.setdefault(number, []).append(file.name)
     for name, cell in found.cells.items():
         before = student.cells.get(name)
         if before is not None and not before.is_stub:
@@ -92,6 +99,19 @@ def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> 
         student.cells[name] = cell
         if cell is found.cells[name]:
             student.times[name] = file.time
+
+
+def several(students: list[Student]) -> Iterator[str]:
+    """What to say of students who may be several: theirs are files of one notebook whose names are no
+    versions of each other, or very many."""
+    for student in students:
+        for number, names in sorted(student.files.items()):
+            different = {version(stem(name))[0] for name in names}
+            if len(different) > 1 or len(names) > MANY_VERSIONS:
+                some = ", ".join(sorted(different)[:4])
+                text = f"{student.name} is one student with {len(names)} files of notebook {number}"
+                yield f"{text} ({some}): if these are several, give each folder by itself"
+                break
 
 
 def early_mark(student: Student, plan: Plan) -> Mark | None:

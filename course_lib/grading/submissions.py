@@ -10,6 +10,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, takewhile
@@ -23,11 +24,13 @@ from course_lib.grading.platforms import (
     numbered,
     owner,
     stem,
+    submitters,
     version,
 )
 
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
-OF_THE_EXPORT = ("submission_metadata.yml", "timestamp.txt", "index.html", "grades.csv")
+METADATA = "submission_metadata.yml"
+OF_THE_EXPORT = (METADATA, "timestamp.txt", "index.html", "grades.csv")
 """What platforms put beside the students' files."""
 OWN_FOLDERS = (
     "notebooks",
@@ -153,7 +156,7 @@ def _by_student(
     files: list[tuple[Parts, File]], path: Path, is_zip: bool = False
 ) -> list[tuple[Parts, File]]:
     """The files without junk, and by folders of which the topmost is the student's."""
-    files = [entry for entry in files if not _is_junk(entry[0])]
+    files = [entry for entry in _by_gradescope(files) if not _is_junk(entry[0])]
     while _are_owned(files) or _are_groups(files) or (is_zip and _is_class(files)):
         files = [(p[1:] or p, replace(f, export=f.export + p[: len(p) > 1])) for p, f in files]
     tops, deep = {parts[0] for parts, _ in files}, [p[-1] for p, _ in files if len(p) > 1]
@@ -164,6 +167,21 @@ def _by_student(
             return [((whose[parts[0]], *parts), file) for parts, file in files]
         if len(_people(tops)) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
             files = [((path.resolve().stem, *parts), file) for parts, file in files]
+    return files
+
+
+def _by_gradescope(files: list[tuple[Parts, File]]) -> list[tuple[Parts, File]]:
+    """The files with their submitters in place of "submission_7", where the export's list says them."""
+    lists = sorted(((p, f) for p, f in files if p[-1:] == (METADATA,)), key=lambda e: len(e[0]))
+    for parts, file in lists[:1]:  # one further down is a student's
+        top, at = parts[:-1], len(parts) - 1
+        names = {}
+        with suppress(ValueError):  # it cannot be read
+            names = submitters(file.read())
+        files = [
+            ((*top, names.get(p[at], p[at]), *p[at + 1 :]), f) if p[:at] == top else (p, f)
+            for p, f in files
+        ]
     return files
 
 

@@ -62,7 +62,7 @@ def grow(
 def occupancy_loss(
     logits: Float[Tensor, "b *grid"], occupancy: Float[Tensor, "b *grid"]
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy plus what is missing from the soft IoU of notebook 04.
+    """Binary cross-entropy plus 1 minus the soft IoU of notebook 04.
 
     L = −mean(o log p + (1 − o) log(1 − p)) + 1 − mean_b IoU(p, o), with p = sigmoid(logit)
     and o of 0 and 1, as floats. The cross-entropy alone is ruled by the 96 % of the voxels that are
