@@ -264,10 +264,10 @@ viz.line_chart(
 # *What to see:*
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
 # - FlatNet fits its training set perfectly and still gets a third or more of the new objects wrong;
-#   shuffle the *same* clouds, and it changes its mind about a third of them, or more.
+#   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
-#   object is cut away instead, from a twentieth to three quarters of the answers are wrong. What a single scan sees
-#   is enough.)
+#   object is cut away instead, it depends on the side: from one in a hundred to three quarters of the
+#   answers are wrong. What a single scan sees is enough.)
 # - A **turn** is not in the network's construction: a table that is tipped over is no table to it. It
 #   would have to see turned objects in training, or be built for it.
 #
@@ -493,9 +493,9 @@ viz.scatter_chart(
 # %% [markdown]
 # *What to see:* a network that was trained to *tell families apart* places them apart: its embedding
 # groups new shapes nearly perfectly. Centre and extent, six numbers, do well on objects that stand
-# upright and have one size; random weights do as well or better. The chart flattens
-# the trained embedding: each family has its own region; chairs touch lamps, and mugs touch tables. Embeddings can also be
-# *learned without labels*: the codes of the next section are such.
+# upright and have one size; random weights do about as well, or better. The chart flattens the trained
+# embedding: each family has its own region; chairs touch lamps, and mugs touch tables. Embeddings can
+# also be *learned without labels*: the codes of the next section are such.
 #
 # ## 2.4 Generation: a space in which every point is a shape
 # *The same slide, "generation of 3D data".* DeepSDF (Park et al. 2019): one network for all shapes,

@@ -374,7 +374,7 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 
 # %% [markdown]
 # *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels meet thin
-# bars is luck, and with single chairs the power lies between $-0.5$ and $-1.3$.) Half the error costs eight times the memory, of which half as large a share is
+# bars is luck, and with single chairs the power lies between $-0.5$ and $-1.5$.) Half the error costs eight times the memory, of which half as large a share is
 # used. That is the reason for octrees and hash grids, which store only what is occupied.
 #
 # ## 3.7 Points come from scanning
@@ -639,9 +639,9 @@ viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {dr
 # *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius,
 # turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from neighbour
 # to neighbour, and much noise does not stop it. But with thin walls, such as a mug's, the sign jumps
-# from one side to the other, and then it is wrong for a whole region: of 4000 clean points about four in
-# ten on some mugs, none on others. The surface is turned inside out there; if that is most of the cloud,
-# the library warns.
+# from one side to the other, and then it is wrong for a whole region: of 4000 clean points about four or
+# six in ten on most mugs, none on others. The surface is turned inside out there; if that is most of the
+# cloud, the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
 # that a section names below its heading.
@@ -775,7 +775,7 @@ print("\n".join(words))
 
 # %% [markdown]
 # *What to see:* 0.5 is guessing. (Recall: the share of a part's vertices that is found.) One normal is a
-# hint (0.8 to 0.85); four rounds of neighbours say nearly all (0.97 or more).
+# hint (0.75 to 0.87); four rounds of neighbours say nearly all (as a rule 0.95 or more).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
@@ -991,20 +991,20 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 # %%
 ball = meshes.icosphere(3, 0.8)
 x = 2 * torch.rand(int(budget(3000, 800)), 3, generator=seeded) - 1
+inside = implicit.mesh_to_sdf(ball)(x) < 0
 rows, top = [], ball.vertices[ball.faces][..., 1].mean(1)
 for limit in (1.0, 0.75, 0.6, 0.4, 0.0):
     part = Mesh(ball.vertices, ball.faces[top < limit])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that the mesh is open: that is the point here
         signs = implicit.mesh_to_sdf(part)(x) < 0
-    wrong = 100 * float((signs != (sphere(0.793)(x) < 0)).float().mean())
+    wrong = 100 * float((signs != inside).float().mean())
     w = float(implicit.winding_number(torch.zeros(1, 3), part))
     rows.append([100 * (1 - len(part.faces) / len(ball.faces)), w, wrong])
 viz.table(rows, ["faces removed, %", "w at the centre", "wrong signs, %"], "A ball with a hole")
 
 # %% [markdown]
-# *What to see:* small holes cost nearly nothing: the first row says that some tenths of a percent of wrong signs
-# comes from the ball's flat faces alone. With half the ball gone the winding number of its centre is
+# *What to see:* small holes cost little. With half the ball gone the winding number of its centre is
 # about ½, and "inside" is a convention.
 #
 # ## 3.21 Hard to texture
@@ -1120,9 +1120,9 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 
 # %% [markdown]
 # *What to see:* the hull shrinks towards the shape. (It would stay outside of it, were there no pixels:
-# a voxel whose centre is less than a pixel inside an outline may be lost. With many views that is about
-# a twentieth of most chairs, and a sixth of a few. Finer pictures lose less.) A hollow that no outline
-# shows would stay filled for ever.
+# a voxel whose centre is less than a pixel inside an outline may be lost. With 32 views that is up to a
+# tenth of most chairs, and a quarter of some. Finer pictures lose less.) A hollow that no outline shows
+# would stay filled for ever.
 #
 # ## 3.23 Many planes
 # *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.

@@ -563,8 +563,10 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   above voxels, refined mesh and implicit function pass it, and points in Chamfer distance only. The
 #   checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while this
 #   retrieval searches 700: the second table below is the fairer one.)
-# - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops the
-#   networks trained here is mostly what they know, not their representation. For the best checkpoint both weigh about the same.
+# - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops
+#   the networks trained here is mostly what they know, not their representation. What is left for the
+#   checkpoints is, in Chamfer distance, a matter of both, in shares that differ from test set to test
+#   set; in F-score it is mostly knowledge.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
@@ -639,9 +641,10 @@ agreement = np.corrcoef(hardness)
 print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(4, 1)].mean():.2f}")
 
 # %% [markdown]
-# *What to see:* the four largely agree which shapes are hard (voxels and mesh almost fully, as one refines the other; the points least), which is why each may show only one that
-# no other has shown. Thin parts go first (arm rests, legs). Ask of each: does the picture show what is
-# missing?
+# *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
+# refines the other; the points least, on some test sets hardly), which is why each may show only one
+# that no other has shown. Thin parts go first (arm rests, legs). Ask of each: does the picture show what
+# is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed
@@ -688,7 +691,7 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because
 # points are compared with points (the point network draws only 1,024). The error above the floor is less
 # than twice as large on the hidden part as on the visible one. Single shapes differ: for many it is
-# smaller there, for about one in fifteen more than twice as large. (For the point network so little lies
+# smaller there, for about one in ten more than twice as large. (For the point network so little lies
 # above it that the factor says nothing.) The networks do not carve the visible surface and then continue
 # it. They *recognise* the object and draw it as a whole from memory, seen and unseen parts alike: that
 # is why they fail on objects unlike all they have seen, and why retrieval is so strong a rival.
@@ -747,10 +750,11 @@ viz.gallery([photo.permute(1, 2, 0).numpy(), *answers], ["photo", *shipped], hei
             alt="A grey photo of a chair, and what the four networks make of it")  # fmt: skip
 
 # %% [markdown]
-# A network that was trained on rendered toys will not understand a real photo of your kitchen. Try
-# it, and look at what it answers: it *always* answers with one of the six families. What would it
-# take to do better? (Real textures, real backgrounds, more families: more data, not another decoder.)
-# Files that are no pictures are refused in words:
+# A network that was trained on rendered toys will not understand a real photo of your kitchen. Try it,
+# and look at what it answers: often one of the six families (noise becomes a table, a disc a mug), else
+# scraps and mixtures of them, never anything new. What would it take to do better? (Real textures, real
+# backgrounds, more families: more data, not another decoder.) Files that are no pictures are refused in
+# words:
 
 # %%
 import textwrap

@@ -462,7 +462,9 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %% [markdown]
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
-# know anything. At $0.1$ every pixel pulls, but on what? Good fits start soft and end sharp.
+# know anything. At $0.1$ every pixel pulls, but on what? Good fits end sharp. A soft start lets far
+# edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from the first step on
+# does as well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
@@ -689,9 +691,11 @@ fog_view = widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample that light reaches
-# takes part, so **every place that is not hidden behind thick fog has a gradient**: no mesh, no topology, no outline needed. Let the
-# density come from a network, add a colour, and it is NeRF: notebook 7.
+# *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample that light
+# reaches takes part, so **the density has a gradient at every place that is not hidden behind thick
+# fog**: no mesh, no topology, no outline needed. (The distance from which this fog is made has one only
+# as far as the transition is wide.) Let the density come from a network, add a colour, and it is NeRF:
+# notebook 7.
 
 # %% [markdown]
 # ## 6.12 What to remember

@@ -169,20 +169,25 @@ def test_normals_say_something_of_positions(seed):
     return fitted(seed, "all but normal")[0] - fitted(seed, "all")[0]
 
 
-@claim("4.6", "Without the smooth loss folds come back.", slow=True)
+@claim("4.6", "the smooth loss keeps folds away", slow=True)
 def test_folds_come_back(seed):
     return fitted(seed, "all but smooth")[2] - 20 - fitted(seed, "all")[2]
 
 
-@claim("4.6", "Without the edge loss the surface even comes a little closer", slow=True)
+@claim(
+    "4.6",
+    "Without the edge, the smooth or the Laplacian loss the surface even comes a little closer",
+    slow=True,
+)
 def test_springs_have_a_price(seed):
-    return fitted(seed, "all")[0] - fitted(seed, "all but edge")[0]
+    without = [fitted(seed, f"all but {name}")[0] for name in ("edge", "smooth", "Laplacian")]
+    return fitted(seed, "all")[0] - max(without)
 
 
-@claim("4.6", "Without the Laplacian loss it does so, too, and folds stay rare", slow=True)
+@claim("4.6", "the Laplacian loss brings nothing that this table shows", slow=True)
 def test_two_losses_do_the_work_of_the_third(seed):
-    without = fitted(seed, "all but Laplacian")
-    return min(fitted(seed, "all")[0] - without[0], 20 - without[2])
+    every, without = fitted(seed, "all"), fitted(seed, "all but Laplacian")
+    return min(20 - without[2], 0.01 - abs(every[1] - without[1]), every[0] - without[0] + 0.05)
 
 
 @claim("4.3", "both lie close to the scan. Alone, the Chamfer distance does not care", slow=True)

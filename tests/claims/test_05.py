@@ -144,7 +144,7 @@ def test_points_do_not_lead_in_chamfer_distance(seed):
     return scores("points", seed, "chamfer").mean() / best - 1
 
 
-@claim("5.9", "the four largely agree which shapes are hard", slow=True)
+@claim("5.9", "the networks largely agree which shapes are hard", slow=True)
 def test_the_networks_agree_which_shapes_are_hard(seed):
     ranks = [scores(kind, seed, "f_score").argsort().argsort() for kind in KINDS]
     return np.corrcoef(ranks)[np.triu_indices(4, 1)].mean() - 0.4

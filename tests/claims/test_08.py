@@ -48,13 +48,13 @@ def test_the_linear_map_is_right_for_small_gaussians(seed):
     return min(0.03 - abs(small[0] / small[1] - 1), large[0] / large[1] - 1)
 
 
-@claim("8.5", "As many balls do as well, within half a decibel of either sign", slow=True)
+@claim("8.5", "they are behind by a third to two thirds of a decibel", slow=True)
 def test_balls_show_as_much_as_stretched_gaussians(seed):
     names = notebook(8)
     names |= {"folder": None, "scale": 1, "test": load_scene(split="test")}
     run(names, 8, "small = load_scene(folder", **{"budget(4, 2) * scale": "8"})
     free, balls = (names["fit"](500, 1e6, shape, seed)[1] for shape in (lambda g: g, names["ball"]))
-    return 0.5 - abs(free - balls)
+    return 0.35 - abs(free - balls - 0.45)
 
 
 @claim("8.7", "Beside the centre, two cover *more* than one did")
@@ -69,7 +69,7 @@ def test_two_in_one_place_cover_more_beside_the_centre(seed):
 
 @claim(
     "8.5",
-    "on pictures twice as wide balls fall behind, by about half a decibel",
+    "on pictures twice as wide it is half a decibel to one",
     slow=True,
 )
 def test_many_balls_fall_behind(seed):
@@ -81,7 +81,7 @@ def test_many_balls_fall_behind(seed):
         photos = scenes()[0]
         field = splatting.SplatField(photos, count=2500, seed=seed)
         nerf.train(field, photos, seconds=1e6, steps=200, generator=random(seed))
-        return free - nerf.evaluate(field, scenes()[1])["psnr"] - 0.3
+        return free - nerf.evaluate(field, scenes()[1])["psnr"] - 0.4
 
 
 @cache
