@@ -18,6 +18,7 @@ from course_lib.voxels import voxel_centers
 FOCAL = 1.3  # focal length in image heights: a ball of radius 1.1 fills the picture
 DISTANCE = 3.2  # one for all: with an unknown distance the size of the object is unknown too
 ELEVATION = (10.0, 40.0)
+VOXELS = 32  # per side of the occupancy
 CHUNK = 16384  # points per call: the intermediate results stay in the processor's cache
 
 
@@ -32,7 +33,7 @@ def describe(
     """All fields of one shape, in the small types in which they are stored.
 
     image (views, 4, h, w) uint8 RGBA; camera (views, 4, 4); depth (views, h, w) float16, 0 = miss;
-    occupancy_32, occupancy_64: packed bits; surface (points, 3) and normals float16; part_label;
+    occupancy: packed bits of 32³ voxels; points (points, 3) and normals float16;
     sdf_points (4096, 3) float16, half of them within about 0.05 of the surface, half uniform, and
     their sdf (4096,) float16.
     """
@@ -47,11 +48,9 @@ def describe(
         "image": image,
         "camera": camera,
         "depth": depth.half(),
-        "occupancy_32": pack_bits(distance_grid(shape, 32) < 0),
-        "occupancy_64": pack_bits(grid < 0),
+        "occupancy": pack_bits(distance_grid(shape, VOXELS) < 0),
         "points": surface[:points].half(),
         "normals": normals[:points].half(),
-        "part_label": shape.part_labels(surface[:points]).to(torch.uint8),
         "sdf_points": samples,
         "sdf": shape.sdf(samples.float()).half(),
     }

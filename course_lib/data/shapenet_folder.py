@@ -27,7 +27,6 @@ and the three trees of 3D-R2N2's download, side by side under the root:
 
 import math
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -54,9 +53,9 @@ def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 20
     Every shape is centred and scaled until its longest side is 1.8, and the cameras of
     rendering_metadata.txt with it, so that the shape still projects onto its pictures; these are
     reduced to `size`. A warning names a model of which less than 95 % does. The depths are not known
-    (0), nor are the parts (0).
-    Many ShapeNet meshes are open: inside is then where the winding number exceeds ½, and a warning
-    says so. All shapes are in one set: `split_by_shape`. ValueError where nothing usable is found.
+    (0). Many ShapeNet meshes are open: inside is then where the winding number exceeds ½, and a warning
+    says so. All shapes are in one set, the views of each one after the other: split it by shape.
+    ValueError where nothing usable is found.
     """
     folders = sorted(path for path in Path(root).rglob("rendering") if path.is_dir())
     models = [(folder, _find_shape(folder.parent, Path(root))) for folder in folders]
@@ -79,29 +78,6 @@ def read_folder(root: Path, *, size: int = 64, views: int = 24, points: int = 20
             record[name] = record[name][:fewest]
     fields = {name: torch.stack([record[name] for record in records]) for name in records[0]}
     return SingleView(fields, tuple(folder.parent.name for folder, _ in usable), FOCAL * size)
-
-
-def split_by_shape(
-    data: SingleView, fractions: tuple[float, float, float] = (0.7, 0.1, 0.2), seed: int = 0
-) -> tuple[SingleView, SingleView, SingleView]:
-    """Train, validation and test; all views of a shape stay together. May leave a part empty.
-
-    Which part a shape belongs to is drawn by `seed` from the models' order in the folder.
-    """
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(f"expected three fractions that add up to 1, got {fractions}")
-    count = len(data.names)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    ends = [round(count * fractions[0]), round(count * (fractions[0] + fractions[1]))]
-    train, validation, test = (
-        replace(
-            data,
-            fields={name: value[chosen] for name, value in data.fields.items()},
-            names=tuple(data.names[index] for index in chosen.tolist()),
-        )
-        for chosen in order.tensor_split(ends)
-    )
-    return train, validation, test
 
 
 def metadata_cameras(text: str) -> Float[Tensor, "views 4 4"]:
@@ -177,11 +153,9 @@ def _record(folder: Path, shape: Path, size: int, views: int, points: int) -> di
         "image": image,
         "camera": camera,
         "depth": torch.zeros(len(pictures), size, size, dtype=torch.float16),  # not known
-        "occupancy_32": pack_bits(torch.nn.functional.avg_pool3d(grid[None].float(), 2)[0] >= 0.5),
-        "occupancy_64": pack_bits(grid),
+        "occupancy": pack_bits(torch.nn.functional.avg_pool3d(grid[None].float(), 2)[0] >= 0.5),
         "points": surface.half(),
         "normals": normals.half(),
-        "part_label": torch.zeros(points, dtype=torch.uint8),  # not known
         "sdf_points": samples,
         "sdf": mesh_to_sdf(mesh)(samples.float()).half(),
     }

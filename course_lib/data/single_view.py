@@ -18,13 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from course_lib.data import shape_records
-from course_lib.data.shape_records import describe, unpack_bits
+from course_lib.data.shape_records import VOXELS, describe, unpack_bits
 from course_lib.running import Budget
 from course_lib.shapes import FAMILIES, Shape, csg, families, make_shape
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 PER_VIEW = ("image", "camera", "depth")  # fields with an axis of views
-WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,14 @@ class SingleView(Dataset):
 
     Item i is view i % views of shape i // views, as a dictionary of tensors; `batch(indices)` gives
     many at once, with a first axis b:
-    image (b, 3, h, w) in [0, 1], composited over `background`; camera (b, 4, 4); depth (b, h, w);
-    occupancy (b, r, r, r) float at `resolution` 32 or 64; points, normals (b, n, 3); part_label;
-    sdf_points (b, m, 3), sdf (b, m). The frame is the object's own; `focal` is in pixels.
+    image (b, 3, h, w) in [0, 1], composited over white; camera (b, 4, 4); depth (b, h, w);
+    occupancy (b, 32, 32, 32) float; points, normals (b, n, 3); sdf_points (b, m, 3), sdf (b, m).
+    The frame is the object's own; `focal` is in pixels.
     """
 
     fields: dict[str, Tensor]
     names: tuple[str, ...]
     focal: float
-    resolution: int = 32
-    background: tuple[float, float, float] = WHITE
 
     @classmethod
     def generate(
@@ -92,24 +89,19 @@ class SingleView(Dataset):
         shape, view = indices // self.views, indices % self.views
         batch = {}
         for name, value in self.fields.items():
-            if name.startswith("occupancy") and name != f"occupancy_{self.resolution}":
-                continue
             chosen = (value[shape, view] if name in PER_VIEW else value[shape]).to(device)
             batch[name] = chosen.float() if chosen.dtype == torch.float16 else chosen
-        bits = unpack_bits(batch.pop(f"occupancy_{self.resolution}"))
-        batch["occupancy"] = bits.unflatten(1, (self.resolution,) * 3).float()
-        batch["image"] = composite(batch["image"], self.background)
+        bits = unpack_bits(batch["occupancy"])
+        batch["occupancy"] = bits.unflatten(1, (VOXELS,) * 3).float()
+        batch["image"] = composite(batch["image"])
         return batch
 
 
-def composite(
-    rgba: UInt8[Tensor, "*b 4 h w"], background: tuple[float, float, float] = WHITE
-) -> Float[Tensor, "*b 3 h w"]:
-    """Colours in [0, 1] over a plain background: α·colour + (1 − α)·background (straight alpha)."""
+def composite(rgba: UInt8[Tensor, "*b 4 h w"]) -> Float[Tensor, "*b 3 h w"]:
+    """Colours in [0, 1] over white: α·colour + (1 − α) (straight alpha)."""
     values = rgba.float() / 255
     alpha = values[..., 3:, :, :]
-    plain = torch.tensor(background, device=rgba.device)[:, None, None]
-    return alpha * values[..., :3, :, :] + (1 - alpha) * plain
+    return alpha * values[..., :3, :, :] + (1 - alpha)
 
 
 def make_nth_shape(split: str, index: int) -> Shape:
