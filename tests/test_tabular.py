@@ -23,7 +23,6 @@ from course_lib.tabular import (
     on_features,
     one_hot,
     permuted_names,
-    permuted_values,
     roc_auc,
     serialise,
     shift_prior,
@@ -193,7 +192,7 @@ def test_permuted_values_exchange_categories_one_to_one_and_numbers_by_tenths():
     assert all(len(set(ages[start : start + 10])) == 1 for start in range(0, 100, 10))
     assert exchange({"gain": 0}) != exchange({"gain": 5})  # nearly constant, yet not wiped out
     assert exchange({"job": "unseen", "age": None}) == {"job": "unseen", "age": None}
-    assert permuted_values({"job": "a"}, exchange) == f"- job: {jobs['a']}"
+    assert list_template(exchange({"job": "a"})) == f"- job: {jobs['a']}"
 
 
 def test_the_natural_sentence_says_what_is_known_and_no_more():

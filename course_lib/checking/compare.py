@@ -29,11 +29,6 @@ def difference(
     return found
 
 
-def agree(expected: Outcome, got: Outcome, tolerance: Tolerance) -> bool:
-    """True where `difference` finds nothing."""
-    return difference(expected, got, tolerance) is None
-
-
 def value_difference(
     expected: Any, got: Any, tolerance: Tolerance, where: str = "the result"
 ) -> Difference | None:

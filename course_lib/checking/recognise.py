@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from course_lib.checking import inputs, mutants, outputs
-from course_lib.checking.compare import agree, value_difference
+from course_lib.checking.compare import difference, value_difference
 from course_lib.checking.numbers import as_tensor, wrong
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 from course_lib.checking.sample import Idea, Sample
@@ -89,7 +89,7 @@ class _Search:
         for misconception in self.exercise.misconceptions:
             outcomes = [run_case(self.exercise, misconception.wrong, case) for case in self.cases]
             pairs = zip(outcomes, self.got, strict=True)
-            if all(agree(*pair, self.exercise.tolerance) for pair in pairs):
+            if all(difference(*pair, self.exercise.tolerance) is None for pair in pairs):
                 return misconception
             if in_values is None and self._explains(outcomes):
                 in_values = misconception

@@ -103,11 +103,6 @@ FORMATS: dict[str, Callable[[list[Student], list[Plan], dict[str, dict]], Rows]]
 }
 
 
-def texts(form: str, students: list[Student], plans: list[Plan], extra: dict[str, dict]) -> str:
-    """The table of a format, as the text of its file."""
-    return BOM + table(FORMATS[form](students, plans, extra))
-
-
 def feedback_zip(path: Path, pages: dict[str, str], students: list[Student]) -> None:
     """The pages (by the student's name) in the folders that Moodle gives the feedback out by."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

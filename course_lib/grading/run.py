@@ -156,7 +156,10 @@ def _unmarked(
     for student, plan in itertools.product(students, plans):
         if plan.exercise in student.marks:
             continue
-        mark = _early_mark(student, plan, keys) or kept.find(student, plan.exercise)
+        if plan.exercise in keys:
+            mark = early_mark(student, plan) or kept.find(student, plan.exercise)
+        else:
+            mark = without_grading(plan, NOT_GRADED, UNUSABLE)
         if mark is not None:
             student.marks[plan.exercise] = mark
         else:
@@ -208,10 +211,3 @@ def _marks(result: Any, todo: list[Plan]) -> list[Mark]:
         sentence = f"the grader failed on it, not the student ({result}): run the command again"
         return [without_grading(plan, NOT_GRADED, sentence) for plan in todo]
     return [Mark(**data) for data in result]
-
-
-def _early_mark(student: Student, plan: Plan, keys: dict[str, Key]) -> Mark | None:
-    """The mark where there is nothing to run, or nothing to compare with."""
-    if plan.exercise not in keys:
-        return without_grading(plan, NOT_GRADED, UNUSABLE)
-    return early_mark(student, plan)

@@ -58,11 +58,6 @@ class SandboxError(RuntimeError):
     """The sandbox cannot be started here; the text says why."""
 
 
-def available() -> bool:
-    """True where bubblewrap is installed."""
-    return sys.platform == "linux" and shutil.which("bwrap") is not None
-
-
 class Sandbox:
     """A running zygote in bubblewrap, and the folders that kernels are given from it.
 
@@ -99,10 +94,6 @@ class Sandbox:
         )
         listener.close()
         log.close()
-
-    def has_ended(self) -> bool:
-        """True where the zygote was started and is no longer there."""
-        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
         """End the zygote and with it every kernel."""
@@ -223,7 +214,7 @@ def unsandboxed() -> bool:
 
 def probe() -> str | None:
     """Why no sandbox can be had here, or None where all is well: used by `grade` and `doctor`."""
-    if not available():
+    if sys.platform != "linux" or shutil.which("bwrap") is None:
         return "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
     command = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
     result = subprocess.run(command, capture_output=True, text=True)
@@ -264,8 +255,9 @@ def library_for(exercise: "Exercise | None") -> None:
 
 def revive() -> None:
     """Start the zygote again if it ended: the system may have killed it where memory was short."""
-    if Sandbox.current is not None and Sandbox.current.has_ended():
-        Sandbox.current.start()
+    current = Sandbox.current
+    if current and current._process and current._process.poll() is not None:
+        current.start()
 
 
 def forget(library: str) -> None:

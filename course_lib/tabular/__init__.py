@@ -29,7 +29,6 @@ from course_lib.tabular.serialise import (
     known_values,
     list_template,
     permuted_names,
-    permuted_values,
     serialise,
     short_list,
     text_template,

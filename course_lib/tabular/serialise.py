@@ -67,11 +67,6 @@ def permuted_names(row: Row, *, seed: int = 0) -> str:
     return list_template({names[i]: values[order[i]] for i in range(len(names))})
 
 
-def permuted_values(row: Row, permutation: "ValuePermutation") -> str:
-    """The list template with every value replaced by another of its column, the same for all rows."""
-    return list_template(permutation(row))
-
-
 class ValuePermutation:
     """For each column a fixed exchange of its values; numbers are exchanged by tenths.
 

@@ -26,7 +26,6 @@ from course_lib.tabular.serialise import (
     ValuePermutation,
     list_template,
     permuted_names,
-    permuted_values,
     serialise,
     short_list,
     text_template,
@@ -99,7 +98,7 @@ def serialisations(frame) -> dict[str, Callable[[Row], str]]:
         "short list": short_list,
         "values only": values_only,
         "permuted names": permuted_names,
-        "permuted values": lambda row: permuted_values(row, exchange),
+        "permuted values": lambda row: list_template(exchange(row)),
     }
 
 
