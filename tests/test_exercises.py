@@ -87,7 +87,7 @@ def test_a_misconception_is_a_program_that_runs(exercise, misconception):
 def test_noise_on_the_reference_fails(exercise):
     expected = [run_case(exercise, exercise.reference, case) for case in exercise.cases]
     got = [Outcome(disturbed(outcome.value), outcome.gradients) for outcome in expected]
-    assert judge(exercise, exercise.cases, expected, got).state is State.INCORRECT
+    assert judge(exercise, expected, got).state is State.INCORRECT
 
 
 def disturbed(value):

@@ -220,12 +220,7 @@ INTRINSICS: list[Named] = [
     ("{} with its centre half a pixel too low", _edited(lambda x: x[..., :2, -1].sub_(0.5))),
     ("{} with its centre half a pixel too high", _edited(lambda x: x[..., :2, -1].add_(0.5))),
 ]
-WHOLE: list[Named] = [
-    ("{} with the other sign", lambda x: -x),
-    ("{} doubled", lambda x: 2 * x),
-    ("{} plus one", lambda x: x + 1),
-    ("{} minus one", lambda x: x - 1),
-]
+WHOLE: list[Named] = [SIGNS[i] for i in (0, 2, 3, 4)]
 NUMBERS: list[Named] = [
     ("{} halved", lambda x: x / 2),
     ("{} squared", lambda x: x * x),

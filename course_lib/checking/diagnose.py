@@ -11,7 +11,7 @@ from course_lib.checking.difference import Difference
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.checking.recognise import recognise
 from course_lib.checking.report import Report, State
-from course_lib.exercises.exercise import Case, Exercise, Question
+from course_lib.exercises.exercise import Exercise, Question
 
 LAST = ("value", "no exception", "mutation", "gradient")
 """Kinds of difference that are reported only where no case has another, in this order."""
@@ -41,7 +41,7 @@ def _examine(exercise: Exercise, candidate: Any, device: str) -> Report:
     if got[0].failure and got[0].failure.kind == "NotImplementedError":
         return Report(exercise, State.NOT_ATTEMPTED, total=len(exercise.cases))
     expected = [run_case(exercise, exercise.reference, case) for case in exercise.cases]
-    report = judge(exercise, exercise.cases, expected, got, candidate)
+    report = judge(exercise, expected, got, candidate)
     if report.state is State.CORRECT and device != "cpu":
         found = device_difference(exercise, candidate, device)
         return Report(exercise, State.INCORRECT, difference=found) if found else report
@@ -59,17 +59,13 @@ def _run(exercise: Exercise, candidate: Any) -> list[Outcome]:
 
 
 def judge(
-    exercise: Exercise,
-    cases: Sequence[Case],
-    expected: Sequence[Outcome],
-    got: Sequence[Outcome],
-    candidate: Any = None,
+    exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome], candidate: Any = None
 ) -> Report:
     """Compare outcomes case by case; where they differ, look for a mistake that explains all.
 
     Cases that were not run, after a time-out, are missing in `got`.
     """
-    pairs = zip(expected, got, strict=False)
+    pairs, cases = zip(expected, got, strict=False), exercise.cases
     found = [difference(*pair, exercise.tolerance, exercise.argument_names) for pair in pairs]
     passed = found.count(None)
     if passed == len(cases):
@@ -77,7 +73,7 @@ def judge(
     worst = min((_rank(item.kind), i) for i, item in enumerate(found) if item)[1]
     mistake, shown = None, found[worst]
     if len(got) == len(cases):
-        mistake = recognise(exercise, cases, expected, got, candidate)
+        mistake = recognise(exercise, expected, got, candidate)
     if shown and passed and not mistake:
         right = (f"“{case.name}”" for case, item in zip(cases, found, strict=False) if not item)
         shown = replace(shown, text=f"{shown.text}; right in {', '.join(right)}")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from course_lib.checking.numbers import as_tensor
-from course_lib.checking.sample import Idea, Sample
-from course_lib.exercises.exercise import Tolerance
+from course_lib.checking.sample import Sample
+from course_lib.exercises.exercise import Misconception, Tolerance
 
 SAME_IN_ALL = {
     2.0: "exactly twice the right one",
@@ -41,7 +41,7 @@ Size = tuple[str, Callable[[Sample], float]]
 
 def factor_ideas(
     samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance
-) -> Iterator[Idea]:
+) -> Iterator[Misconception]:
     """The ideas of a constant factor, or of one that is a size of the inputs, that sample 0 admits."""
     factor = _factor(samples[0], tolerance)
     if factor is None:
@@ -51,11 +51,14 @@ def factor_ideas(
             continue  # 4 × 4 matrices, say, do not tell 2 from √4; three coordinates are averaged often
         for name, said, power in POWERS:
             if _is_near(factor, power, size(samples[0])):
-                yield Idea(name, f"Your result is {said.format(text)}.", _scaled(size, power))
+                message = f"Your result is {said.format(text)}."
+                yield Misconception(name, _scaled(size, power), message)
     for constant, text in SAME_IN_ALL.items():
         if math.isclose(factor, constant, rel_tol=1e-4):
-            yield Idea(
-                "factor", f"Your result is {text}.", lambda s, c=constant: c * as_tensor(s.expected)
+            yield Misconception(
+                "factor",
+                lambda s, c=constant: c * as_tensor(s.expected),
+                f"Your result is {text}.",
             )
 
 

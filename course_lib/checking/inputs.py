@@ -9,24 +9,25 @@ import torch
 from torch import Tensor
 
 from course_lib.checking import changes
-from course_lib.checking.sample import Idea, Sample
+from course_lib.checking.sample import Sample, put
 from course_lib.checking.values import rebuilt
+from course_lib.exercises.exercise import Misconception
 
 Run = Callable[[tuple], Any]
 
 
-def poses(samples: list[Sample], names: tuple[str, ...], reference: Run) -> Iterator[Idea]:
+def poses(samples: list[Sample], names: tuple[str, ...], reference: Run) -> Iterator[Misconception]:
     """Two arguments exchanged, then every change of a matrix. `reference(arguments)` is right."""
     first = samples[0].arguments
     for i, j in combinations(range(len(first)), 2):
         if type(first[i]) is type(first[j]):
             text = f"`{names[i]}` and `{names[j]}` are exchanged."
-            yield Idea("exchanged", text, _exchanged(reference, i, j))
+            yield Misconception("exchanged", _exchanged(reference, i, j), text)
     for i, argument in enumerate(first):
         yield from _changes(reference, i, names[i], changes.of_pose(argument))
 
 
-def ideas(samples: list[Sample], names: tuple[str, ...], reference: Run) -> Iterator[Idea]:
+def ideas(samples: list[Sample], names: tuple[str, ...], reference: Run) -> Iterator[Misconception]:
     """Every other change of one argument, of small arguments first."""
     first = samples[0]
     for i in sorted(range(len(first.arguments)), key=lambda i: _size(first.arguments[i])):
@@ -47,27 +48,17 @@ def _size(value: Any) -> float:
 
 
 def _exchanged(reference: Run, i: int, j: int) -> Callable[[Sample], Any]:
-    def predict(sample: Sample) -> Any:
-        given = list(sample.arguments)
-        given[i], given[j] = given[j], given[i]
-        return reference(tuple(given))
-
-    return predict
+    return lambda s: reference(put(s.arguments, {i: s.arguments[j], j: s.arguments[i]}))
 
 
-def _changes(reference: Run, i: int, name: str, known: list) -> Iterator[Idea]:
+def _changes(reference: Run, i: int, name: str, known: list) -> Iterator[Misconception]:
     for words, change in known:
         text = f"You have the right result for another input: {words.format(f'`{name}`')}."
-        yield Idea("changed input", text, _changed(reference, i, change))
+        yield Misconception("changed input", _changed(reference, i, change), text)
 
 
 def _changed(reference: Run, i: int, change: Callable) -> Callable[[Sample], Any]:
-    def predict(sample: Sample) -> Any:
-        given = list(sample.arguments)
-        given[i] = change(given[i])
-        return reference(tuple(given))
-
-    return predict
+    return lambda s: reference(put(s.arguments, {i: change(s.arguments[i])}))
 
 
 def ignored(
@@ -79,11 +70,10 @@ def ignored(
         for sample in samples:
             if sample.got is None:
                 return None
-            given = list(sample.arguments)
-            given[i] = other(given[i])
-            if same(reference(tuple(given)), sample.expected):
+            given = put(sample.arguments, {i: other(sample.arguments[i])})
+            if same(reference(given), sample.expected):
                 continue
-            if not same(candidate(tuple(given)), sample.got):
+            if not same(candidate(given), sample.got):
                 break
             counted += 1
         else:

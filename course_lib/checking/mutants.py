@@ -9,7 +9,6 @@ import contextlib
 import copy
 import inspect
 import sys
-import textwrap
 import types
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +17,8 @@ from typing import Any
 import torch
 
 from course_lib.checking.rules import changes_of
-from course_lib.checking.sample import Idea
+from course_lib.checking.sources import definition
+from course_lib.exercises.exercise import Misconception
 
 LONGEST = 60
 """Characters of code that a message shows."""
@@ -28,13 +28,13 @@ SILENT = (ast.Constant, ast.Name, ast.Slice, ast.keyword)
 
 def ideas(
     reference: Callable, run: Callable[[Callable, tuple], Any], arguments: dict[str, Any]
-) -> Iterator[Idea]:
+) -> Iterator[Misconception]:
     """One idea for each changed reference; `run(function, arguments)` is its value."""
     for words, function in mutants(reference, arguments):
-        yield Idea(
+        yield Misconception(
             "changed code",
-            f"You have the result of the right code, but {words}.",
             lambda sample, f=function: run(f, sample.arguments),
+            f"You have the result of the right code, but {words}.",
         )
 
 
@@ -76,15 +76,10 @@ def _parameters(function: Callable) -> Iterator[str]:
 
 def _tree(function: Callable) -> ast.Module:
     """The definition without annotations, decorators and docstrings."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+    tree = definition(function)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            node.decorator_list, node.returns = [], None
-            for argument in ast.walk(node.args):
-                if isinstance(argument, ast.arg):
-                    argument.annotation = None
-            if ast.get_docstring(node) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
     return tree
 
 

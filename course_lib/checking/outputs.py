@@ -10,8 +10,8 @@ from course_lib.checking import changes
 from course_lib.checking.compare import value_difference
 from course_lib.checking.factors import factor_ideas
 from course_lib.checking.numbers import as_tensor
-from course_lib.checking.sample import Idea, Sample
-from course_lib.exercises.exercise import Tolerance
+from course_lib.checking.sample import Sample, put
+from course_lib.exercises.exercise import Misconception, Tolerance
 
 STEPS = ("abs", "limited", "mean", "sum", "largest", "smallest", "length", "divided", "sorted",
          "softmax", "without", "minus its", "0 for what", "1 for what")  # fmt: skip
@@ -24,13 +24,15 @@ COMBINED = [
 ]
 
 
-def ideas(samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance) -> Iterator[Idea]:
+def ideas(
+    samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance
+) -> Iterator[Misconception]:
     """Ideas about the result, or about one item of a tuple; then about the tuple's order."""
     right = samples[0].expected
     if isinstance(right, (tuple, list)):
         for i, j in combinations(range(len(right)), 2):
             text = f"Items {i + 1} and {j + 1} of your result are exchanged."
-            yield Idea("items exchanged", text, _swap(i, j))
+            yield Misconception("items exchanged", _swap(i, j), text)
         for i, item in enumerate(right):
             if _is_wrong(item, _item(samples[0].got, i), tolerance):
                 for idea in _of_tensor(_items(samples, i), names, tolerance):
@@ -63,12 +65,7 @@ def _only_number(values: list) -> str | None:
 
 
 def _swap(i: int, j: int) -> Callable[[Sample], Any]:
-    def predict(sample: Sample) -> Any:
-        items = list(sample.expected)
-        items[i], items[j] = items[j], items[i]
-        return items
-
-    return predict
+    return lambda s: put(s.expected, {i: s.expected[j], j: s.expected[i]})
 
 
 def _item(value: Any, i: int) -> Any:
@@ -81,15 +78,13 @@ def _items(samples: list[Sample], i: int) -> list[Sample]:
     return [Sample(s.arguments, s.expected[i], _item(s.got, i)) for s in samples]
 
 
-def _within(idea: Idea, i: int) -> Idea:
+def _within(idea: Misconception, i: int) -> Misconception:
     """The same idea of item i of a tuple, the others being right."""
-
-    def predict(sample: Sample) -> Any:
-        items = list(sample.expected)
-        items[i] = idea.predict(Sample(sample.arguments, items[i], _item(sample.got, i)))
-        return items
-
-    return Idea(idea.name, f"Item {i + 1} of the result: {idea.message}", predict)
+    return Misconception(
+        idea.name,
+        lambda s: put(s.expected, {i: idea.wrong(*_items([s], i))}),
+        f"Item {i + 1} of the result: {idea.message}",
+    )
 
 
 def _is_wrong(right: Any, got: Any, tolerance: Tolerance) -> bool:
@@ -98,18 +93,18 @@ def _is_wrong(right: Any, got: Any, tolerance: Tolerance) -> bool:
 
 def _of_tensor(
     samples: list[Sample], names: tuple[str, ...], tolerance: Tolerance
-) -> Iterator[Idea]:
+) -> Iterator[Misconception]:
     expected, got = as_tensor(samples[0].expected), as_tensor(samples[0].got)
     if expected is None or got is None:
         return
     yield from factor_ideas(samples, names, tolerance)
     for words, change in _all_changes(expected):
         said = f"Your result is {words.format('the right one')}."
-        yield Idea("changed result", said, _changed(change))
+        yield Misconception("changed result", _changed(change), said)
     for words, change in _all_changes(got) + changes.REPAIRS:
         if any(word in words for word in STEPS):
             said = f"A last step is missing; this would be right: {words.format('your result')}."
-            yield Idea("step left out", said, _mended(change, tolerance))
+            yield Misconception("step left out", _mended(change, tolerance), said)
     yield from _with_arguments(samples[0], names)
 
 
@@ -135,14 +130,14 @@ def _mended(change: Callable, tolerance: Tolerance) -> Callable[[Sample], Any]:
     return predict
 
 
-def _with_arguments(sample: Sample, names: tuple[str, ...]) -> Iterator[Idea]:
+def _with_arguments(sample: Sample, names: tuple[str, ...]) -> Iterator[Misconception]:
     """An argument added, taken away, multiplied or divided by."""
     for i, argument in enumerate(sample.arguments):
         if not isinstance(argument, (torch.Tensor, int, float)) or isinstance(argument, bool):
             continue
         for text, combine in COMBINED:
             said = f"Your result is the right one {text} `{names[i]}`."
-            yield Idea("an argument too much", said, _combined(combine, i))
+            yield Misconception("an argument too much", _combined(combine, i), said)
 
 
 def _combined(combine: Callable, i: int) -> Callable[[Sample], Any]:

@@ -9,7 +9,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
@@ -19,8 +19,8 @@ from course_lib.checking import inputs, mutants, outputs
 from course_lib.checking.compare import difference, value_difference
 from course_lib.checking.numbers import as_tensor, wrong
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
-from course_lib.checking.sample import Idea, Sample
-from course_lib.exercises.exercise import Case, Exercise, Misconception
+from course_lib.checking.sample import Sample
+from course_lib.exercises.exercise import Exercise, Misconception
 
 MORE_SEEDS = range(101, 109)
 """Seeds of the random cases on which a general kind must hold, too: two, or more until it is enough."""
@@ -34,14 +34,10 @@ TRIED = 4
 
 
 def recognise(
-    exercise: Exercise,
-    cases: Sequence[Case],
-    expected: Sequence[Outcome],
-    got: Sequence[Outcome],
-    candidate: Any = None,
+    exercise: Exercise, expected: Sequence[Outcome], got: Sequence[Outcome], candidate: Any = None
 ) -> Misconception | None:
     """The mistake that explains all outcomes, or None; without a candidate only a listed one."""
-    search = _Search(exercise, cases, expected, got, candidate)
+    search = _Search(exercise, expected, got, candidate)
     found = search.listed()
     if found is None and candidate is not None:
         with contextlib.suppress(Exception):  # results that no idea was written for
@@ -50,15 +46,16 @@ def recognise(
 
 
 class _Search:
-    def __init__(self, exercise: Exercise, cases: Any, expected: Any, got: Any, candidate: Any):
-        quick = dataclasses.replace(exercise, gradients=(), seconds=RUN_SECONDS)
-        self.exercise, self.quick, self.cases, self.candidate = exercise, quick, cases, candidate
-        self.expected, self.got = expected, got
+    def __init__(self, exercise: Exercise, expected: Any, got: Any, candidate: Any):
+        self.exercise, self.expected, self.got = exercise, expected, got
+        self.quick = dataclasses.replace(exercise, gradients=(), seconds=RUN_SECONDS)
+        self._reference = partial(self._run, exercise.reference)
+        self._given = partial(self._run, candidate)
 
     @cached_property
     def samples(self) -> list[Sample]:
         """The cases that have a right value, those with a wrong one first; none if one raises."""
-        rows = zip(self.cases, self.expected, self.got, strict=True)
+        rows = zip(self.exercise.cases, self.expected, self.got, strict=True)
         valued = [(case.arguments(0), e, g) for case, e, g in rows if e.failure is None]
         if any(g.failure for _, _, g in valued):
             return []
@@ -72,22 +69,20 @@ class _Search:
         for number, seed in enumerate(MORE_SEEDS):
             if number >= 2 and self._weight_of(self.samples + found) >= ENOUGH:
                 break
-            for case in self.cases:
-                if not case.fixed:
-                    found += self._sample(case.arguments(seed))
+            for case in self.exercise.cases:
+                if case.fixed:
+                    continue
+                given = case.arguments(seed)
+                with contextlib.suppress(ValueError):  # one of them has no value
+                    found.append(Sample(given, self._reference(given), self._given(given)))
         return found
-
-    def _sample(self, arguments: tuple) -> list[Sample]:
-        """The sample of these arguments, in a list; an empty one where there is no value."""
-        with contextlib.suppress(ValueError):
-            return [Sample(arguments, self._reference(arguments), self._given(arguments))]
-        return []
 
     def listed(self) -> Misconception | None:
         """The first misconception of the exercise that agrees in everything, or in all values."""
         in_values = None
         for misconception in self.exercise.misconceptions:
-            outcomes = [run_case(self.exercise, misconception.wrong, case) for case in self.cases]
+            wrong = misconception.wrong
+            outcomes = [run_case(self.exercise, wrong, case) for case in self.exercise.cases]
             pairs = zip(outcomes, self.got, strict=True)
             if all(difference(*pair, self.exercise.tolerance) is None for pair in pairs):
                 return misconception
@@ -121,7 +116,7 @@ class _Search:
                 if time.thread_time() > end:
                     break
                 if self._holds(idea):
-                    return Misconception(idea.name, None, idea.message)
+                    return idea
             return self._partly() or self._without_effect()
 
     def _without_effect(self) -> Misconception | None:
@@ -143,7 +138,7 @@ class _Search:
                     return misconception
         return None
 
-    def _ideas(self) -> Iterator[Idea]:
+    def _ideas(self) -> Iterator[Misconception]:
         names, reference = self.exercise.argument_names, self.exercise.reference
         arguments = dict(zip(names, self.samples[0].arguments, strict=False))
         return chain(
@@ -153,20 +148,12 @@ class _Search:
             mutants.ideas(reference, self._run, arguments),
         )
 
-    def _holds(self, idea: Idea) -> bool:
+    def _holds(self, idea: Misconception) -> bool:
         """True if the idea gives the student's values on all samples."""
         try:
-            return all(self._same(idea.predict(s), s.got) for s in self.samples) and all(
-                self._same(idea.predict(s), s.got) for s in self.more
-            )
+            return all(self._same(idea.wrong(s), s.got) for s in chain(self.samples, self.more))
         except Exception:  # an idea that cannot be carried out on these values
             return False
-
-    def _reference(self, arguments: tuple) -> Any:
-        return self._run(self.exercise.reference, arguments)
-
-    def _given(self, arguments: tuple) -> Any:
-        return self._run(self.candidate, arguments)
 
     def _run(self, function: Any, arguments: tuple) -> Any:
         """The value of a function. Raises ValueError where it has none."""

@@ -1,6 +1,12 @@
-"""What the search for a mistake works on: inputs with the right and the student's result, and ideas."""
+"""What the search for a mistake works on: inputs with the right and the student's result.
 
-from collections.abc import Callable
+An idea of what the mistake may be is a Misconception like those of the catalogue, but its
+`wrong(sample)` is what the mistake would give. It may raise an exception where the mistake cannot be
+made. For a step that was left out, it returns the student's value if that step mends it, and anything
+else if not.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +20,10 @@ class Sample:
     got: Any
 
 
-@dataclass(frozen=True)
-class Idea:
-    """A mistake that may have been made: `predict(sample)` is what it would give.
+def put(items: Sequence, new: dict[int, Any]) -> tuple:
+    """The items with others in some places.
 
-    It may raise an exception where the mistake cannot be made. For a step that was left out, it
-    returns the student's value if that step mends it, and anything else if not.
+    >>> put("abc", {0: "c", 2: "a"})
+    ('c', 'b', 'a')
     """
-
-    name: str
-    message: str
-    predict: Callable[[Sample], Any]
+    return tuple(new.get(i, item) for i, item in enumerate(items))

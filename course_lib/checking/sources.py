@@ -24,10 +24,9 @@ def stub_source(exercise: Exercise) -> str:
         choices = [f"# {letter}: {text}" for letter, text in exercise.choices.items()]
         how = '  # a letter in quotes, such as "A"' if choices else ""
         return "\n".join([*choices, f"{exercise.name} = ...{how}"])
-    tree = _definition(exercise.reference)
+    tree = definition(exercise.reference)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            _strip_annotations(node)
             node.body = [*_docstring(node), ast.parse("raise NotImplementedError").body[0]]
     _say_shapes(tree.body[0], exercise.reference)
     _ask_for_gradients(tree.body[0], exercise.gradients)
@@ -68,8 +67,7 @@ def _header(node: ast.FunctionDef | ast.ClassDef) -> str:
     """The line that opens a definition, without annotations."""
     bare = copy.deepcopy(node)
     bare.body = [ast.Pass()]
-    if isinstance(bare, ast.FunctionDef):
-        _strip_annotations(bare)
+    _strip(bare)
     return ast.unparse(bare).splitlines()[0]
 
 
@@ -91,8 +89,11 @@ def _is_guard(node: ast.stmt) -> bool:
     return name.lstrip("_").startswith("check_")
 
 
-def _definition(reference: Callable) -> ast.Module:
-    return ast.parse(textwrap.dedent(inspect.getsource(reference)))
+def definition(reference: Callable) -> ast.Module:
+    """A function or class as a syntax tree, without annotations and decorators."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(reference)))
+    _strip(tree)
+    return tree
 
 
 def _docstring(node: ast.FunctionDef | ast.ClassDef) -> list[ast.stmt]:
@@ -143,13 +144,13 @@ def _listed(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _strip_annotations(node: ast.FunctionDef) -> None:
-    arguments = node.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    for argument in [*every, arguments.vararg, arguments.kwarg]:
-        if argument is not None:
-            argument.annotation = None
-    node.returns, node.decorator_list = None, []
+def _strip(tree: ast.AST) -> None:
+    """Take annotations and decorators from the functions of a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns, node.decorator_list = None, []
+        elif isinstance(node, ast.arg):
+            node.annotation = None
 
 
 def _imports(reference: Callable, source: str) -> list[str]:
