@@ -25,15 +25,16 @@ from grading.notebooks import write
 from test_grading import grade, read_grades
 
 from course_lib.checking.diagnose import examine
+from course_lib.checking.numbers import number_difference
 from course_lib.checking.outcome import Outcome, run_case
 from course_lib.checking.report import State
 from course_lib.checking.sources import runnable_source
 from course_lib.exercises import catalogue, find, written
-from course_lib.exercises.exercise import Exercise, Question
+from course_lib.exercises.exercise import Exercise, Question, Tolerance
 from course_lib.grading import inside
-from course_lib.grading.assemble import Plan, make_plan
+from course_lib.grading.assemble import NOTHING, HiddenCase, Plan, make_plan
 from course_lib.grading.extract import Cell, extract
-from course_lib.grading.marks import Key, mark, telling_cases
+from course_lib.grading.marks import REMARKS, Key, Mark, mark, telling_cases
 from course_lib.grading.plugin import compare
 from course_lib.grading.slicing import python
 
@@ -67,15 +68,20 @@ def hidden(exercise: Exercise, plan: Plan, candidate) -> list[Outcome]:
     return [run_case(exercise, candidate, exercise.cases[c.index], c.seed) for c in plan.cases]
 
 
-def points(exercise: Exercise, plan: Plan, key: Key, got: list[Outcome]) -> tuple[float, str]:
-    """The marks that these outcomes earn, by the grader's own reckoning."""
+def marked(exercise: Exercise, plan: Plan, key: Key, got: list[Outcome]) -> Mark:
+    """The mark for these outcomes, by the grader's own reckoning."""
     records = []
     for number, outcome in enumerate(got):
         text = encoded(outcome)
         found = compare(exercise, key.expected[number], text)
         record = {"role": "case", "number": number, "got": text, "error": "", "seconds": 0}
         records.append({**record, "passed": found is None, "kind": found.kind if found else ""})
-    result = mark(plan, key, Cell("x = 1"), records)
+    return mark(plan, key, Cell("x = 1"), records)
+
+
+def points(exercise: Exercise, plan: Plan, key: Key, got: list[Outcome]) -> tuple[float, str]:
+    """The points and the status that these outcomes earn."""
+    result = marked(exercise, plan, key, got)
     return result.points, result.status
 
 
@@ -132,6 +138,24 @@ def test_right_answers_get_full_marks_and_misconceptions_do_not(exercise):
             earned, status = points(exercise, plan, key, got)
             assert earned < exercise.points and status != "correct", misconception.name
         assert telling_cases(plan, key) or exercise.name in GUESSABLE or seed > 0
+
+
+def test_feedback_says_what_all_wrong_numbers_have_in_common_without_a_number_of_theirs():
+    right = torch.tensor([2.0, 4.0, 9.0])
+    plan, exercise = Plan("centroid", 1, (HiddenCase("many", 0),)), find("centroid")
+    key = Key([encoded(Outcome(right))], [[NOTHING]] * len(exercise.misconceptions))
+
+    def told(wrong: torch.Tensor) -> tuple[str, list[str]]:
+        """What the check says of all wrong numbers, and what the feedback says."""
+        text = number_difference(right, wrong, Tolerance(), "the result").text
+        return text.partition("; ")[2], marked(exercise, plan, key, [Outcome(wrong)]).feedback
+
+    alike = (-right, 2 * right, right / 2, right.flip(0), right * torch.nan, right * torch.inf)
+    assert {told(wrong)[0] for wrong in alike} == set(REMARKS)
+    for remark, feedback in map(told, alike):
+        assert feedback == [f"The result has wrong values: {remark} (cases: “many”)."]
+    remark, feedback = told(right + 0.123)
+    assert "0.123" in remark and feedback == ["The result has wrong values (cases: “many”)."]
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, ids=lambda exercise: exercise.name)

@@ -52,13 +52,14 @@ FAILURES = {
     "NotComparable": "it returned something that is not a number, a tensor or a text",
 }
 REMARKS = (
-    "opposite sign",
-    "square roots of the right ones",
-    "squares of the right ones",
-    "2 times the right ones",
-    "0.5 times the right ones",
+    "they differ by their signs alone",
+    "each wrong number is 2 times the right one",
+    "each wrong number is 0.5 times the right one",
+    "the numbers are right, their order is not",
     "some of them are NaN",
+    "some of them are infinite",
 )
+"""What `number_difference` says of all wrong numbers, as far as it tells nothing of the hidden ones."""
 
 
 @dataclass(frozen=True)
@@ -236,8 +237,8 @@ def _sentence(row: dict, expected: str, plan: Plan, error_words: str) -> str:
     right = decode(expected)
     if row["kind"] == "value" and outcome is not None and right is not None:
         found = difference(right, outcome, find(plan.exercise).tolerance)
-        remarks = [r for r in REMARKS if found and f" {r}" in f" {found.text}"]
-        sentence += f": {remarks[0]}" if remarks else ""
+        remark = found.text.rpartition("; ")[2] if found else ""
+        sentence += f": {remark}" if remark in REMARKS else ""
     return sentence
 
 
