@@ -9,18 +9,15 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from course_lib.exercises import find
 from course_lib.grading import sandbox
-from course_lib.grading.assemble import Plan
 from course_lib.grading.marks import Key
-from course_lib.grading.pool import TaskLost, run_all
-from course_lib.grading.session import grade_cells
-from course_lib.grading.students import Student, Tasks
-from course_lib.grading.workspace import scratch
+from course_lib.grading.pool import TaskLost
+from course_lib.grading.session import grade_here
+from course_lib.grading.students import Tasks
+from course_lib.grading.workspace import Run, scratch
 
 BATCH = 8
 
@@ -65,23 +62,11 @@ def main() -> None:
     if (why := sandbox.probe()) and not sandbox.unsandboxed():
         raise SystemExit(why)
     tasks, keys, seconds = pickle.load(sys.stdin.buffer)
-    with scratch() as folder:
-        print(json.dumps(_grade(tasks, keys, seconds, folder)))
-
-
-def _grade(tasks: Tasks, keys: dict[str, Key], seconds: float, folder: Path) -> dict:
-    def work(task: tuple[int, Student, list[Plan]]) -> list[dict]:
-        number, student, plans = task
-        marks = grade_cells(folder / f"{number}", student.cells, plans, keys, seconds)
-        return [asdict(mark) for mark in marks]
-
-    numbered = [(name, (i, *task)) for i, (name, task) in enumerate(tasks.items())]
-    outer = 60 + len(keys) * (seconds + 60)
-    with sandbox.running(folder / "sandbox"):
+    with scratch() as folder, sandbox.running(folder / "sandbox"):
         for name in keys:
             sandbox.library_for(find(name))
-        results = dict(run_all(work, numbered, jobs=1, seconds=outer))
-    return {name: None if isinstance(r, TaskLost) else r for name, r in results.items()}
+        results = dict(grade_here(Run(folder, seconds=seconds), tasks, keys))
+    print(json.dumps({n: r for n, r in results.items() if not isinstance(r, TaskLost)}))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,6 @@ BUDGET_TIMES, LEAST_SECONDS = 10, 5
 """A student's notebooks together have the time of so many; once it is used up, each has only little."""
 BUDGET = pytest.StashKey[float]()
 LOST = pytest.StashKey[str]()
-RECORDS = pytest.StashKey[list]()
 
 
 class KernelLost(RuntimeError):
@@ -284,7 +283,6 @@ def compare(exercise: Exercise, expected: str | None, got: str | None) -> Differ
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the sandbox known to Jupyter."""
-    config.stash[RECORDS] = []
     provisioner.register()
 
 
@@ -305,23 +303,29 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
     ]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
-    """Keep what happened in each cell, for the grader that started this session."""
-    report = yield
-    if isinstance(item, GradingCell) and (call.when == "call" or report.failed):
-        item.config.stash[RECORDS].append(
-            {
-                "exercise": item.parent.nb.metadata.get("course", {}).get("exercise"),
-                **item.course,
-                "passed": report.outcome == "passed" and call.when == "call",
-                "kind": item.found.kind if item.found else "",
-                "got": item.got,
-                "error": _error_name(item, call),
-                "seconds": round(report.duration, 3),
-            }
-        )
-    return report
+class Recorder:
+    """A plugin that keeps what happened in each cell, for the grader that starts a session."""
+
+    def __init__(self) -> None:
+        self.records: list[dict] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Any:
+        """One record for each cell."""
+        report = yield
+        if isinstance(item, GradingCell) and (call.when == "call" or report.failed):
+            self.records.append(
+                {
+                    "exercise": item.parent.nb.metadata.get("course", {}).get("exercise"),
+                    **item.course,
+                    "passed": report.outcome == "passed" and call.when == "call",
+                    "kind": item.found.kind if item.found else "",
+                    "got": item.got,
+                    "error": _error_name(item, call),
+                    "seconds": round(report.duration, 3),
+                }
+            )
+        return report
 
 
 def _error_name(item: GradingCell, call: pytest.CallInfo) -> str:

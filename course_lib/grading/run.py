@@ -2,7 +2,6 @@
 
 import itertools
 import secrets
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,10 +18,10 @@ from course_lib.grading.journal import Journal, digest, package_digest
 from course_lib.grading.library import WHOLE
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, without_grading
 from course_lib.grading.plugin import keep_folder
-from course_lib.grading.pool import TaskLost, run_all
+from course_lib.grading.pool import TaskLost
 from course_lib.grading.references import make_keys
-from course_lib.grading.session import grade_cells
-from course_lib.grading.students import Student, Tasks, early_mark, read, safe_name, several
+from course_lib.grading.session import grade_here
+from course_lib.grading.students import Student, Tasks, early_mark, read, several
 from course_lib.grading.submissions import Submission
 from course_lib.grading.workspace import Run
 
@@ -186,24 +185,10 @@ def _engine(run: Run, tasks: Tasks, keys: dict[str, Key]) -> Iterator[tuple[str,
         from course_lib.grading.dask_engine import grade_on_cluster
 
         return grade_on_cluster(run.dask, tasks, keys, run.seconds)
-    folders = {name: f"{index:05d}" for index, name in enumerate(tasks)}
-    kept = run.out / "notebooks"
-    if run.keep:
+    kept = run.out / "notebooks" if run.keep else None
+    if kept:
         keep_folder(kept)
-
-    def work(task: tuple[Student, list[Plan]]) -> list[dict]:
-        student, todo = task
-        folder = run.work / "notebooks" / folders[student.name]
-        marks = grade_cells(folder, student.cells, todo, keys, run.seconds)
-        if run.keep:
-            target = kept / safe_name(student.name)
-            shutil.copytree(folder, target, dirs_exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        return [asdict(mark) for mark in marks]
-
-    longest = max((len(todo) for _, todo in tasks.values()), default=0)
-    outer = 60 + longest * (run.seconds + 60)
-    return run_all(work, list(tasks.items()), jobs=run.jobs, seconds=outer)
+    return grade_here(run, tasks, keys, kept)
 
 
 def _marks(result: Any, todo: list[Plan]) -> list[Mark]:

@@ -3,7 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import nbval.plugin
 import pytest
@@ -14,22 +18,15 @@ from course_lib.grading import plugin
 from course_lib.grading.assemble import Plan, notebook, references_notebook
 from course_lib.grading.extract import Cell
 from course_lib.grading.marks import NOT_GRADED, Key, Mark, mark, without_grading
+from course_lib.grading.pool import run_all
+from course_lib.grading.students import Student, Tasks, safe_name
 from course_lib.grading.suspicion import suspicions
+from course_lib.grading.workspace import Run
 
 NOT_NEEDED = ["cacheprovider", "doctest", "faulthandler", "logging", "threadexception"]
 NOT_NEEDED += ["unittest", "unraisableexception"]
 """Plugins of pytest that take long, some as long as the kernels."""
 NO_KERNEL = "the grader could not start a kernel for it, twice: run the command again"
-
-
-class _Listener:
-    """Keeps the plugin's records when the session ends."""
-
-    def __init__(self) -> None:
-        self.records: list[dict] = []
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self.records = session.config.stash[plugin.RECORDS]
 
 
 def run_notebooks(folder: Path, texts: dict[str, str], seconds: float) -> list[dict]:
@@ -38,15 +35,15 @@ def run_notebooks(folder: Path, texts: dict[str, str], seconds: float) -> list[d
     folder.mkdir(parents=True)
     for name, text in texts.items():
         (folder / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    listener = _Listener()
+    recorder = plugin.Recorder()
     arguments = ["--nbval", "-c", os.devnull, "--noconftest", "-q", "-s"]
     arguments += ["--rootdir", str(folder), f"--nbval-cell-timeout={seconds}"]
     for name in NOT_NEEDED:
         arguments += ["-p", f"no:{name}"]
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        pytest.main([*arguments, str(folder)], plugins=[plugin, nbval.plugin, listener])
-    return listener.records
+        pytest.main([*arguments, str(folder)], plugins=[plugin, nbval.plugin, recorder])
+    return recorder.records
 
 
 def grade_cells(
@@ -55,15 +52,11 @@ def grade_cells(
     """The marks for a student's cells; the grading notebooks are written to `folder`."""
     texts = {p.exercise: notebook(p, cells[p.exercise], keys[p.exercise].expected) for p in plans}
     records = run_notebooks(folder, texts, seconds)
-    # Before its set-up cell nothing of the student's has run: that it fails is the grader's fault.
-    again = {name: texts[name] for name in texts.keys() - _started_exercises(records)}
-    if again:
-        records = [record for record in records if record["exercise"] not in again]
-        records += run_notebooks(folder / "again", again, seconds)
     marks = []
     for plan in plans:
         own = [record for record in records if record["exercise"] == plan.exercise]
-        if _started_exercises(own):
+        # Before its set-up cell nothing of the student's has run: that it fails is the grader's fault.
+        if any(record["role"] == "set-up" and record["passed"] for record in own):
             marks.append(mark(plan, keys[plan.exercise], cells[plan.exercise], own))
             marks[-1].flags += suspicions(cells[plan.exercise].source)
         else:
@@ -71,9 +64,27 @@ def grade_cells(
     return marks
 
 
-def _started_exercises(records: list[dict]) -> set[str]:
-    """The exercises whose kernel came up: their set-up cell, which is the grader's, passed."""
-    return {r["exercise"] for r in records if r["role"] == "set-up" and r["passed"]}
+def grade_here(
+    run: Run, tasks: Tasks, keys: dict[str, Key], kept: Path | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield (student, marks as data) as they end, `run.jobs` at a time; TaskLost where there are none.
+
+    With `kept` the grading notebooks are copied there.
+    """
+    folders = {name: run.work / "notebooks" / f"{index:05d}" for index, name in enumerate(tasks)}
+
+    def work(task: tuple[Student, list[Plan]]) -> list[dict]:
+        student, todo = task
+        folder = folders[student.name]
+        marks = grade_cells(folder, student.cells, todo, keys, run.seconds)
+        if kept:
+            shutil.copytree(folder, kept / safe_name(student.name), dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        return [asdict(mark) for mark in marks]
+
+    longest = max(len(todo) for _, todo in tasks.values())
+    seconds = 60 + longest * (run.seconds + 60)
+    return run_all(work, list(tasks.items()), jobs=run.jobs, seconds=seconds)
 
 
 def record_references(folder: Path, plans: list[Plan], seconds: float) -> dict[str, list]:
