@@ -76,11 +76,8 @@ TASK = re.compile(r"\*\*(?:Exercise|Question)s? [^*\n]*\*\*")
 
 def repository() -> str:
     """The address of the course's repository, which is said once, in pyproject.toml."""
-    for line in metadata("course-lib").get_all("Project-URL") or []:
-        name, _, address = line.partition(", ")
-        if name == "Repository":
-            return address
-    raise LookupError("pyproject.toml names no Repository under [project.urls]")
+    lines = metadata("course-lib").get_all("Project-URL") or []
+    return dict(line.split(", ", 1) for line in lines)["Repository"]
 
 
 def colab(address: str) -> str:

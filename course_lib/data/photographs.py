@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+OF_EACH = ("images", "camera_to_world", "intrinsics", "distortion")  # tensors with the axis n
+
 
 @dataclass(frozen=True)
 class Photographs:
@@ -44,17 +46,13 @@ class Photographs:
         """The scene with some of its photographs."""
         if not isinstance(indices, slice):
             indices = list(indices)
-        parts = {
-            name: getattr(self, name)[indices]
-            for name in ("images", "camera_to_world", "intrinsics", "distortion")
-        }
+        parts = {name: getattr(self, name)[indices] for name in OF_EACH}
         chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
         return replace(self, **parts, names=tuple(self.names[i] for i in chosen))
 
     def to(self, device: torch.device | str) -> "Photographs":
         """The scene on another device."""
-        names = ("images", "camera_to_world", "intrinsics", "distortion")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        return replace(self, **{name: getattr(self, name).to(device) for name in OF_EACH})
 
     def colors(self, background: float = 1.0) -> Float[Tensor, "n h w 3"]:
         """The photographs over a background colour, in [0, 1]."""

@@ -16,7 +16,6 @@ from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
 
-from course_lib.grading.extract import LARGEST_FILE
 from course_lib.grading.platforms import (
     Owner,
     is_of_course,
@@ -32,22 +31,12 @@ JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
 METADATA = "submission_metadata.yml"
 OF_THE_EXPORT = (METADATA, "timestamp.txt", "index.html", "grades.csv")
 """What platforms put beside the students' files."""
-OWN_FOLDERS = (
-    "notebooks",
-    "work",
-    "backup",
-    "old",
-    "src",
-    "code",
-    "final",
-    "draft",
-    "copy",
-    "submission",
-)
+OWN_FOLDERS = ("notebooks", "work", "backup", "old", "src", "code", "final", "draft", "copy",
+               "submission")  # fmt: skip
 """Names that students give to folders of their own."""
 ATTEMPT = r"^.*_attempt_[\d-]+_?|^\d+-\d+ - .+? [AP]M - |\bVersion \d+/"
 """What says in a file's name which attempt it is of."""
-DEEPEST = 3
+DEEPEST, LARGEST_FILE = 3, 24 << 20
 Parts = tuple[str, ...]
 
 

@@ -19,7 +19,6 @@ import socket
 import sys
 import time
 import traceback
-from typing import NamedTuple
 
 import confine
 
@@ -156,13 +155,13 @@ def _watch(connection: socket.socket, kernel: int, request: dict, socket_bytes: 
         while (ended := _ended_child()) != (0, 0):
             if ended[0] == kernel:
                 return _say(connection, "ended", str(ended[1]))
-        used = _used()
-        if time.monotonic() > end or used.seconds > request["processor_seconds"]:
+        threads, memory, seconds = _used()
+        if time.monotonic() > end or seconds > request["processor_seconds"]:
             return _say(connection, "time", "")
-        if used.threads > request["processes"]:
+        if threads > request["processes"]:
             return _say(connection, "processes", "")
         most = request["memory_megabytes"] * MEGABYTE - _sockets() * socket_bytes
-        if used.memory > most and _shared_out() > most:
+        if memory > most and _shared_out() > most:
             return _say(connection, "memory", "")
 
 
@@ -173,13 +172,7 @@ def _ended_child() -> tuple[int, int]:
         return (0, 0)
 
 
-class _Used(NamedTuple):
-    threads: int = 0
-    memory: int = 0
-    seconds: float = 0.0
-
-
-def _used() -> _Used:
+def _used() -> tuple[int, int, float]:
     """Threads, memory (bytes; what no file holds, and page tables) and processor time of all
     processes of this kernel but this one.
 
@@ -195,7 +188,7 @@ def _used() -> _Used:
             continue  # it ended in the meantime
         threads += fields["Threads"]
         kilobytes += sum(fields.get(kind, 0) for kind in ("RssAnon", "RssShmem", "VmPTE"))
-    return _Used(threads, kilobytes << 10, ticks / os.sysconf("SC_CLK_TCK"))
+    return threads, kilobytes << 10, ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _shared_out() -> int:
