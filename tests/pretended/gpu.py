@@ -15,7 +15,6 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 CUDA = torch.device("cuda", 0)
 NO_NUMPY = "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy it first."
@@ -84,7 +83,7 @@ class PretendedGenerator(torch.Generator):
 def _run(function: Any, arguments: tuple, options: dict) -> Any:
     """An operation on the CPU tensors inside; the result is on the pretended device if it should be."""
     name = function._schema.name
-    tensors = [x for x in tree_leaves((arguments, options)) if isinstance(x, torch.Tensor)]
+    tensors = [*_tensors((arguments, options))]
     here = [x for x in tensors if isinstance(x, PretendedTensor)]
     strangers = [x for x in tensors if not isinstance(x, PretendedTensor) and x.dim() > 0]
     if here and strangers and not _is_allowed(name, arguments):
@@ -99,13 +98,13 @@ def _run(function: Any, arguments: tuple, options: dict) -> Any:
         options = {**options, "device": torch.device("cpu")}
     if name == "aten::_pin_memory":
         return arguments[0]
-    result = function(*tree_map(_inside, arguments), **tree_map(_inside, options))
+    result = function(*_each(_inside, arguments), **_each(_inside, options))
     if name == "aten::_local_scalar_dense" or not on_gpu:
         return result
     in_place = name.endswith("_") and not name.endswith("__")  # `__rshift__` is not
     if in_place and arguments and isinstance(arguments[0], PretendedTensor):
         return arguments[0]
-    return options["out"] if "out" in options else tree_map(_outside, result)
+    return options["out"] if "out" in options else _each(_outside, result)
 
 
 def _is_allowed(name: str, arguments: tuple) -> bool:
@@ -116,6 +115,26 @@ def _is_allowed(name: str, arguments: tuple) -> bool:
     return isinstance(arguments[0], PretendedTensor) and (
         isinstance(values, PretendedTensor) or values.dim() == 0
     )
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """The tensors in arguments: quicker than `torch.utils._pytree`, which knows more containers."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _tensors(part)
+    elif isinstance(value, dict):
+        yield from _tensors(tuple(value.values()))
+
+
+def _each(function: Any, value: Any) -> Any:
+    """The arguments or results with a function of each that is no container."""
+    if type(value) in (tuple, list):
+        return type(value)([_each(function, part) for part in value])
+    if type(value) is dict:
+        return {key: _each(function, part) for key, part in value.items()}
+    return function(value)
 
 
 def _inside(value: Any) -> Any:
@@ -135,6 +154,10 @@ def _renamed(device: Any) -> Any:
 
 
 class _Mode(TorchDispatchMode):
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:  # else torch loads its compiler first: four seconds
+        return False
+
     def __torch_dispatch__(self, function, types, arguments=(), options=None) -> Any:
         return _run(function, arguments, options or {})
 
@@ -181,8 +204,7 @@ def _look_at_generator(function: Any, arguments: tuple, options: dict) -> None:
     generator, asked = options.get("generator"), options.get("device")
     if generator is None:
         return
-    tensors = tree_leaves((arguments, options))
-    on_gpu = any(isinstance(x, PretendedTensor) for x in tensors)
+    on_gpu = any(isinstance(x, PretendedTensor) for x in _tensors((arguments, options)))
     if asked is not None:
         on_gpu = torch.device(asked).type == "meta"
     if on_gpu != (generator.device.type == "cuda"):
