@@ -44,10 +44,8 @@ class Photographs:
 
     def select(self, indices: Sequence[int] | slice) -> "Photographs":
         """The scene with some of its photographs."""
-        if not isinstance(indices, slice):
-            indices = list(indices)
-        parts = {name: getattr(self, name)[indices] for name in OF_EACH}
-        chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
+        chosen = list(range(len(self))[indices] if isinstance(indices, slice) else indices)
+        parts = {name: getattr(self, name)[chosen] for name in OF_EACH}
         return replace(self, **parts, names=tuple(self.names[i] for i in chosen))
 
     def to(self, device: torch.device | str) -> "Photographs":

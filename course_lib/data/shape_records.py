@@ -18,21 +18,16 @@ from course_lib.voxels import voxel_centers
 FOCAL = 1.3  # focal length in image heights: a ball of radius 1.1 fills the picture
 DISTANCE = 3.2  # one for all: with an unknown distance the size of the object is unknown too
 ELEVATION = (10.0, 40.0)
-VOXELS = 32  # per side of the occupancy
+VOXELS, PIXELS = 32, 64  # per side of the occupancy and of a picture
 CHUNK = 16384  # points per call: the intermediate results stay in the processor's cache
 
 
 def describe(
-    shape: Shape,
-    generator: torch.Generator,
-    *,
-    views: int = 4,
-    size: int = 64,
-    points: int = 2048,
+    shape: Shape, generator: torch.Generator, *, views: int = 4, points: int = 2048
 ) -> dict[str, Tensor]:
     """All fields of one shape, in the small types in which they are stored.
 
-    image (views, 4, h, w) uint8 RGBA; camera (views, 4, 4); depth (views, h, w) float16, 0 = miss;
+    image (views, 4, 64, 64) uint8 RGBA; camera (views, 4, 4); depth (views, 64, 64) float16, 0 = miss;
     occupancy: packed bits of 32³ voxels; points (points, 3) and normals float16;
     sdf_points (4096, 3) float16, half of them within about 0.05 of the surface, half uniform, and
     their sdf (4096,) float16.
@@ -43,7 +38,7 @@ def describe(
     uniform = 2 * torch.rand(2048, 3, generator=generator) - 1
     samples = torch.cat([near, uniform]).half()  # rounded first, so that the distances are theirs
     camera = random_cameras(views, generator)
-    image, depth = _render(shape, grid, camera, size, generator)
+    image, depth = _render(shape, grid, camera, PIXELS, generator)
     return {
         "image": image,
         "camera": camera,

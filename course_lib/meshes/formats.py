@@ -47,7 +47,7 @@ def read_mesh(path: str | PathLike) -> tuple[np.ndarray, np.ndarray]:
     without faces, and for vertices that are not finite or faces that refer to no vertex.
     """
     path = Path(path)
-    reader = _of_format(path, READERS)
+    reader = _reader(path)
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
     try:
@@ -66,16 +66,16 @@ def write_mesh(vertices: np.ndarray, faces: np.ndarray, path: str | PathLike) ->
     import trimesh
 
     path = Path(path)
-    _of_format(path, READERS)
+    _reader(path)
     if len(faces) == 0:
         raise ValueError(f"{path}: expected a mesh with faces to save, got none")
     trimesh.Trimesh(vertices, faces, process=False).export(path)
 
 
-def _of_format(path: Path, table: dict[str, Callable]) -> Callable:
-    if path.suffix.lower() not in table:
-        raise ValueError(f"{path}: expected a name ending in {', '.join(table)}")
-    return table[path.suffix.lower()]
+def _reader(path: Path) -> Callable:
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path}: expected a name ending in {', '.join(READERS)}")
+    return READERS[path.suffix.lower()]
 
 
 def _read_obj(path: Path) -> tuple[list, list]:
@@ -176,7 +176,13 @@ def _read_ply(path: Path) -> tuple[np.ndarray, list]:
 
 def _read_stl(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """STL, text or binary. It repeats the corners of every triangle; near positions become one."""
-    corners, faces = _read_with_trimesh(path)
+    import trimesh
+
+    try:
+        loaded = trimesh.load(path, force="mesh", process=False)
+        corners, faces = torch.tensor(loaded.vertices), torch.tensor(loaded.faces)
+    except Exception as error:  # its parsers raise whatever the bytes lead them to
+        raise ValueError(f"not a readable STL file ({type(error).__name__}: {error})") from error
     if len(faces) == 0:
         raise ValueError("not one triangle could be read: cut short, or not an STL file?")
     if not bool(corners.isfinite().all()):
@@ -200,17 +206,6 @@ def _merged(corners: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, t
     was_proper = (before != before.roll(1, dims=1)).all(1)
     vanished = (merged == merged.roll(1, dims=1)).any(1) & was_proper
     return vertices, merged[~vanished]
-
-
-def _read_with_trimesh(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    import trimesh
-
-    try:
-        loaded = trimesh.load(path, force="mesh", process=False)
-        return torch.tensor(loaded.vertices), torch.tensor(loaded.faces)
-    except Exception as error:  # its parsers raise whatever the bytes lead them to
-        kind = path.suffix[1:].upper()
-        raise ValueError(f"not a readable {kind} file ({type(error).__name__}: {error})") from error
 
 
 READERS = {".obj": _read_obj, ".off": _read_off, ".ply": _read_ply, ".stl": _read_stl}

@@ -57,11 +57,6 @@ class HashField(PackedField):
         parameters = [*self.tables, *self.network.parameters()]
         self.optimizer = torch.optim.Adam(parameters, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
-    @property
-    def voxel(self) -> float:
-        """The distance between samples in [-1, 1]³: the side of the finest level's cells."""
-        return 2 / self.resolution
-
     def prepare(self, progress: float) -> None:
         """Prune when it is time; the learning rate falls to a tenth."""
         super().prepare(progress)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from course_lib.stable import in_single
 
+WINDOW, SIGMA = 11, 1.5  # of SSIM, in pixels
 BYTES = 2.0  # colours beyond this are those of bytes, from 0 to 255
 
 
@@ -27,22 +28,18 @@ def psnr(
 
 @in_single
 def ssim(
-    image: Float[Tensor, "*batch h w 3"],
-    target: Float[Tensor, "*batch h w 3"],
-    *,
-    window: int = 11,
-    sigma: float = 1.5,
+    image: Float[Tensor, "*batch h w 3"], target: Float[Tensor, "*batch h w 3"]
 ) -> Float[Tensor, "*batch"]:
     """Structural similarity (Wang et al. 2004) of colours in [0, 1], the mean over pixels and channels.
 
-    Means, variances and covariance under a Gaussian window, only where it fits into the picture;
-    C₁ = 0.01², C₂ = 0.03². 1 for equal pictures.
+    Means, variances and covariance under a Gaussian window (11 pixels, standard deviation 1.5), only
+    where it fits into the picture; C₁ = 0.01², C₂ = 0.03². 1 for equal pictures.
     """
     check_colors(image, target)
-    if min(image.shape[-3:-1]) < window:
-        raise ValueError(f"expected pictures of at least {window} pixels, got {(*image.shape,)}")
-    x = torch.arange(window, dtype=image.dtype, device=image.device) - (window - 1) / 2
-    bell = torch.exp(-(x**2) / (2 * sigma**2))
+    if min(image.shape[-3:-1]) < WINDOW:
+        raise ValueError(f"expected pictures of at least {WINDOW} pixels, got {(*image.shape,)}")
+    x = torch.arange(WINDOW, dtype=image.dtype, device=image.device) - (WINDOW - 1) / 2
+    bell = torch.exp(-(x**2) / (2 * SIGMA**2))
     bell = bell / bell.sum()
 
     def blur(values: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ Harmonics = Callable[[Int[Tensor, "s"]], Float[Tensor, "s k 3"]]
 class PackedField(RadianceField):
     """A radiance field that is asked at occupied cells of its region only.
 
-    Subclasses give `ask` and `voxel`, and make the optimizer.
+    Subclasses give `ask`, and make the optimizer.
     """
 
     def __init__(self, scene: Photographs, resolution: int | None):
@@ -56,7 +56,7 @@ class PackedField(RadianceField):
     @property
     def voxel(self) -> float:
         """The distance between samples in [-1, 1]³."""
-        raise NotImplementedError
+        return 2 / self.resolution
 
     @property
     def step_length(self) -> float:
