@@ -736,10 +736,10 @@ viz.gallery(
 # - **All together** bring the mesh closer to the clean shape than Chamfer with any one of them.
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
 # - **All but one:** without the normal loss the surface lies farther from the clean shape, and its
-#   normals agree less: normals say something of positions, too. Without the edge, the smooth or the
-#   Laplacian loss the surface even comes a little closer: each of the three costs some accuracy. That is
-#   the price of a regulariser. For this price the smooth loss keeps folds away. Beside the others the
-#   Laplacian loss brings nothing that this table shows.
+#   normals agree less: normals say something of positions, too. Without the smooth loss folds come back.
+#   Without the edge or the Laplacian loss the surface even comes a little closer: both cost some
+#   accuracy. That is the price of a regulariser. Beside the others the Laplacian loss brings nothing
+#   that this table shows.
 # - **Laplacian alone** has never heard of the rabbit.
 # - The ears are too pointed in every fit that has any: nothing adds vertices where they are needed.
 

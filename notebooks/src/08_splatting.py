@@ -229,9 +229,9 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 
 # %% [markdown]
 # *What to see:* a few hundred Gaussians show the desk after seconds. As many balls do nearly as well:
-# they are behind by a third to two thirds of a decibel, as pictures this small hold little detail that
-# would want another shape. With 2,500 Gaussians on pictures twice as wide it is half a decibel to one: a
-# table top wants pancakes, a lamp's arm a needle.
+# they are behind by a third of a decibel to one, and with 2,500 Gaussians on pictures twice as wide it
+# is as much. A table top wants pancakes, a lamp's arm a needle, but pictures this small hold little of
+# that.
 #
 # ## 8.6 Only the pairs that count
 # Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
