@@ -191,6 +191,12 @@ def test_gradescope_s_list_says_whose_folders_these_are(tmp_path):
     assert found == ["Ada L", "Bo K (submission_2)", "Bo K (submission_3)"]
 
 
+@pytest.mark.parametrize("told", ["[" * 100_000, "x", "a: 2024-99-99", "&a [*a, *a]", "{a: {}}"])
+def test_a_list_that_is_none_of_gradescope_s_changes_nothing(tmp_path, told):
+    write(tmp_path, {"submission_1/00.ipynb": "{}", "submission_metadata.yml": told})
+    assert [s.student for s in collect([tmp_path])] == ["submission_1"]
+
+
 def test_who_may_be_several_students_is_said(tmp_path):
     files = {f"{s}/{n}_hw.ipynb": centroid(RIGHT) for s, n in ("Ax", "Ay", "Bz")}
     copies = {f"hand_in{n}.ipynb": centroid(RIGHT) for n in ("", " (1)", " (2)", " (3)", " (4)")}

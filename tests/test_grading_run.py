@@ -24,7 +24,10 @@ from course_lib.grading.workspace import workspace
 
 def students(*notebooks: tuple[str, ...]) -> list[Student]:
     """A student for each tuple of notebooks, such as ("00", "04")."""
-    return [Student(f"s{i}", {}, notebooks=set(given)) for i, given in enumerate(notebooks)]
+    return [
+        Student(f"s{i}", {}, files={number: [] for number in given})
+        for i, given in enumerate(notebooks)
+    ]
 
 
 def test_the_copy_for_the_references_holds_the_whole_catalogue(tmp_path):

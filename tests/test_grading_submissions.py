@@ -33,6 +33,7 @@ def extract(text: str | bytes) -> extraction.Extract:
         (b"[1, 2]", "not a notebook"),
         (b"%PDF-1.4", "no valid JSON"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"nbformat": 4, "cells": []}' + b" " * (25 << 20), "larger than"),
     ],
 )
 def test_a_file_that_is_no_notebook_is_said_to_be_unreadable(content, reason):

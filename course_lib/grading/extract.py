@@ -1,8 +1,7 @@
 """From a submitted notebook, the text of its answers, and what they need from its other cells.
 
-The file may hold anything, within a limit on its size (see `submissions`). It is read in a capped
-child process (see `pool`), as plain JSON; whatever is wrong with it becomes a status for a human, never
-an error.
+The file may hold anything. It is read in a capped child process (see `pool`), as plain JSON, with a
+limit on its size; whatever is wrong with it becomes a status for a human, never an error.
 
 What is graded is what the notebook would have run: the last definition of the exercise's name before
 its check, with the imports, helpers and constants that it needs (see `slicing`). Where a person could
@@ -23,6 +22,7 @@ from course_lib.grading import slicing
 from course_lib.grading.inside import __all__ as SET_UP
 from course_lib.grading.slicing import Statement, is_import
 
+LARGEST_FILE = 24 << 20
 LONGEST_SOURCE = 200_000
 PREFIX = "ex-"
 SETTLED = frozenset({"DEVICE", "FAST"})
@@ -119,6 +119,8 @@ def extract(data: bytes, names: set[str]) -> Extract:
 
 def _parse(data: bytes) -> list[dict]:
     """The cells of a notebook of format 4."""
+    if len(data) > LARGEST_FILE:
+        raise Unreadable(f"it is larger than {LARGEST_FILE >> 20} MB: clear the outputs and save")
     if not data.strip():
         raise Unreadable("the file is empty")
     try:

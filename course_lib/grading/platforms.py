@@ -68,7 +68,7 @@ def submitters(data: bytes) -> dict[str, str]:
         told = yaml.safe_load(data)
         people = {folder: told[folder][":submitters"] for folder in told}
         names = {str(f): " and ".join(str(p[":name"]) for p in people[f]) for f in people}
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError):
         return {}
     counts = Counter(names.values())
     return {f: name if counts[name] < 2 else f"{name} ({f})" for f, name in names.items() if name}

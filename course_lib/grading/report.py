@@ -55,9 +55,8 @@ def write_reports(
     write(out / "report.html", report_page(students, plans, pairs))
     for form in forms:
         name = "totals.csv" if form == "csv" else f"{form}.csv"
-        write(
-            out / name, formats.BOM + formats.table(formats.FORMATS[form](students, plans, extra))
-        )
+        rows = formats.FORMATS[form](students, plans, extra)
+        write(out / name, formats.BOM + formats.table(rows))
     if "moodle" in forms:
         formats.feedback_zip(out / "moodle-feedback.zip", pages, students)
 

@@ -73,7 +73,7 @@ def _of_the_class(students: list[Student]) -> set[str]:
     One student's cells from elsewhere thus change nobody's marks; what is left out is said.
     """
     numbers = {name: exercise.notebook for name, exercise in catalogue().items()}
-    handed_in = Counter(number for s in students for number in s.notebooks)
+    handed_in = Counter(number for s in students for number in s.files)
     most = max(handed_in.values(), default=0)
     chosen = {n for n, count in handed_in.items() if count > most / 2} or set(numbers.values())
     for number, count in sorted((n, c) for n, c in handed_in.items() if n not in chosen):

@@ -21,20 +21,18 @@ MANY_VERSIONS = 4
 class Student:
     """A student of the run: the answers found, and in the end a mark for every exercise.
 
-    `notebooks` are the numbers of the notebooks handed in, `files` what the files of each are called,
-    `times` when each answer was.
+    `files` are the names of the files of each notebook handed in, `times` when each answer was.
     """
 
     name: str
     cells: dict[str, Cell]
     problem: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
-    notebooks: set[str] = field(default_factory=set)
+    files: dict[str, list[str]] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
     number: str = ""
     platform: str = ""
     late: bool = False
-    files: dict[str, list[str]] = field(default_factory=dict)
 
 
 Tasks = dict[str, tuple[Student, list[Plan]]]
@@ -85,7 +83,6 @@ def _add(student: Student, file: File, found: Extract, is_one_of_many: bool) -> 
     if found.problem:
         told = f"{file.name}: {found.problem}" if is_one_of_many else found.problem
         student.problem = f"{student.problem}; {told}" if student.problem else told
-    student.notebooks |= set(found.notebooks)
     for number in found.notebooks:
         student.files.setdefault(number, []).append(file.name)
     for name, cell in found.cells.items():
@@ -120,7 +117,7 @@ def early_mark(student: Student, plan: Plan) -> Mark | None:
     if cell is None and student.problem:
         return without_grading(plan, "unreadable", student.problem)
     if cell is None:
-        is_there = number in student.notebooks or not student.notebooks
+        is_there = number in student.files or not student.files
         text = "there is no cell of this exercise, and none that answers it"
         told = text if is_there else f"notebook {number} was not handed in"
         mark = without_grading(plan, "missing", told)

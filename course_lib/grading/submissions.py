@@ -10,12 +10,13 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
+from typing import Any
 
+from course_lib.grading.extract import LARGEST_FILE
 from course_lib.grading.platforms import (
     Owner,
     is_of_course,
@@ -26,6 +27,7 @@ from course_lib.grading.platforms import (
     submitters,
     version,
 )
+from course_lib.grading.pool import run_all
 
 JUNK = ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini")
 METADATA = "submission_metadata.yml"
@@ -36,7 +38,7 @@ OWN_FOLDERS = ("notebooks", "work", "backup", "old", "src", "code", "final", "dr
 """Names that students give to folders of their own."""
 ATTEMPT = r"^.*_attempt_[\d-]+_?|^\d+-\d+ - .+? [AP]M - |\bVersion \d+/"
 """What says in a file's name which attempt it is of."""
-DEEPEST, LARGEST_FILE = 3, 24 << 20
+DEEPEST = 3
 Parts = tuple[str, ...]
 
 
@@ -160,13 +162,17 @@ def _by_student(
 
 
 def _by_gradescope(files: list[tuple[Parts, File]]) -> list[tuple[Parts, File]]:
-    """The files with their submitters in place of "submission_7", where the export's list says them."""
+    """The files with their submitters in place of "submission_7", where the export's list says them.
+
+    The list may be a student's instead: it is read as notebooks are, in a capped child process.
+    """
     lists = sorted(((p, f) for p, f in files if p[-1:] == (METADATA,)), key=lambda e: len(e[0]))
-    for parts, file in lists[:1]:  # one further down is a student's
+    capped: dict[str, Any] = {"seconds": 60, "megabytes": 2048, "once_more": False}
+    found = run_all(lambda file: submitters(file.read()), lists[:1], jobs=1, **capped)
+    for parts, names in found:
+        if not isinstance(names, dict):
+            break  # it cannot be read
         top, at = parts[:-1], len(parts) - 1
-        names = {}
-        with suppress(ValueError):  # it cannot be read
-            names = submitters(file.read())
         files = [
             ((*top, names.get(p[at], p[at]), *p[at + 1 :]), f) if p[:at] == top else (p, f)
             for p, f in files

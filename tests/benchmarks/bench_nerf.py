@@ -155,8 +155,8 @@ def main():
             for seconds in options.seconds if kind in options.fields else ():
                 by_the_clock(make, photos, test, seconds)
         return
-    for kind, make in list(FAST.items())[:2]:
-        fast = {}  # at last those of the grid
+    for kind in ("hash", "voxels"):
+        make, fast = FAST[kind], {}  # at last those of the grid
         for seconds in options.seconds if kind in options.fields else ():
             field = make(photos)
             fast = curve(make.__name__, field, photos, test, seconds, EARLY + MARKS) | fast

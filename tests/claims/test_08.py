@@ -58,10 +58,15 @@ def test_two_in_one_place_cover_more_beside_the_centre(seed):
     return min((two - one).min(), (two - one).abs().mean() - (smaller - one).abs().mean())
 
 
+@cache
+def scenes(downscale=2):
+    test = load_scene(split="test", downscale=downscale)
+    return load_scene(downscale=downscale), test.select(range(0, 20, 4))
+
+
 def behind(seed, downscale, count, steps):
     """By how much the library's field is better than with each of its Gaussians made round, in dB."""
-    photos = load_scene(downscale=downscale)
-    test = load_scene(split="test", downscale=downscale).select(range(0, 20, 4))
+    photos, test = scenes(downscale)
     scores, (ball, render) = [], (functions()["ball"], splatting.field.render)
     for shape in (lambda g: g, ball):
         with pytest.MonkeyPatch.context() as patch:
@@ -81,11 +86,6 @@ def test_balls_show_nearly_as_much_as_stretched_gaussians(seed):
 @claim("8.5", "with 2,500 Gaussians on pictures twice as wide it is as much", slow=True)
 def test_many_balls_fall_behind(seed):
     return 0.35 - abs(behind(seed, 2, 2500, 200) - 0.65)
-
-
-@cache
-def scenes():
-    return load_scene(downscale=2), load_scene(split="test", downscale=2).select(range(0, 20, 4))
 
 
 @cache
