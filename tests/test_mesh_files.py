@@ -35,6 +35,11 @@ def test_saved_mesh_is_read_back(tmp_path, ending):
         assert torch.equal(again.faces, mesh.faces)
 
 
+def test_a_mesh_loads_and_saves_itself(tmp_path):
+    meshes.box().save(tmp_path / "box.off")
+    assert torch.equal(Mesh.load(tmp_path / "box.off").faces, meshes.box().faces)
+
+
 def test_obj_indices_start_at_one(tmp_path):
     assert load(tmp_path, "a.obj", SQUARE + "f 1 2 3\n").faces.tolist() == [[0, 1, 2]]
 

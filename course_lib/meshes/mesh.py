@@ -6,11 +6,13 @@ outside, so its normal (b − a) × (c − a) points outwards.
 
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.meshes.formats import read_mesh, write_mesh
 from course_lib.stable import widened
 
 
@@ -45,6 +47,16 @@ class Mesh:
         _check_range(faces, len(vertices))
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "faces", faces)
+
+    @staticmethod
+    def load(path: str | PathLike) -> "Mesh":
+        """Read an OBJ, OFF, PLY or STL file; ValueError names the file and what is wrong in it."""
+        vertices, faces = read_mesh(path)
+        return Mesh(torch.from_numpy(vertices), torch.from_numpy(faces))
+
+    def save(self, path: str | PathLike) -> None:
+        """Write an OBJ, OFF, PLY or STL file; the ending of the name decides which."""
+        write_mesh(self.vertices.detach().cpu().numpy(), self.faces.cpu().numpy(), path)
 
     @cached_property
     def edges(self) -> Int[Tensor, "e 2"]:
