@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 0 · Start here
-# **In five minutes** you know whether everything works on this machine, how exercises work, and
-# where to find what. You need nothing but this page: no download, no GPU, no account.
+# **In five minutes** you know whether everything works on this machine, how exercises work, and where to
+# find what. You need nothing but this page: no data, no GPU, no account (but Google's, in Colab).
 
 # %% [setup]
 
@@ -16,9 +16,9 @@ from course_lib import meshes, widgets
 widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 
 # %% [markdown]
-# You should see a torus that turns when you drag it. If you see only a still picture, widgets do
-# not work here: run `python -m course_lib doctor` in a terminal, which says what is missing. The
-# course works without them, every view has its picture.
+# You should see a torus that turns when you drag it. If you see only a still picture, widgets do not
+# work here: run `python -m course_lib doctor` in a terminal, which looks for what is missing. The course
+# works without them, every view has its picture.
 #
 # The wheel scrolls the page until you click a view; then it brings the shape nearer. The mouse is not
 # needed: the arrow keys turn the view that you reach with Tab, + and − bring it nearer and farther; the
@@ -37,16 +37,17 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # %% [exercise] centroid
 
 # %% [markdown]
-# Try it wrongly, too: return `points.sum(dim=1)`, or `points.mean(dim=0)`. The check knows the
-# mistakes that people make and names them. A function
-# returns something new and leaves its arguments as they were. As long as your answer is not right, the notebook goes
-# on with the reference, so that **Run All always reaches the end**.
+# Try it wrongly, too: return `points.sum(dim=1)`, or `points.mean(dim=0)`. The check knows many mistakes
+# that people make and names them. A function returns something new and leaves its arguments as they
+# were. As long as your answer is not right, the notebook goes on with the reference, so that **Run All
+# reaches the end**, unless a cell is no Python.
 #
 # Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
 # `solution("centroid")` shows the reference; `progress()` shows where you stand in the whole course. It
 # remembers from day to day what the last check of each exercise found, in a small file of yours
 # (`progress(forget=True)` begins anew). To hand your answers in, run `python -m course_lib collect` in a
-# terminal, in the folder of the notebooks: it makes one file, without anything private, and says what is in it.
+# terminal, in the folder of the notebooks: it makes one file of your cells, without outputs and traces
+# of your machine, and says what is in it.
 
 # %%
 hint("centroid")
@@ -56,8 +57,8 @@ progress()
 
 # %% [markdown]
 # ## 0.3 The conventions of the course
-# Most lost hours in 3D are lost to a sign or an axis. The course has one set of conventions, and
-# this is all of it:
+# Many hours in 3D are lost to a sign or an axis. The course has one set of conventions, and says so
+# where another one is in use:
 #
 # | thing | convention |
 # |---|---|
@@ -86,7 +87,8 @@ viz.camera_frame()
 
 # %% [markdown]
 # ## 0.4 The letters
-# The same letter is the same axis in every formula, shape and function of the course:
+# In the shapes of arrays, such as (b, n, 3), a letter stands for the same axis all over the course;
+# where it does not, the text says what it counts:
 #
 # | letter | counts | letter | counts |
 # |---|---|---|---|
@@ -110,12 +112,12 @@ viz.camera_frame()
 #
 # Each notebook runs on its own, so begin where you like, also in the middle: after a restart a section
 # needs the set-up and the cells above the first section, and says so where it needs more. An exercise
-# that you have not run then stands for its reference. The minutes, like how hard an exercise is, are
-# our estimates, not measured. They are for reading and doing the exercises; the computer's own time
-# is under ten minutes everywhere. It is said beside each cell that trains, for two CPU cores and for
-# the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has measured them.
-# Those for two cores hold where nothing else keeps the cores busy. Else the threads of a training wait for
-# each other, and it takes several times as long, as some of the stored outputs show.
+# that you have not run then stands for its reference. The minutes, like how hard an exercise is, are our
+# estimates, not measured. They are for reading and doing the exercises; the computer's own time is under
+# ten minutes everywhere. It is said at the top and beside most cells that train, for two CPU cores and
+# for the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has measured them.
+# Those for two cores hold where nothing else keeps the cores busy. Else the threads of a training wait
+# for each other, and it takes several times as long, as some of the stored outputs show.
 
 # %% [markdown]
 # ## 0.6 Glossary

@@ -210,7 +210,7 @@ print(f"power of r by which the fraction falls: {slope:.2f}; slide: {theirs:.2f}
 # *What to see:* slide · r is 3.1 to 3.3 in every row: the fraction falls like $1/r$, by 2 when $r$
 # doubles, since a surface meets $\sim r^2$ of $r^3$ voxels. The *solid* ball keeps its share at every
 # resolution. On the average of six families our shapes fill about half of what the slide's do: shapes
-# differ in the factor, which is their surface, and hardly in the power of $r$.
+# differ in the factor, which is mostly their surface, and hardly in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
 # > for surface grids only. A solid grid converges to its volume's share.
@@ -355,8 +355,8 @@ viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=T
 # %% [markdown]
 # *What to see:* over the whole range the error falls about like $1/r$ for the box, and faster for the
 # round bodies, though not at every step: along a curved surface errors of opposite sign cancel. The box
-# is worst: along a flat side all have one sign, and how large they are depends on where the sides lie
-# between the voxels.
+# is worst here: along a flat side all have one sign, and how large they are depends on where the sides
+# lie between the voxels. (With other boxes the power is another one: about $-1$ on average.)
 #
 # ## 3.6 Better and emptier at once
 # *Slide "The higher the resolution, the better the approximation … but the lower the fraction".*
@@ -373,9 +373,10 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
                alt="Occupied fraction and approximation error both fall like 1/r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels meet thin
-# bars is luck, and with single chairs the power lies between $-0.5$ and $-1.5$.) Half the error costs eight times the memory, of which half as large a share is
-# used. That is the reason for octrees and hash grids, which store only what is occupied.
+# *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels
+# meet thin bars is luck, and with single chairs the power lies between $-0.5$ and $-1.5$.) Half the
+# error costs eight times the memory, of which half as large a share is used. That is the reason for
+# octrees and for voxels in a hash table, which store little but what is occupied.
 #
 # ## 3.7 Points come from scanning
 # *Slide "Natural data format in spatial scanning problems".* A depth camera measures, for the pixel
@@ -674,12 +675,12 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 # And sixteen times more faces make the error of the area sixteen times smaller.
 #
 # ## 3.14 Meshes describe topology and surface shape
-# *Slide "Can better describe the spatial features".* Two triangulations of one sphere have nothing in
-# common, not even the number of their vertices $V$, edges $E$ and faces $F$. But **Euler's characteristic**
-# $\chi = V - E + F$ is the same for both, 2: it depends on the topology only.
+# *Slide "Can better describe the spatial features".* Two triangulations of one sphere need have nothing
+# in common, not even the number of their vertices $V$, edges $E$ and faces $F$. But **Euler's
+# characteristic** $\chi = V - E + F$ is the same for both, 2: it depends on the topology only.
 #
-# - A *handle* is what a cup has one of; the number of handles is the **genus** $g$. Each one takes 2 from
-#   $\chi$: a closed surface has $\chi = 2 - 2g$, a torus 0, a double torus −2.
+# - A *handle* is what a cup has one of; the number of handles is the **genus** $g$. Each one takes 2
+#   from $\chi$: a closed surface in one piece has $\chi = 2 - 2g$, a torus 0, a double torus −2.
 # - *Curvature* on a mesh sits at its vertices. Cut the faces around a vertex open and lay them flat: at
 #   a flat vertex their angles fill $2\pi$; at a corner of a cube a quarter is missing. What is missing,
 #   $2\pi$ (at the border of a mesh $\pi$) minus the sum of the angles, is the **angle defect**; at a
@@ -879,19 +880,21 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* no, it is too small by up to 0.4. Yet its gradient has length 1 everywhere: the eikonal
-# equation is necessary, not sufficient. After CSG the function is a *bound* on the distance; sphere
-# tracing (notebook 6) still works with it, offsets do not.
+# *What to see:* no, it is too small by up to 0.4. Yet its gradient has length 1 almost everywhere: the
+# eikonal equation is necessary, not sufficient. After CSG the function is in general only a lower
+# *bound* on the distance; sphere tracing (notebook 6) still works with it, offsets may not.
 #
-# **"Small number of datasets".** *The same slide.* Nobody hands out signed distances: they are computed
-# from meshes, and most meshes of the large collections are not closed, so their inside is a guess (3.20).
+# **"Small number of datasets".** *The same slide.* Signed distances are hardly ever measured: they are
+# computed, as a rule from meshes, and many meshes of the large collections are not closed, so that their
+# inside is a guess (3.20).
 #
 # | data set | what | how many | may be used for |
 # |---|---|---|---|
 # | ModelNet40 (2015) | CAD models in 40 classes | 12,311 | research |
 # | ShapeNetCore (2015) | CAD models in 55 classes, one size, one pose | about 51,300 | research and teaching, not commercially |
 # | Redwood (2016) | scans of real things | 10,933 scans, 441 meshes | anything (public domain) |
-# | Google Scanned Objects (2022) | scanned household goods with textures, closed | about 1,030 | anything, naming the source (CC BY 4.0) |
+# | Google Scanned Objects (2022) | scanned household goods with textures | about 1,030 | anything,
+# naming the source (CC BY 4.0) |
 # | Objaverse (2023) | all kinds of models from the web | over 800,000 | as each model's licence says |
 #
 # For comparison: ImageNet holds 14 million pictures. Since Objaverse the bullet holds for *clean* shapes
@@ -939,7 +942,8 @@ widgets.explore(
 # answers "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
-# *Slide "Can obtain all other formats".* Newton's step takes any point to the zero set:
+# *Slide "Can obtain all other formats".* Newton's step, a few times over, takes most points to the zero
+# set:
 #
 # $$p \leftarrow p - f(p)\,\frac{\nabla f(p)}{|\nabla f(p)|^2}, \qquad f:\ \text{the function}.$$
 #
@@ -1204,9 +1208,9 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls when the camera
-# moves further, since behind the front surfaces the planes have nothing to show. It rises with the
-# number of planes, up to a point: between many hard planes a slanted surface cracks. Learned planes are
-# half-transparent and overlap.
+# moves further: a wrong depth shifts more, and behind the front surfaces the planes have nothing to
+# show. It rises with the number of planes, up to a point: between many hard planes a slanted surface
+# cracks. Learned planes are half-transparent and overlap.
 #
 # ## 3.24 The conversion table
 # Every representation into every other: error and time on this machine, or the reason why not. The error
@@ -1328,13 +1332,14 @@ viz.table(rows, ["from \\ to", *kinds], "Conversions: error / seconds")
 
 # %% [markdown]
 # *What to see:*
-# - A function gives everything; a mesh nearly everything. Points must be guessed into a surface first.
+# - A function gives everything, and so does a mesh, if it is closed. Points must be guessed into a
+#   surface first.
 # - The last column is cheap: planes need *one* view with depth, and any shape that can be rendered gives
 #   one.
 # - The last row is poor for the same reason: planes hold only what that camera saw. They give the points
 #   of the front and pictures from nearby. The back is invented, so the mesh and its distance are far
 #   off, and no solid follows.
-# - Texture, names of parts and connectivity survive no way through voxels.
+# - Texture, names of parts and connectivity survive no way through yes/no voxels.
 #
 # **Where you meet this again.** Losses that compare representations: notebook 4. Networks that
 # output each of them: notebook 5. Rendering them: notebook 6. A function learned from pictures: 7.

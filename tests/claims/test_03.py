@@ -45,7 +45,8 @@ def test_at_50_kilobytes_the_three_are_close_together(seed):
 
 
 @claim(
-    "3.2", "shapes differ in the factor, which is their surface, and hardly in the power of $r$."
+    "3.2",
+    "shapes differ in the factor, which is mostly their surface, and hardly in the power of $r$.",
 )
 def test_the_power_of_r_is_minus_one(seed):
     family = list(shapes.FAMILIES)[seed % len(shapes.FAMILIES)]
