@@ -55,9 +55,10 @@ for r in (32, 64, 128):
 viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in voxels")
 
 # %% [markdown]
-# *What to see:* even a coarse grid gets the volume of a ball right to a percent or two (here, by luck, to half a
-# percent), because the errors along a curved surface cancel: some voxels are counted too many, others too few. Along flat
-# sides they do not: the volume of a box may be off by more than 10 %.
+# *What to see:* a grid of 32³ gets the volume of a ball of this size right to a percent or two (here, by
+# luck, to half a percent), because the errors along a curved surface largely cancel: some voxels are
+# counted too many, others too few. Along flat sides they do not: the volume of a box may be off by more
+# than 10 %.
 #
 # **Exercise [[iou]].** Write `iou` for a batch of grids. A grid holds True and False or numbers in
 # $[0, 1]$, of which those $\ge 0.5$ count as occupied. Two empty grids agree: their IoU is 1.
@@ -115,9 +116,9 @@ print(f"IoU                          {iou(inside, shell).item():.2f}")
 print(f"distance of what one can see {losses.chamfer_distance(*seen).item() ** 0.5:.3f}")
 
 # %% [markdown]
-# *What to see:* IoU calls two indistinguishable objects very different. Surface distances call
-# them equal. (The small distance left over is that of two random samples of one surface.) Which
-# is right depends on what you need: the weight of a casting, or its picture.
+# *What to see:* IoU calls two objects that look the same very different. A distance of the surfaces that
+# one can see calls them equal. (The small distance left over is that of two random samples of one
+# surface.) Which is right depends on what you need: the weight of a casting, or its picture.
 #
 # ### IoU of clouds
 # A cloud has no inside. Where a paper reports an IoU of clouds, each was put into voxels first: a voxel
@@ -135,9 +136,9 @@ header = ["points", "IoU at 8³", "at 16³", "at 32³", "at 64³"]
 viz.table(rows, header, "Two samples of one ball, as voxels that hold a point")
 
 # %% [markdown]
-# *What to see:* the number is about the voxels and the count of points, not about the shapes: fine
-# voxels hold one point or none, and two samples rarely hit the same ones. State both, and
-# what two samples of the truth reach, or use a distance between clouds (4.2).
+# *What to see:* the number is about the voxels and the count of points, not about the shapes: the finer
+# the voxels and the fewer the points, the smaller the share of voxels that both samples hit. State both,
+# and what two samples of the truth reach, or use a distance between clouds (4.2).
 #
 # ### Try it
 # Move two shapes apart. You see them in 3D, as a slice of their voxels with what is common in green, and
@@ -266,8 +267,8 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
-# the two balls stay as they are. The paper's formula falls by a quarter and settles: with few points
-# their spacing adds to it.
+# the two balls stay as they are. The paper's formula falls by about a quarter and settles: with few
+# points their spacing adds to it.
 #
 # **Question [[printed_chamfer]].** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
 # nearest neighbour. Which number does the formula *as printed on the slide* give?
@@ -307,9 +308,9 @@ viz.gallery(
 viz.table(rows, ["height", "Chamfer", "normal loss"], "A rippled ball against a smooth one")
 
 # %% [markdown]
-# *What to see:* the eye sees the ripples at once, because light depends on the normals. The normal
-# loss rises by 0.1. Chamfer rises by about a tenth of what two samples of the *same* ball differ
-# by: the ripples are lower than the distance between the sampled points.
+# *What to see:* the eye sees the ripples at once, because light depends on the normals. The normal loss
+# rises by 0.1. Chamfer rises by less than a fifth of what two samples of the *same* ball differ by: the
+# ripples are lower than the distance between the sampled points.
 
 # %% [markdown]
 # ## 4.3 Edge loss, and a fit
@@ -381,7 +382,7 @@ def fit(weights, steps):
 
 
 # %% [markdown]
-# *Predict:* what will the mesh look like if only the points matter? *Time: about 3 s on two CPU cores,
+# *Predict:* what will the mesh look like if only the points matter? *Time: about 5 s on two CPU cores,
 # about the same on a Colab T4 (an estimate, not measured).*
 
 # %%
@@ -678,13 +679,13 @@ live = widgets.explore(
 
 # %% [markdown]
 # ### The ablation
-# Which of them earns its place? We fit with Chamfer alone, with one regulariser added, with all,
-# and with all but one, and measure against the *clean* shape, which no fit has seen: Chamfer
-# distance, how well normals agree (1 is best), the number of folds (edges with $\theta < 90°$) and
-# the longest edge. Two samples of one surface are never at distance 0, and the fewer the points the
-# larger this **floor**: so 30,000 points are drawn here, and the last row says what two samples of
-# the clean shape itself have. *Predict:* which regulariser alone removes most folds? *Time: about 35 s
-# on two CPU cores, about the same on a Colab T4 (an estimate, not measured).*
+# Which of them earns its place? We fit with Chamfer alone, with one regulariser added, with all, and
+# with all but one, and measure against the *clean* shape, which no fit has seen: Chamfer distance, how
+# well normals agree (1 is best), the number of folds (edges with $\theta < 90°$) and the longest edge.
+# Two samples of one surface are never at distance 0, and the fewer the points the larger this **floor**:
+# so 30,000 points are drawn here, and the last row says what two samples of the clean shape itself have.
+# *Predict:* which regulariser alone removes most folds? *Time: under a minute on two CPU cores, about
+# the same on a Colab T4 (an estimate, not measured).*
 
 
 # %%
@@ -726,13 +727,13 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:*
-# - **The floor** is the last row, and no Chamfer distance can be less. What a loss brings is the
+# - **The floor** is the last row: about the least that any mesh can reach. What a loss brings is the
 #   difference of two rows; what is said of such differences below was checked on ten scans with other
 #   noise.
 # - **Chamfer alone** follows the noise: about a thousand folds in 1920 edges.
-# - **One added:** edge and Laplacian loss remove most folds, because they keep the triangles even.
-#   The smooth loss works on the angles themselves and removes nearly all. The normal loss turns
-#   the faces the right way where it can, but does not unfold them.
+# - **One added:** edge and Laplacian loss remove most folds: they pull every vertex towards its
+#   neighbours. The smooth loss works on the angles themselves and removes nearly all. The normal loss
+#   turns the faces the right way where it can, but does not unfold them.
 # - **All together** bring the mesh closer to the clean shape than Chamfer with any one of them.
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
 # - **All but one:** without the normal loss the surface lies farther from the clean shape, and its
@@ -793,7 +794,7 @@ viz.table(rows, ["scan", "Chamfer", "Hausdorff", "F1"], "One stray point among 1
 # than half, and costs F1 half a thousandth.
 #
 # ### What is squared, and what is halved
-# Every library has its own convention. The same two clouds, eight numbers:
+# Conventions differ from library to library. The same two clouds, eight numbers:
 
 # %%
 p, q = clean, unit(torch.randn(1, 2000, 3, generator=generator))
@@ -876,12 +877,11 @@ header = ["second cloud", "Chamfer", "earth mover's", *(f"Sinkhorn, ε = {e}" fo
 viz.table(rows, header, "An even cloud of a ball against two others")
 
 # %% [markdown]
-# *What to see:* crowding more than doubles the earth mover's distance, as the surplus must be carried down;
-# Chamfer less than doubles, since near every point there is some other. Sinkhorn's value lies
-# above the exact one and comes closer as $\varepsilon$ falls (it then needs more steps:
-# stopped early, it can even lie below). So this
-# distance sees *density*, which is a merit for generated clouds and a nuisance for scans, whose density
-# says where the scanner stood.
+# *What to see:* crowding raises the earth mover's distance to about two or three times its value, as the
+# surplus must be carried down; Chamfer rises by a smaller factor, since near every point there is some
+# other. Sinkhorn's value lies above the exact one and comes closer as $\varepsilon$ falls (it then needs
+# more steps: stopped early, it can even lie below). So this distance sees *density*, which is a merit
+# for generated clouds and a nuisance for scans, whose density says where the scanner stood.
 
 # %% [markdown]
 # ## 4.8 The laboratory: metrics disagree
@@ -998,11 +998,11 @@ for metric in PERFECT:
 viz.table(rows, ["metric", *entries], "The same four mugs, ranked by five metrics")
 
 # %% [markdown]
-# *What to see:* every mug is the worst by some metric. IoU punishes the thick walls, although they
-# are off by only 0.02; Hausdorff punishes the crumb, which is far away. Chamfer punishes one of these two: how many of the
-# 4000 points fall on the crumb is chance, and it decides. F1 punishes the hole,
-# which is missing area; the normals notice the noise. There is no best metric. **Choose the one that
-# measures what you need, and report more than one.**
+# *What to see:* every mug is the worst by some metric. IoU punishes the thick walls, although they are
+# off by only 0.02; Hausdorff punishes the crumb, which is far away. For Chamfer the last three are close
+# together, and chance decides which is worst: above all how many of the 4000 points fall on the crumb.
+# F1 punishes the hole, which is missing area; the normals notice the noise. There is no best metric.
+# **Choose the one that measures what you need, and report more than one.**
 #
 # F1 has a threshold to choose, and with it the winner:
 
@@ -1021,8 +1021,8 @@ viz.line_chart(
 )
 
 # %% [markdown]
-# *What to see:* below 0.02 the thick mug scores 0, as its whole surface is off by 0.02. At 0.08 it is
-# nearly perfect, and the mug with the hole is last.
+# *What to see:* up to nearly 0.02 the thick mug scores 0, as its whole surface is off by 0.02. At 0.08
+# it is nearly perfect, and the mug with the hole is last.
 #
 # ## 4.9 What to take along
 # | measure | looks at | range, best | likes | fails for |
