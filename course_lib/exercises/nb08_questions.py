@@ -37,12 +37,12 @@ FAR = choice_question("why_thin_things_grow_when_far", "C", {
 }, hints=("What of a splat does not shrink when the camera goes away?",))
 
 CORE = choice_question("what_a_feed_forward_model_learns", "B", {
-    "A": ("a new way to render", "Most of them render by the sums that you wrote."),
+    "A": ("a new way to render", "LRM renders by the sum that you wrote; the other two draw nothing."),
     "B": ("to guess at once what an optimisation finds",
         "LRM, DUSt3R and VGGT are encoders and decoders as in notebook 5: trained on many scenes, "
         "then one pass for a new one."),
     "C": ("only where the cameras stood", "DUSt3R and VGGT find that too, but with points or depth."),
-    "D": ("only meshes", "They give points, triplanes or Gaussians."),
+    "D": ("only meshes", "LRM gives a radiance field, the other two points."),
 }, hints=("What would a network do instead of our training, if it has seen many scenes?",))
 # fmt: on
 

@@ -38,9 +38,9 @@ def show_text(text):
 viz.table(rows, list(slide.columns), "The slide's table: four labelled rows and one to predict")
 
 # %% [markdown]
-# Four rows are not enough to learn anything, so we also take real ones: 8,141 rows of the *Adult*
-# data set, people interviewed for the US census bureau in 1994. Its first row is the slide's first.
-# 500 rows are held out to measure with; all training rows come from the rest, the *pool*.
+# Four rows teach little and leave none to measure with, so we also take real ones: 8,141 rows of the
+# *Adult* data set, people interviewed for the US census bureau in 1994. Its first row is the slide's
+# first. 500 rows are held out to measure with; all training rows come from the rest, the *pool*.
 
 # %%
 pool, pool_labels, test, labels = study.held_out_rows()
@@ -53,7 +53,7 @@ viz.table(
 
 # %% [markdown]
 # ## 1.2 Encodings: a table as numbers
-# *Slide: Encoding, pretraining, tabular DL.* A network takes numbers. There are four ways to get them:
+# *Slide: Encoding, pretraining, tabular DL.* A network takes numbers. Four ways to get them:
 #
 # | encoding | of a value $x$ in its column | says |
 # |---|---|---|
@@ -97,10 +97,10 @@ for name, encode in encoders.items():
 viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ordinal ones next.")
 
 # %% [markdown]
-# *What to see:* the same classifier, the same rows; only the encoding differs. (AUC, the area under
-# the ROC curve, is the probability that a random positive gets a higher score than a random negative;
-# you will write it below.) An ordinal code of "Occupation" is an alphabetical number, of which a
-# linear model can make little.
+# *What to see:* the same classifier, the same rows; only the columns differ. (AUC, the area under the
+# ROC curve, is the probability that a random positive gets a higher score than a random negative; you
+# will write it below.) An ordinal code of "Occupation" is an alphabetical number, of which a linear
+# model can make little.
 #
 # **Pretraining** is what all these encodings lack: a column called `c7` and one called "Education"
 # look the same to them. A model that has read text knows what a doctoral degree has to do with
@@ -196,12 +196,12 @@ viz.table(
 )
 
 # %% [markdown]
-# *What to see:* the template says everything. Of single features the model loses what it puts into words
-# of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and invents next to
-# nothing. Of whole rows only about one in four survives: the employer is what is left out most often, and
-# nearly all that is invented was copied from the last example in the prompt, a man: three in five
-# women became men. To the slide's rows, of three columns only, it adds a job from there. The search is for
-# words, so more may be wrong than it finds.
+# *What to see:* the template says everything. Of single features the model loses mostly what it puts
+# into words of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and
+# invents next to nothing. Of whole rows only about one in four survives: the employer is what is left
+# out most often, and nearly all that is invented stands in the last example of the prompt, about a man:
+# three in five women became men. To the slide's rows, of three columns only, it adds a job from there.
+# The search is for words, so more may be wrong than it finds.
 #
 # The AUC is highest with single features all the same: "This person is male." is plainer English than "The
 # Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04 (the same
@@ -382,8 +382,8 @@ viz.table(
 # - The share of Yes, against the 24% that would be right: where it is near 0 or 1, accuracy would
 #   only measure that bias.
 # - **Permuted values** destroy what the model knows of them: "doctoral degree" may now stand where
-#   "preschool" was. A classifier trained on *many* rows hardly notices, since it learns the new code:
-#   this is the test that shows whether a model uses *prior knowledge*.
+#   "preschool" was. A classifier trained on *many* rows loses little, since it learns the new code: this
+#   is the test that shows whether a model uses *prior knowledge*.
 # - **Permuted names** ask whether it reads the names: a model that only looks for words such as
 #   "doctoral degree" loses little.
 #
@@ -732,11 +732,11 @@ viz.line_chart(
 # differ, and what their code calls validation is the test set.
 #
 # > **What such a classifier must not be used for.** These are real people of 1994. A language model's
-# > "prior knowledge" about income is also knowledge of who was paid badly: it holds sex, race, origin
-# > and marital status against people, and leaving out a column does not help, since other columns
-# > tell. Do not use it to decide on credit, rent, jobs or benefits: in many countries that is illegal,
-# > nobody could explain a single decision, and a model with AUC 0.8 is wrong about one in five pairs. Measure
-# > error rates by group before you believe any average.
+# > "prior knowledge" about income is also knowledge of who was paid badly: it may hold sex, race, origin
+# > and marital status against people, and leaving out a column helps little where other columns tell.
+# > Do not use it to decide on credit, rent, jobs or benefits: judging people by their sex, race or origin
+# > is illegal in many countries, nobody could explain a single decision, and a model with AUC 0.8 is wrong
+# > about one in five pairs. Measure error rates by group before you believe any average.
 
 # %%
 groups, p = [], tuned

@@ -21,9 +21,9 @@ CUBE = torch.tensor([[-0.8, -0.8, -0.8], [0.8, 0.8, 0.8]])  # keeps pictures sti
 
 # %% [markdown]
 # ## 2.1 Why 3D?
-# *Slides "Why we need 3D?" and "3D applications".* A photograph is flat; what we touch, build, heal
-# and play with is not. Below are six fields, and what each asks of 3D data. All pictures of this page
-# are made on the spot, from objects of six families whose sizes and parts are drawn at random:
+# *Slides "Why we need 3D?" and "3D applications".* A photograph is flat; what we touch, build, heal and
+# play with is not. Below are six fields, and what each asks of 3D data. All pictures of this page are
+# made on the spot, most of them from objects of six families whose sizes and parts are drawn at random:
 
 # %%
 shape_names = [(family, seed) for family in FAMILIES for seed in (0, 1)]
@@ -263,13 +263,13 @@ viz.line_chart(
 # %% [markdown]
 # *What to see:*
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
-# - FlatNet fits its training set perfectly and still gets a third or more of the new objects wrong;
+# - FlatNet fits its training set perfectly and still gets about four in ten of the new objects wrong;
 #   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
-#   object is cut away instead, it depends on the side: from one in a hundred to three quarters of the
+#   object is cut away instead, it depends on the side: from one in ten or fewer to half or more of the
 #   answers are wrong. What a single scan sees is enough.)
-# - A **turn** is not in the network's construction: a table that is tipped over is no table to it. It
-#   would have to see turned objects in training, or be built for it.
+# - A **turn** is not in the network's construction: of objects that are tipped over it gets most wrong.
+#   It would have to see turned objects in training, or be built for it.
 #
 # Why can so many points go missing? The maximum of each feature is attained at *one* point; all
 # others could be deleted, and $f$ would be the same number. These are the **critical points**:
@@ -338,8 +338,8 @@ widgets.explore(
 # %% [markdown]
 # ## 2.3 Clustering: groups without labels
 # *The same slide, "clusterization".* No labels this time: points (of one shape) or shapes (of a
-# collection) that are alike go into one group. The plainest method is **k-means**: choose $k$
-# centres, then repeat two steps that both lower
+# collection) that are alike go into one group. The plainest method is **k-means**: choose $k$ centres,
+# then repeat two steps, neither of which can raise
 #
 # $$E = \sum_i \| x_i - c_{\ell(i)} \|^2$$
 #
@@ -444,11 +444,12 @@ viz.gallery(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a
-# leg to a piece of it: position is not what makes a part. On the average of ten objects spectral
-# clustering is ahead for tables, aeroplanes and lamps. Directions help most with chairs, where seat, back
-# and legs face different ways: there k-means with directions is ahead of spectral clustering. But look at the deviations: one object says little, and the next one may say the reverse. That is
-# why parts are usually *learned* from labels, with the features of networks like PointNet.
+# *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a leg
+# to a piece of it: position is not what makes a part. On the average of ten objects spectral clustering
+# is ahead for tables, aeroplanes and lamps. Directions help most with chairs, where seat, back and legs
+# face different ways: there k-means with directions is mostly ahead of spectral clustering. But look at
+# the deviations: one object says little, and the next one may say the reverse. That is why parts are
+# usually *learned* from labels, with the features of networks like PointNet.
 #
 # **Shapes into families.** Now the items are whole shapes, each as one vector (an *embedding*). Three
 # embeddings: the centre and extent of the cloud; PointNet with random weights; the trained PointNet.
@@ -494,8 +495,8 @@ viz.scatter_chart(
 # *What to see:* a network that was trained to *tell families apart* places them apart: its embedding
 # groups new shapes nearly perfectly. Centre and extent, six numbers, do well on objects that stand
 # upright and have one size; random weights do about as well, or better. The chart flattens the trained
-# embedding: each family has its own region; chairs touch lamps, and mugs touch tables. Embeddings can
-# also be *learned without labels*: the codes of the next section are such.
+# embedding: each family has its own region, and some touch, here chairs and lamps, mugs and tables.
+# Embeddings can also be *learned without labels*: the codes of the next section are such.
 #
 # ## 2.4 Generation: a space in which every point is a shape
 # *The same slide, "generation of 3D data".* DeepSDF (Park et al. 2019): one network for all shapes,
@@ -600,9 +601,9 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* on the line between these two codes the back shrinks while the seat widens: things that
-# one could sit on or eat at. (Other pairs do worse: half-way, many fall into pieces.) The space was never told about backs and seats. Blending the two
-# functions' values (second row) loses the legs: where only one of the two has a leg, the other's large
-# distance outweighs it.
+# one could sit on or eat at. (Other pairs do worse: half-way, some fall into pieces.) The space was
+# never told about backs and seats. Blending the two functions' values (second row) loses the legs: where
+# only one of the two has a leg, the other's large distance outweighs it.
 #
 # Move through the space yourself: the slider walks from shape to shape.
 
@@ -945,10 +946,11 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* both joints lose volume, more with every degree, and a twist costs more than a bend by
-# the same angle. In a bend only one side is pinched and the other is stretched; in a twist every vertex
-# near the joint moves towards the axis. At 180° the arm closes in the middle like the wrapper of a sweet:
-# there the two motions average to a matrix that flattens everything onto the axis. Games
-# add helper bones or blend rotations in other ways (dual quaternions); films simulate the flesh.
+# the same angle. In a bend the inner side is pinched, but along the hinge nothing shrinks; in a twist
+# every vertex near the joint moves towards the arm's own axis. At 180° the arm closes in the middle like
+# the wrapper of a sweet: there the two motions average to a matrix that flattens everything onto the
+# axis. Games add helper bones or blend rotations in other ways (dual quaternions); films simulate the
+# flesh.
 #
 # ## 2.7 What to remember
 # - 3D data comes as clouds, voxels, meshes and functions; each field has its own.

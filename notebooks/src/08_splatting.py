@@ -66,8 +66,8 @@ widgets.view3d(viz.Item(start, colors=colors, size=0.04),
 # ## 8.2 One Gaussian in space
 # Where is it thick, where thin? That is its **covariance** $\Sigma$, a symmetric $3 \times 3$ matrix
 # whose eigenvalues, the squared widths, must never be negative; else it would be no Gaussian. An
-# optimizer that changes six numbers of a matrix would break that at once. So the matrix is built from
-# numbers that may be anything:
+# optimizer that changes six numbers of a matrix could break that at any step. So the matrix is built
+# from numbers that may be anything:
 #
 # $$\Sigma = R\,S\,S^\top R^\top, \qquad S = \mathrm{diag}(s_1, s_2, s_3)$$
 #
@@ -230,8 +230,8 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 # %% [markdown]
 # *What to see:* a few hundred Gaussians show the desk after seconds. As many balls do nearly as well:
 # they are behind by a third of a decibel to one, and with 2,500 Gaussians on pictures twice as wide it
-# is as much. A table top wants pancakes, a lamp's arm a needle, but pictures this small hold little of
-# that.
+# is as much. A table top wants pancakes, a lamp's arm a needle, but perhaps pictures this small hold
+# little of that.
 #
 # ## 8.6 Only the pairs that count
 # Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
@@ -352,9 +352,9 @@ viz.gallery([*(model.view(test, one).color for model in fields.values()), test.c
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* splats store less than a tenth of the grid's numbers, draw faster, since
-# nothing is asked in vain, and come near the grid's quality. A renderer written for GPUs draws more than a
-# hundred large pictures a second (Kerbl et al. 2023): that is why they replaced NeRF.
+# *What to see:* splats store less than a tenth of the grid's numbers, draw faster on a CPU (nothing is
+# asked in vain), and come near the grid's quality. A renderer written for GPUs draws more than a
+# hundred large pictures a second (Kerbl et al. 2023): one reason why they have taken NeRF's place.
 #
 # ## 8.8 Look around
 # Turn the cloud of centres with the mouse: the picture beside it is drawn from the same side. `zoom` changes the

@@ -64,7 +64,7 @@ def test_the_employer_is_left_out_most_often(seed):
     return np.mean([value in employers for value in lost]) - 0.5
 
 
-@claim("1.3", "nearly all that is invented was copied from the last example in the prompt")
+@claim("1.3", "nearly all that is invented stands in the last example of the prompt")
 def test_what_is_invented_was_copied(seed):
     invented = [value for pair in drawn("LLM-written", seed)[0] for value in pair[1]]
     return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9

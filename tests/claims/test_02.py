@@ -28,7 +28,7 @@ def test_spectral_clustering_is_ahead_where_it_is_said(seed):
     return min(spectral - max(others) for *others, spectral in means)
 
 
-@claim("2.3", "there k-means with directions is ahead of spectral clustering.", slow=True)
+@claim("2.3", "there k-means with directions is mostly ahead of spectral clustering.", slow=True)
 def test_directions_are_ahead_on_chairs(seed):
     _, directions, spectral = clustering()["agreement"]("chair", ten(seed)).mean(0)
     return directions - spectral
@@ -122,10 +122,10 @@ def test_pointnet_does_not_see_the_order(seed):
     return same and names["accuracy"](pointnet, clouds) > 0.95
 
 
-@claim("2.2", "still gets a third or more of the new objects wrong", slow=True)
+@claim("2.2", "still gets about four in ten of the new objects wrong", slow=True)
 def test_flatnet_does_not_generalise(seed):
     names, flatnet, clouds, _ = network(seed, "FlatNet", 256)
-    return 1 - names["accuracy"](flatnet, clouds) - 0.32
+    return 0.1 - abs(1 - names["accuracy"](flatnet, clouds) - 0.4)
 
 
 @claim("2.2", "it changes its mind about three to four in ten of them.", slow=True)
@@ -144,12 +144,11 @@ def test_half_of_the_points_can_go_missing(seed):
     return half - whole + 0.03
 
 
-@claim("2.2", "a table that is tipped over is no table to it", slow=True)
-def test_a_tipped_table_is_no_table(seed):
+@claim("2.2", "of objects that are tipped over it gets most wrong", slow=True)
+def test_tipped_objects_are_not_known(seed):
     names, pointnet, clouds, _ = network(seed, "MyPointNet")
-    turn, tables = names["rotation"](2, 90)[:3, :3].T, names["FAMILIES"].index("table")
-    answers = pointnet(clouds[names["test_y"] == tables] @ turn).argmax(1)
-    return 0.1 - float((answers == tables).float().mean())
+    turned = (clouds @ names["rotation"](axis, 90)[:3, :3].T for axis in (0, 2))
+    return 0.5 - max(names["accuracy"](pointnet, x) for x in turned)
 
 
 @cache
