@@ -159,10 +159,10 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:*
-# - At 10 kB voxels are clearly ahead of points, and the mesh is last. At 50 kB the three are close together: which is
-#   ahead differs from chair to chair.
-# - The error of points falls like (bytes)$^{-1/2}$. That of voxels falls more slowly, in theory like
-#   (bytes)$^{-1/3}$: they pay for the inside.
+# - At 10 kB voxels are ahead of points, with nearly every chair clearly, and the mesh is last. At 50 kB
+#   the three are within a factor of two: which is ahead differs from chair to chair.
+# - The error of points falls about like (bytes)$^{-1/2}$. That of voxels as a rule falls more slowly, in
+#   theory like (bytes)$^{-1/3}$: they pay for the inside.
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
 #   much.
 # - The mesh gains once its faces are smaller than the chair's bars. The network is limited by its short training:
@@ -374,8 +374,8 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
 
 # %% [markdown]
 # *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels
-# meet thin bars is luck, and with single chairs the power lies between $-0.5$ and $-1.5$.) Half the
-# error costs eight times the memory, of which half as large a share is used. That is the reason for
+# meet thin bars is luck, and with single chairs the power may be anything from $-0.4$ to $-1.4$.) Half
+# the error costs eight times the memory, of which half as large a share is used. That is the reason for
 # octrees and for voxels in a hash table, which store little but what is occupied.
 #
 # ## 3.7 Points come from scanning
@@ -424,7 +424,7 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* one camera leaves shadows, and much of the surface is far from any of its points (last
-# column). More cameras fill them. The noise of each point stays, with 24 cameras as with one (the column
+# column). More cameras fill them. The noise of each point stays, with 24 cameras as with six (the column
 # before): to remove it, points that saw the same place must be averaged.
 #
 # ## 3.8 Points are multiplied by matrices
@@ -639,10 +639,10 @@ viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {dr
 # %% [markdown]
 # *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius,
 # turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from neighbour
-# to neighbour, and much noise does not stop it. But with thin walls, such as a mug's, the sign jumps
-# from one side to the other, and then it is wrong for a whole region: of 4000 clean points about four or
-# six in ten on most mugs, none on others. The surface is turned inside out there; if that is most of the
-# cloud, the library warns.
+# to neighbour, and this noise does not stop it (twice as much may). But with thin walls, such as a
+# mug's, the sign jumps from one side to the other, and then it is wrong for a whole region: of 4000
+# clean points about four or six in ten on most mugs, none on others. The surface is turned inside out
+# there; if that is most of the cloud, the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
 # that a section names below its heading.
@@ -969,10 +969,10 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 
 # %% [markdown]
 # *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
-# times smaller an error is than in the row before). From yes/no voxels the area stays about 9 % too large
-# at *every* resolution (for balls of other sizes 7 to 10 %), once the ball is twenty voxels wide: rounding
-# destroyed what interpolation needs.
-# Sphere tracing, the way from a function straight to a picture, is in notebook 6.
+# times smaller an error is than in the row before). From yes/no voxels the area stays about 9 % too
+# large, however fine the grid (with other balls and grids, from twenty voxels wide on, 5 to 11 %):
+# rounding destroyed what interpolation needs. Sphere tracing, the way from a function straight to a
+# picture, is in notebook 6.
 #
 # ## 3.20 "Can't be obtained from other formats"?
 # > **Slide check.** From a watertight mesh the SDF follows exactly: the distance to the nearest face,

@@ -25,23 +25,23 @@ def error(names, mesh):
     return names["size_and_error"](0, mesh)[1]
 
 
-@claim("3.1", "At 10 kB voxels are clearly ahead of points", slow=True)
+@claim("3.1", "At 10 kB voxels are ahead of points", slow=True)
 def test_voxels_are_ahead_of_points_at_10_kilobytes(seed):
     names = chair_of(seed)
     boxes = voxels.voxels_to_mesh(voxels.voxelize(names["chair"].sdf, 43))
     cloud, _ = meshes.sample_surface(names["chair"].mesh(96), 833, generator=names["seeded"])
-    return names["surface_error"](cloud) - 1.2 * error(names, boxes)
+    return names["surface_error"](cloud) / error(names, boxes) - 1
 
 
-@claim("3.1", "At 50 kB the three are close together", slow=True)
-def test_at_50_kilobytes_the_three_are_close_together(seed):
+@claim("3.1", "At 50 kB the three are within a factor of two", slow=True)
+def test_at_50_kilobytes_the_three_are_within_a_factor_of_two(seed):
     names = chair_of(seed)
     chair = names["chair"]
     finest = [mesh for r in range(16, 49, 2) if names["mesh_bytes"](mesh := chair.mesh(r)) < 50_000]
     boxes = voxels.voxels_to_mesh(voxels.voxelize(chair.sdf, 74))
     cloud, _ = meshes.sample_surface(chair.mesh(96), 4166, generator=names["seeded"])
     errors = error(names, boxes), names["surface_error"](cloud), error(names, finest[-1])
-    return 1.8 - max(errors) / min(errors)
+    return 2 - max(errors) / min(errors)
 
 
 @claim(
@@ -117,11 +117,11 @@ def test_occupied_share_and_error_fall_alike(seed):
     return 0.25 - abs(powers + 1).max()
 
 
-@claim("3.7", "The noise of each point stays, with 24 cameras as with one")
+@claim("3.7", "The noise of each point stays, with 24 cameras as with six")
 def test_more_cameras_do_not_remove_the_noise(seed):
     names = chair_of(seed)
-    one, many = (float(names["chair"].sdf(names["scan"](n, 0.03)).abs().mean()) for n in (1, 24))
-    return 0.25 - abs(many / one - 1)
+    few, many = (float(names["chair"].sdf(names["scan"](n, 0.03)).abs().mean()) for n in (6, 24))
+    return 0.1 - abs(many / few - 1)
 
 
 @claim(
@@ -210,12 +210,12 @@ def test_the_network_limits_the_surface(seed):
     return errors[1] / errors[0] - 0.75  # with the true function it falls to less than a quarter
 
 
-@claim("3.19", "(for balls of other sizes 7 to 10 %)")
+@claim("3.19", "(with other balls and grids, from twenty voxels wide on, 5 to 11 %)")
 def test_area_from_voxels_is_too_large_for_every_ball(seed):
-    radius = 0.6 + 0.3 * np.random.default_rng(seed).random()
+    radius = 0.63 + 0.3 * np.random.default_rng(seed).random()
     grids = [voxels.voxelize(shapes.sphere(radius), r) for r in (32, 64)]
     ratios = [float(voxels.voxels_to_mesh(g).area()) / (4 * math.pi * radius**2) for g in grids]
-    return min(min(ratios) - 1.07, 1.10 - max(ratios))
+    return min(min(ratios) - 1.05, 1.11 - max(ratios))
 
 
 @claim("3.22", "one view is right in more than eight cases of ten. More views help", slow=True)
