@@ -61,6 +61,6 @@ CENTROID = Exercise(
 UP = choice_question("axis_that_points_up", "B", {
     "A": ("x", "x points to the right."),
     "B": ("y", "y is up, x is right, and z points at you: a right-handed frame."),
-    "C": ("z", "z is up in CAD and robotics; here z points towards the viewer."),
+    "C": ("z", "z is up in much of CAD and robotics; here z points towards the viewer."),
 }, hints=("Look at the picture of the axes above.",))
 # fmt: on

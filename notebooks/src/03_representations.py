@@ -641,8 +641,8 @@ viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {dr
 # turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from neighbour
 # to neighbour, and this noise does not stop it (twice as much may). But with thin walls, such as a
 # mug's, the sign jumps from one side to the other, and then it is wrong for a whole region: of 4000
-# clean points about four or six in ten on most mugs, none on others. The surface is turned inside out
-# there; if that is most of the cloud, the library warns.
+# clean points about four or six in ten on most mugs, none or few on others. The surface is turned inside
+# out there; if that is a large part of the cloud, the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
 # that a section names below its heading.
