@@ -101,7 +101,7 @@ caption = "A hollow ball, moved by one voxel"
 viz.table(rows, ["wall", "IoU", "distance of the surfaces (root mean square), in voxels"], caption)
 
 # %% [markdown]
-# *What to see:* the surfaces are equally close in every row: less than one voxel. IoU falls from
+# *What to see:* the surfaces are about equally close in every row: less than one voxel. IoU falls from
 # 0.94 to a third, only because the wall is thin. Chairs, lamps and leaves are thin.
 #
 # ### Volume against surface: other insides

@@ -34,8 +34,8 @@ from course_lib.stable import safe_divide  # safe_divide(a, b, otherwise=0.0): 0
 # - $S$: the shape, in one of the four representations of notebook 3;
 # - $\theta$: the weights of a network, learnt from pictures whose shapes are known.
 #
-# Geometry alone cannot solve this: every picture fits infinitely many shapes, and more than half of
-# the surface (here about two thirds) is not in the picture at all. The network has to *know* chairs.
+# Geometry alone cannot solve this: every picture fits infinitely many shapes, and a large part of the
+# surface (here about two thirds) is not in the picture at all. The network has to *know* chairs.
 #
 # Our data set makes both sides itself: chairs, tables, lamps, mugs, aeroplanes and bottles drawn at
 # random, each seen from random sides under random light in random colours. Training and test set
@@ -55,10 +55,10 @@ for name in ("image", "camera", "occupancy", "points", "sdf_points"):
 # Each item also has the camera, the occupied voxels, 2,048 or more surface points with normals, and
 # points in space with their signed distances: every decoder finds what it has to learn from.
 #
-# **In which frame?** All shapes stand in the *object's own* frame (canonical: y up, front towards
-# +z), whatever the view. So the network must recognise the front, and in return learns once what a
-# chair is. The alternative is the camera's frame, where the answer turns with the view. ShapeNet's
-# networks mostly use the first, as we do.
+# **In which frame?** All shapes stand in the *object's own* frame (canonical: y up, front towards +z),
+# whatever the view. So the network must recognise the front, and in return learns once what a chair is.
+# The alternative is the camera's frame, where the answer turns with the view. Many of ShapeNet's
+# networks use the first, as we do.
 #
 # *Predict:* these are pairs of a test picture and the **most similar training picture**. How
 # similar are the shapes behind them? (IoU 1 is equal, 0 disjoint.)
@@ -241,10 +241,10 @@ curves = {"voxels": fit(
     draw_mesh, "voxels")}  # fmt: skip
 
 # %% [markdown]
-# *What to see:* first a blob that is the average of everything, then the large parts (seats, table
-# tops, shades), and last what is thin: legs and poles, if at all. Thin parts have few voxels, and a
-# leg that is predicted one voxel beside its place has about as many wrong voxels as one that is missing (if it is one voxel
-# thick, twice as many).
+# *What to see:* first a blob, then the large parts (seats, table tops, shades), and last, if at all,
+# much of what is thin, such as legs. Thin parts have few voxels, and a leg that is predicted one voxel
+# beside its place has about as many wrong voxels as one that is missing (if it is one voxel thick, twice
+# as many).
 
 # %% [markdown]
 # ## 5.4 Points: a set, trained with Chamfer
@@ -286,9 +286,9 @@ def draw_points(network, item):
 curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %% [markdown]
-# *What to see:* a cloud finds the rough shape within seconds, because every point gets a gradient
-# from the very first step. It ends up dense on what is certain, though not evenly, and too thin
-# where the network hesitates.
+# *What to see:* a cloud finds the rough shape within seconds, because every point gets a gradient from
+# the very first step. It ends up uneven: dense where such shapes are much alike (a lamp's pole, a
+# chair's seat), too thin elsewhere (arm rests, a table's shelf).
 
 # %% [markdown]
 # ## 5.5 A mesh: move the vertices of a template
@@ -559,14 +559,14 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #
 # *What to see:*
 # - The mean shape is what anyone must beat, and the sphere, after so few steps, beats it by the least.
-#   Retrieval is a strong rival, as the families are simple and the training set is dense. In the minutes
-#   above voxels, refined mesh and implicit function pass it, and points in Chamfer distance only. The
-#   checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while this
-#   retrieval searches 700: the second table below is the fairer one.)
-# - The limits lie above the networks trained here by far, and above the checkpoints by less: what stops
-#   the networks trained here is mostly what they know, not their representation. What is left for the
-#   checkpoints is, in Chamfer distance, a matter of both, in shares that differ from test set to test
-#   set; in F-score it is mostly knowledge.
+#   Retrieval is a strong rival, as the families are simple and the training set is dense. In this table
+#   voxels, refined mesh and implicit function, trained here, pass it, and points in Chamfer distance
+#   only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while
+#   this retrieval searches 700: the second table below is the fairer one.)
+# - The limits lie above the networks trained here by far, and above the checkpoints by less, on some
+#   test sets hardly: what stops the networks trained here is mostly what they know, not their
+#   representation. What is left for the checkpoints is, in Chamfer distance, a matter of both, in shares
+#   that differ from test set to test set; in F-score more of it is knowledge.
 # - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
 #   little. It was not trained on IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
@@ -642,9 +642,9 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
-# refines the other; the points least, on some test sets hardly), which is why each may show only one
-# that no other has shown. Thin parts go first (arm rests, legs). Ask of each: does the picture show what
-# is missing?
+# refines the other; the points least), which is why each may show only one that no other has shown.
+# Often missed are arm rests, legs, tails and engines. (Thinness alone is not why: a lamp's pole is
+# nearly always there.) Ask of each: does the picture show what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed
@@ -691,10 +691,10 @@ viz.bar_chart(bars, y="mean distance to the prediction",
 # *What to see:* most of each bar is the **floor**, the distance that even a perfect shape has, because
 # points are compared with points (the point network draws only 1,024). The error above the floor is less
 # than twice as large on the hidden part as on the visible one. Single shapes differ: for many it is
-# smaller there, for about one in ten more than twice as large. (For the point network so little lies
-# above it that the factor says nothing.) The networks do not carve the visible surface and then continue
-# it. They *recognise* the object and draw it as a whole from memory, seen and unseen parts alike: that
-# is why they fail on objects unlike all they have seen, and why retrieval is so strong a rival.
+# smaller there, for a few more than twice as large. (For the point network so little lies above it that
+# the factor says nothing.) So the networks do not seem to carve the visible surface and then continue
+# it, but to *recognise* the object and draw it as a whole from memory, seen and unseen parts alike. That
+# would also explain why retrieval is so strong a rival.
 
 # %% [markdown]
 # ## 5.11 Explorer: one picture, four shapes
@@ -751,8 +751,8 @@ viz.gallery([photo.permute(1, 2, 0).numpy(), *answers], ["photo", *shipped], hei
 
 # %% [markdown]
 # A network that was trained on rendered toys will not understand a real photo of your kitchen. Try it,
-# and look at what it answers: often one of the six families (noise becomes a table, a disc a mug), else
-# scraps and mixtures of them, never anything new. What would it take to do better? (Real textures, real
+# and look at what it answers: often one of the six families (a wide bar becomes an aeroplane), else
+# scraps and mixtures of them (noise, a disc). What would it take to do better? (Real textures, real
 # backgrounds, more families: more data, not another decoder.) Files that are no pictures are refused in
 # words:
 
@@ -793,7 +793,7 @@ else:
 # - Voxels and the implicit function have an inside and any topology; points are light but have no
 #   surface; the mesh is closed but keeps the topology of its template.
 # - Always show the mean shape, retrieval and the limits beside a network.
-# - Most of what single-view networks do is recognition. The hidden half is remembered, not seen.
+# - Much of what single-view networks do is recognition. The hidden part is remembered, not seen.
 #
 # The same data set class reads your own ShapeNet renderings:
 # `course_lib.data.shapenet_folder.read_folder(path)`. Next: notebook 6 turns the arrow round, from shapes
