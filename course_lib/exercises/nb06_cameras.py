@@ -192,12 +192,12 @@ PICTURE_UPSIDE_DOWN = choice_question("upside_down_and_backwards", "C", {
     "A": ("multiply the focal length by −1",
         "That turns the image by 180° but the camera still looks the wrong way."),
     "B": ("transpose the rotation of every pose",
-        "Transposing inverts the rotation: right if the poses were world-to-camera. But here "
-        "the positions are right, and only the cameras' own axes differ."),
+        "Transposing inverts the rotation: half of the repair if the poses were world-to-camera. But "
+        "here the positions are right, and only the cameras' own axes differ."),
     "C": ("negate the second and third column of every camera-to-world matrix",
         "Column 2 is the camera's y, column 3 its z; the position (column 4) stays."),
     "D": ("negate the second and third row of every camera-to-world matrix",
-        "Rows belong to the **world's** axes: that would mirror the scene and move the "
+        "Rows belong to the **world's** axes: that would turn the whole world by 180° and move the "
         "cameras. The camera's axes are the columns."),
 }, hints=("OpenCV's camera: x right, y down, z forwards. Ours: x right, y up, z backwards.",
          "Which part of a camera-to-world matrix holds the camera's y axis in world coordinates?"))
@@ -213,7 +213,7 @@ POSES_INSIDE_OUT = choice_question("cameras_in_a_heap", "B", {
         "The position is −Rᵀt, with R turned differently for each camera: negating t alone "
         "keeps all of them in one place."),
     "D": ("normalise the quaternions",
-        "A quaternion of the wrong length scales the rotation, it does not gather the cameras."),
+        "A quaternion of the wrong length spoils the rotation, it does not gather the cameras."),
 }, hints=("World-to-camera is x_cam = R·x + t. Where is the world's origin seen from each camera?",
          "All cameras see the object straight ahead at the same distance: so t is the same for "
          "all."))

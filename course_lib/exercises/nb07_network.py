@@ -60,7 +60,7 @@ QUERY_FIELD_MISTAKES = mistakes({
         "You made σ ≥ 0 by ReLU. Where it is 0, no gradient brings it back: use softplus(raw − "
         "1)."),
     "no shift": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.softplus(raw)),
-        "Your σ lacks the shift: softplus(raw − 1), so that space starts nearly empty."),
+        "Your σ lacks the shift: softplus(raw − 1), with which space starts emptier."),
     "negative density": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: raw),
         "Your density can be negative, which would add light: softplus(raw − 1)."),
     "density from the feature": (

@@ -29,7 +29,7 @@ viz.camera_frame()
 
 # %% [markdown]
 # *What to see:* the camera looks along its own $-z$. Its $y$ is up, but the rows of its image are
-# counted **downwards** from the upper left pixel. That is where most mistakes come from.
+# counted **downwards** from the upper left pixel. Many mistakes come from there.
 #
 # A world point $p$ has the camera coordinates $q = (q_1, q_2, q_3) = R^\top (p - t)$. Its depth is
 # $-q_3$, and it falls on the image at
@@ -121,12 +121,12 @@ camera_view = widgets.explore(
 )
 
 # %% [markdown]
-# *What to try:* double the distance **and** the focal length. The bird stays as large, but its
-# perspective changes: near and far parts become equally large, as through a telephoto lens.
+# *What to try:* double the distance **and** the focal length. The bird stays about as large, but its
+# perspective changes: near and far parts become more nearly equal in size, as through a telephoto lens.
 
 # %% [markdown]
 # ## 6.2 Three classic confusions
-# Camera conventions are where most time is lost in 3D. Here are three cases that students meet. Each
+# Camera conventions are where much time is lost in 3D. Here are three cases that students meet. Each
 # picture shows twelve cameras around the bird; a mast stands on the top edge of each image.
 
 # %%
@@ -230,8 +230,9 @@ print(f"{inside.sum()} pixels are covered")
 # A tiled floor under perspective, two triangles. *Predict:* will the tiles be right if their
 # coordinates are interpolated with the weights $b_i$ of the image?
 #
-# The picture of an edge's middle is **not** the middle of its picture: the near half looks longer.
-# What is linear in the image is $1/z$, one over the depth, not $z$. With corner depths $z_i$,
+# Where an edge leads away from us, the picture of its middle is **not** the middle of its picture: the
+# near half looks longer. What is linear in the image is $1/z$, one over the depth, not $z$. With corner
+# depths $z_i$,
 #
 # $$\frac{1}{z} = \sum_i \frac{b_i}{z_i}, \qquad \tilde b_i = \frac{b_i}{z_i}\,z,$$
 #
@@ -271,8 +272,8 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* on the left the floor breaks along the diagonal, and its tiles do not shrink with the
-# distance. Old game consoles drew like that.
+# *What to see:* on the left the floor breaks along the diagonal, and within each triangle the tiles do
+# not shrink with the distance. The first PlayStation drew like that.
 #
 # **Several faces.** The z-buffer (Catmull, 1974) keeps, for every pixel, the smallest depth so far and
 # whose it is.
@@ -462,9 +463,9 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %% [markdown]
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
-# know anything. At $0.1$ every pixel pulls, but on what? Good fits end sharp. A soft start lets far
-# edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from the first step on
-# does as well).
+# know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A soft
+# start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from
+# the first step on does as well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
@@ -593,8 +594,8 @@ widgets.view3d(
 
 # %% [markdown]
 # *What to see:* beak, head and tail grew out of a ball, and the distance fell to less than a tenth. The
-# surface is rough, since a silhouette says nothing about what lies within it: a dimple cannot be found
-# this way. Shading and colour can tell (that is what NeRF uses, notebook 7).
+# surface is rough. A silhouette says nothing about what lies within it: a dimple cannot be found this
+# way. Shading and colour can tell (that is what NeRF uses, notebook 7).
 
 # %% [markdown]
 # ## 6.10 Sphere tracing
@@ -630,9 +631,9 @@ def traced(steps):
 tracing = widgets.explore(traced, {"steps": (1, 40, 6)}, alt="Rays approach the bird step by step.")
 
 # %% [markdown]
-# *What to try:* after ten steps most rays have arrived or gone past. Those that graze the outline crawl,
-# since the free ball stays small beside a surface. Measured ("gone past" is more than 0.5 away from the
-# bird):
+# *What to try:* after ten steps most rays have arrived or gone past. Nearly all that are still under way
+# graze the outline: they crawl, since the free ball stays small beside a surface. Measured ("gone past"
+# is more than 0.5 away from the bird):
 
 # %%
 rows = []
@@ -692,10 +693,10 @@ fog_view = widgets.explore(
 
 # %% [markdown]
 # *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample that light
-# reaches takes part, so **the density has a gradient at every place that is not hidden behind thick
-# fog**: no mesh, no topology, no outline needed. (The distance from which this fog is made has one only
-# as far as the transition is wide.) Let the density come from a network, add a colour, and it is NeRF:
-# notebook 7.
+# reaches takes part in the mean depth, and in a colour, so **the density has a gradient at every place
+# that is not hidden behind thick fog**: no mesh, no topology, no outline needed. (The distance from
+# which this fog is made has one only as far as the transition is wide.) Let the density come from a
+# network, add a colour, and it is NeRF: notebook 7.
 
 # %% [markdown]
 # ## 6.12 What to remember

@@ -94,9 +94,9 @@ widgets.view3d(
 
 # %% [markdown]
 # ## 7.3 Positional encoding
-# *Slide "NeRF", $\gamma$.* A small network of smooth layers learns smooth functions first, and a scene
-# is not smooth. So the point does not enter the network as it is, but as waves of doubling frequency.
-# (Of several coordinates each entry below is a vector: the sines of all, then the cosines of all.)
+# *Slide "NeRF", $\gamma$.* A small network learns smooth functions first, and a scene is not smooth. So
+# the point does not enter the network as it is, but as waves of doubling frequency. (Of several
+# coordinates each entry below is a vector: the sines of all, then the cosines of all.)
 #
 # $$\gamma(x) = \left(\sin 2^0\pi x,\ \cos 2^0\pi x,\ \ldots,\ \sin 2^{L-1}\pi x,\ \cos 2^{L-1}\pi x\right)$$
 #
@@ -121,8 +121,8 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
                "a peak at 0 that becomes narrower with L.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* with more frequencies a network can tell closer points apart. Too many, and
-# neighbouring points have nothing in common any more: the field becomes noisy.
+# *What to see:* with more frequencies a network can tell closer points apart. With very many, even close
+# neighbours agree in the low frequencies only: the field may become noisy.
 
 # %% [markdown]
 # ### The network
@@ -289,8 +289,8 @@ viz.scatter_chart({"weights of the coarse samples": (edges[:-1] + 0.125, weights
 
 # %% [markdown]
 # Now put your functions together. `ends` gives the near and far distance of each ray: where it enters
-# and leaves the **visual hull**, the space that no photograph shows to be empty. (With fixed ends,
-# as in the paper, the same takes several times longer.)
+# and leaves the **visual hull**, the space that no photograph shows to be empty. (Between fixed ends, as
+# in the paper, more samples fall into air.)
 
 # %%
 # Made from the photographs alone: the region of space that they show, and the hull as a grid of cells.
@@ -434,8 +434,9 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
             "photograph, not used"], height=280, alt="The table by the network, by the grid, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* no network, and the scene is there. Learning is fast because the gradient of a ray goes only to the
-# corners that it touches, and to each what concerns it alone; a weight of a network serves the whole scene.
+# *What to see:* no network, and the scene is there. One reason why learning is fast: the gradient of a
+# ray goes only to the corners that it touches, and to each what concerns it alone; a weight of a network
+# serves the whole scene.
 #
 # ### What makes it fast
 # `nerf.VoxelField` is this grid with six ideas more:
@@ -445,11 +446,12 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
 # 2. *coarse to fine*: the grid grows from a third of its resolution to the full one;
 # 3. *only what shows is coloured*: samples of weight below 0.001 need no colour;
 # 4. *the gradient of the interpolation is one sparse product*, not eight scattered sums for each sample;
-# 5. *values at neighbouring corners are pulled towards each other*, more strongly with each pass over
-#    the pixels, and where there are few pixels for a corner: a long training on few photographs would
+# 5. *values at neighbouring corners are pulled towards each other*, the more strongly the longer a
+#    training is and the fewer pixels there are for a corner: a long training on few photographs would
 #    else learn their noise;
-# 6. *four rays stand for a pixel* once all pixels were seen twice: a photograph's pixel shows the mean
-#    of what falls on it, and a single ray through its centre makes stairs of edges.
+# 6. *four rays stand for a pixel* in the later part of a training that sees each pixel more than twice:
+#    a photograph's pixel shows the mean of what falls on it, and a single ray through its centre makes
+#    stairs of edges.
 #
 # ### Between network and grid: a hash table
 # A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
@@ -512,10 +514,11 @@ viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] fo
           ["field", "numbers stored"], "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the grid passes the network's final quality in less than half of the network's time. (The
-# network is yours of 7.7 with more time, and a larger learning rate that falls. Fine samples and a second network,
-# 7.6, need more time than this to pay: with them it ends lower.) What the grid pays with is memory: the network has
-# tens of thousands of numbers, the hash field some hundred thousands whatever its resolution, the grid millions.
+# *What to see:* the grid passes the network's final quality in less than half of the network's time.
+# (The network is yours of 7.7 with more time, and a larger learning rate that falls. Fine samples and a
+# second network, 7.6, need more time than this to pay: with them it ends lower.) What the grid pays with
+# is memory: the network has tens of thousands of numbers, the hash field some hundred thousands whatever
+# its resolution, the grid more than a million.
 
 # %% [markdown]
 # **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around it, and
@@ -526,11 +529,11 @@ viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] fo
 # folders. `scale` makes photographs smaller by a whole factor: begin with a width of about 200 pixels, as a
 # picture of $1080 \times 1920$ takes 15 s to draw.
 #
-# Where the photographs have no transparency, what lies far away is shrunk into a shell around the scene, space
-# starts nearly empty, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron 2022): give
-# it one or two minutes instead of 30 s. Haze before the cameras ("floaters") says that a region was seen by
-# too few of them, or that exposure changed: photograph it again, with the exposure locked. Dark seams around an
-# object that was cut out say that colours were multiplied with alpha.
+# Where the photographs have no transparency, what lies far away is shrunk into a shell around the scene,
+# space starts emptier, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron
+# 2022): give it one or two minutes instead of 30 s. Haze before the cameras ("floaters") often says that
+# a region was seen by too few of them, or that exposure changed: photograph it again, with the exposure
+# locked. Dark seams around an object that was cut out may say that colours were multiplied with alpha.
 
 # %% [markdown]
 # ## 7.9 Novel views
@@ -622,16 +625,17 @@ for name, change in variants.items():
 viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ingredient left out.")
 
 # %% [markdown]
-# *What to see:* the encoding is missed at once, by about three decibels. The others make less than
-# a decibel here, of either sign: where the hull is tight, ten coarse samples already find the surfaces, and after 250
-# steps the picture is still too blurred for highlights to count. What each ingredient is worth in the end
-# is in the paper's own ablation (its table 2, after full training on all scenes): there everything that it leaves out
-# costs something, view dependence more than the encoding. (Jitter has no row in that table.)
+# *What to see:* the encoding is missed at once, by about three decibels. The others make less than a
+# decibel here, of either sign: maybe ten coarse samples already find the surfaces where the hull is
+# tight, and after 250 steps the picture is still too blurred for highlights to count. What each
+# ingredient is worth in the end is in the paper's own ablation (its table 2, after full training on all
+# scenes): there everything that it leaves out costs something, view dependence more than the encoding.
+# (Jitter has no row in that table.)
 
 # %% [markdown]
 # ## 7.12 When it fails: the health monitor
-# Radiance fields fail in a few classic ways, and all look alike: a grey or white picture. The
-# monitor looks at cameras and silhouettes before the training, and at the field in its first steps.
+# Radiance fields fail in a few classic ways, and many look alike: an empty picture, or fog. The monitor
+# looks at cameras and silhouettes before the training, and at the field in its first steps.
 
 # %%
 flipped = photos.camera_to_world.clone()
@@ -649,9 +653,10 @@ for name, scene in sick.items():
     print(f"{name}:\n{textwrap.fill(words, 62, initial_indent='  ', subsequent_indent='  ')}")
 
 # %% [markdown]
-# The classic of the classics is **white collapse**: on photographs with much white, and without a visual hull, a network
-# that becomes transparent everywhere can halve its loss at once, and then no ray teaches it anything any more.
-# (Our fields start inside the hull, which prevents it.) To watch a training: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
+# The classic of the classics is **white collapse**: on photographs with much white, and without a visual
+# hull, a network that becomes transparent everywhere can lower its loss at once, and then hardly any ray
+# teaches it anything any more. (Our fields start inside the hull, which guards against it.) To watch a
+# training: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
 
 # %% [markdown]
 # ## 7.13 Geometry out
@@ -685,7 +690,8 @@ widgets.view3d(*views, alt="The mesh from the radiance field beside the true one
 #
 # ### A distance instead of a density
 # Could the field be a surface from the start? VolSDF (Yariv 2021) and NeuS (Wang 2021) store a signed
-# distance $d$ (3.17) and make the density of it, so that rays, weights and loss stay as they are:
+# distance $d$ (3.17) and make the density of it, so that the rest can stay as it is (the formula is
+# VolSDF's):
 #
 # $$\sigma = \frac1\beta\,\Psi\!\left(-d\right), \qquad \Psi(s) = \begin{cases} \frac12 e^{s/\beta} & s \le 0 \\
 #   1 - \frac12 e^{-s/\beta} & s > 0 \end{cases}$$
@@ -728,11 +734,11 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
 # %% [markdown]
 # *What to see:* at the end the density's picture is the sharper one. (After 200 steps it was the
 # distance's, by half a decibel.) But the surface is smoother in most places, and at least as near to the
-# true one: what is a surface from the start has no fog to hide in.
+# true one: one reason may be that what is a surface from the start has no fog to hide in.
 #
-# A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves the
-# corners of a grid of tetrahedra, FlexiCubes (Shen 2023) frees where on the edges of a grid the vertices lie. Then
-# losses of notebook 4 and pictures of notebook 6 act on one and the same surface.
+# A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves
+# the corners of a grid of tetrahedra, FlexiCubes (Shen 2023) lets the vertices move within the cells of
+# a grid. Then losses of notebook 4 and pictures of notebook 6 act on one and the same surface.
 
 # %% [markdown]
 # ## 7.14 What others report
