@@ -36,6 +36,8 @@ def closed_network():
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
+    if item.get_closest_marker("extra") and not os.environ.get("COURSE_EXTRA"):
+        pytest.skip("COURSE_EXTRA=1 runs this, too")
 
 
 def pytest_collection_modifyitems(items):

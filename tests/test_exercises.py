@@ -20,6 +20,7 @@ from course_lib.exercises.exercise import Exercise, Question
 
 CATALOGUE = list(exercises.catalogue().values())
 WRITTEN = exercises.written()
+CASES = {(e.name, case.name): case for e in WRITTEN for case in e.cases}
 MISCONCEPTIONS = [(e, m) for e in CATALOGUE for m in e.misconceptions]
 ALTERNATIVES = [
     (exercises.find(name), function)
@@ -68,6 +69,21 @@ def test_the_solution_runs_by_itself_and_is_correct(exercise):
     assert examine(exercise, namespace[exercise.name]).state is State.CORRECT
 
 
+@pytest.fixture(scope="module")
+def listed_once():
+    """What is listed is run once to be compared with all candidates, which are run each time."""
+    run = functools.cache(
+        lambda name, wrong, case: run_case(exercises.find(name), wrong, CASES[case])
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "course_lib.checking.recognise.run_case",
+            lambda exercise, wrong, case: run(exercise.name, wrong, (exercise.name, case.name)),
+        )
+        yield
+
+
+@pytest.mark.usefixtures("listed_once")
 @pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=named)
 def test_a_misconception_fails_with_its_own_message(exercise, misconception):
     report = examine(exercise, misconception.wrong)

@@ -61,7 +61,13 @@ def lost(rows: dict) -> dict:
     return {key: row for key, row in rows.items() if row["points"] != row["max"]}
 
 
-@pytest.mark.parametrize("ordinary", [False, True], ids=["as-it-is", "as-an-ordinary-user"])
+@pytest.mark.parametrize(
+    "ordinary",
+    [
+        pytest.param(False, marks=pytest.mark.extra, id="as-it-is"),
+        pytest.param(True, id="as-an-ordinary-user"),
+    ],
+)
 def test_the_whole_course_solved_earns_every_point(top, ordinary):
     hand_in(top / "submissions" / "jane")
     rows = grade(top, ordinary=ordinary)

@@ -68,8 +68,7 @@ def shipped_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def as_shipped(request, shipped_folder):
-    """As shipped, and every training is cut at its second step: the rest has to survive that."""
-    return noting_tables(chosen(request), shipped_folder, COURSE_CUT="1")
+    return noting_tables(chosen(request), shipped_folder)
 
 
 def solved_copies(request, folder: Path) -> list[Path]:
@@ -82,29 +81,27 @@ def solved_copies(request, folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def solved_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("solved")
+def solved(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("solved")
+    return run_all(solved_copies(request, folder), folder)
 
 
 @pytest.fixture(scope="module")
-def solved(request, solved_folder):
-    return noting_tables(solved_copies(request, solved_folder), solved_folder)
+def cut_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cut")
 
 
 @pytest.fixture(scope="module")
-def solved_on_a_gpu(request, tmp_path_factory):
+def solved_on_a_gpu_and_cut(request, cut_folder):
     """On the machine's GPU, or on a pretended one that refuses what a real one refuses.
 
-    The pretended one is slow: each training is cut at its second step, the first having used it all.
+    Every training is cut at its second step: the rest has to survive that.
     """
-    folder = tmp_path_factory.mktemp("gpu")
-    paths = solved_copies(request, folder)
-    if torch.cuda.is_available():
-        return run_all(paths, folder)
-    profile = Path("cut", "profile_default")
-    shutil.copytree(HERE / "pretended" / "profile_default", folder / profile)
-    places = f"{HERE / 'closed_network'}{os.pathsep}{HERE}"
-    return noting_tables(paths, folder, PYTHONPATH=places, COURSE_CUT="1")
+    paths, places = solved_copies(request, cut_folder), {}
+    if not torch.cuda.is_available():
+        shutil.copytree(HERE / "pretended" / "profile_default", cut_folder / "cut/profile_default")
+        places["PYTHONPATH"] = f"{HERE / 'closed_network'}{os.pathsep}{HERE}"
+    return noting_tables(paths, cut_folder, **places, COURSE_CUT="1")
 
 
 @each_notebook
@@ -113,32 +110,32 @@ def test_a_notebook_is_built_from_its_source(source):
 
 
 @each_notebook
-def test_a_notebook_as_shipped_runs_though_trainings_are_cut_and_checks_say_not_attempted(
-    source, as_shipped
-):
+def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, as_shipped):
     assert as_shipped[built_path(source).name] == ""
 
 
 @each_notebook
+@pytest.mark.extra
 def test_a_solved_notebook_runs_and_its_checks_say_correct(source, solved):
     assert solved[built_path(source).name] == ""
 
 
 @each_notebook
-def test_a_training_that_is_cut_costs_no_table_a_row(
-    source, as_shipped, solved, shipped_folder, solved_folder
-):
-    assert not as_shipped[built_path(source).name] and not solved[built_path(source).name]
-    cut, whole = (
-        [json.loads(line) for line in tables_of(folder).read_text(encoding="utf-8").splitlines()]
-        for folder in (shipped_folder, solved_folder)
-    )
-    assert cut == whole
+def test_a_solved_notebook_runs_on_a_gpu_though_trainings_are_cut(source, solved_on_a_gpu_and_cut):
+    assert solved_on_a_gpu_and_cut[built_path(source).name] == ""
 
 
 @each_notebook
-def test_a_solved_notebook_runs_on_a_gpu(source, solved_on_a_gpu):
-    assert solved_on_a_gpu[built_path(source).name] == ""
+def test_a_training_that_is_cut_costs_no_table_a_row(
+    source, as_shipped, solved_on_a_gpu_and_cut, shipped_folder, cut_folder
+):
+    name = built_path(source).name
+    assert not as_shipped[name] and not solved_on_a_gpu_and_cut[name]
+    whole, cut = (
+        [json.loads(line) for line in tables_of(folder).read_text(encoding="utf-8").splitlines()]
+        for folder in (shipped_folder, cut_folder)
+    )
+    assert cut == whole
 
 
 @each_notebook
