@@ -78,6 +78,31 @@ EXPORTS = {
         {f"HW{n}_jane_attempt_2024-0{n}-02-11-59-00_0{n}.ipynb" for n in (4, 5)},
         {"jane": 2},
     ),
+    "Blackboard, users with underscores": (
+        {
+            f"HW1_{who}_attempt_2024-03-0{n}-11-59-00_00.ipynb"
+            for who in ("j_doe", "k_doe", "ada")
+            for n in (4, 5)
+        },
+        {"j_doe": 1, "k_doe": 1, "ada": 1},
+    ),
+    "Teams, from the top": (
+        {
+            f"Student Work/{kind} files/{who}/HW 1/Version {n}/00.ipynb"
+            for who in ("Jane Roe", "Jo")
+            for n in (1, 2)
+            for kind in ("Submitted", "Working")
+        },
+        {"Jane Roe": 1, "Jo": 1},
+    ),
+    "folders for weeks": (
+        {f"week {n}/{who}.ipynb" for who in ("ann", "ben") for n in (1, 2)},
+        {"ann": 2, "ben": 2},
+    ),
+    "weeks of one student each": (
+        {f"{who}/week {n}/hw.ipynb" for who in ("ann", "ben") for n in (1, 2)},
+        {"ann": 2, "ben": 2},
+    ),
     "by title and student, in a folder": (
         {f"in/hw/04_losses_and_metrics_{who}.ipynb" for who in ("Jane Roe", "Jo")},
         {"Jane Roe": 1, "Jo": 1},

@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,7 +13,8 @@ import yaml
 
 PATTERNS = {
     "moodle": r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_.*)?",
-    "blackboard": r"(?P<task>.+)_(?P<name>[^_]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.*|\.txt)?",
+    "blackboard": r"(?P<task>[^\0]+)_\0?(?P<name>(?<=\0).+|[^_]+)"
+    r"_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_.*|\.txt)?",
     "canvas": r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<number>\d+)_\d{3,}_.+",
     "canvas, blind": r"(?P<name>anon_[^_]+)_(?P<late>LATE_)?\d{3,}_.+",
     "brightspace": r"\d+-(?P<task>\d+) - (?P<name>.+?) - (?P<attempt>.+?)(?: - .*)?",
@@ -29,6 +32,8 @@ NAMED = (
 VERSION = r"(?: ?\((\d+)\)|-(\d{1,2})|[- ]+Copy ?(\d*)|[ _-]v(\d{1,3}))$"
 COURSE = r"0[0-9](?:\D.*)?"
 """The course's notebooks, and folders for them, begin with their number."""
+TASK = r"(?:assignment|exercise|homework|hw|lab|lecture|notebook|sheet|task|week)[ _-]?\d\d?"
+"""What folders for one task of everybody are called, beside those for a notebook of the course."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,36 @@ def owner(parts: tuple[str, ...]) -> Owner:
             if platform == "brightspace":
                 fields["attempt"] = _moment(fields["attempt"])
             return Owner(**fields, platform=platform.partition(",")[0])
-    return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt, task=task)
+    name = parts[0] if len(parts) > 1 else named(parts[0])
+    return Owner(name, attempt=attempt, task=task)
+
+
+def with_names_marked(parts: Iterable[str]) -> dict[str, str]:
+    """Name -> the same with a mark before the user's name, of Blackboard's where that may have a "_".
+
+    Of the ways to part "task_user" that is taken which needs fewer tasks and users for all of them.
+
+    >>> when = "attempt_2026-11-01-10-00-00"
+    >>> marked = with_names_marked([f"hw_a_b_{when}", f"hw_a_c_{when}", f"hw_d_{when}"])
+    >>> [owner((name,)).name for name in marked.values()]
+    ['a_b', 'a_c', 'd']
+    >>> with_names_marked([f"hw_{task}_{who}_{when}" for task in (1, 2) for who in "ab"])
+    {}
+    """
+    found = {part: re.fullmatch(PATTERNS["blackboard"], part, flags=re.DOTALL) for part in parts}
+    pairs = {part: (match["task"], match["name"]) for part, match in found.items() if match}
+    marked = {}
+    for first in {task.partition("_")[0] for task, _ in pairs.values()}:
+        own = {
+            p: (*t.split("_"), name) for p, (t, name) in pairs.items() if t.split("_")[0] == first
+        }
+        same = takewhile(lambda level: len(set(level)) == 1, zip(*own.values(), strict=False))
+        start = len("_".join(level[0] for level in same)) + 1
+        ends = {"_".join(words)[start:] for words in own.values()}
+        tasks, names = (set(side) for side in zip(*(pairs[p] for p in own), strict=True))
+        if all(ends) and 1 + len(ends) < len(tasks) + len(names):
+            marked |= {part: f"{part[:start]}\0{part[start:]}" for part in own}
+    return marked
 
 
 def submitters(data: bytes) -> dict[str, str]:
@@ -144,3 +178,12 @@ def version(name: str) -> tuple[str, int]:
 def is_of_course(name: str) -> bool:
     """True for the name of a notebook of the course, or of a folder for one."""
     return re.fullmatch(COURSE, stem(name), flags=re.DOTALL) is not None
+
+
+def is_task(folder: str) -> bool:
+    """True for the name of a folder for one task.
+
+    >>> is_task("week 2"), is_task("Homework_1"), is_task("ada")
+    (True, True, False)
+    """
+    return re.fullmatch(TASK, folder, flags=re.DOTALL | re.IGNORECASE) is not None

@@ -20,12 +20,14 @@ from course_lib.grading.extract import LARGEST_FILE
 from course_lib.grading.platforms import (
     Owner,
     is_of_course,
+    is_task,
     named,
     numbered,
     owner,
     stem,
     submitters,
     version,
+    with_names_marked,
 )
 from course_lib.grading.pool import run_all
 
@@ -36,6 +38,8 @@ OF_THE_EXPORT = (METADATA, "timestamp.txt", "index.html", "grades.csv")
 OWN_FOLDERS = ("notebooks", "work", "backup", "old", "src", "code", "final", "draft", "copy",
                "submission")  # fmt: skip
 """Names that students give to folders of their own."""
+SUBMITTED, DRAFTS = "Submitted files", "Working files"
+"""The folders that Teams has for what was handed in, and for what was not."""
 ATTEMPT = r"^.*_attempt_[\d-]+_?|^\d+-\d+ - .+? [AP]M - |\bVersion \d+/"
 """What says in a file's name which attempt it is of."""
 DEEPEST = 3
@@ -148,12 +152,17 @@ def _by_student(
 ) -> list[tuple[Parts, File]]:
     """The files without junk, and by folders of which the topmost is the student's."""
     files = [entry for entry in _by_gradescope(files) if not _is_junk(entry[0])]
+    if all(SUBMITTED in parts or DRAFTS in parts for parts, _ in files):
+        below = [(parts, parts.index(SUBMITTED) + 1, f) for parts, f in files if SUBMITTED in parts]
+        files = [(parts[at:], replace(f, export=f.export + parts[:at])) for parts, at, f in below]
+    marked = with_names_marked({part for parts, _ in files for part in parts})
+    files = [(tuple(marked.get(part, part) for part in parts), file) for parts, file in files]
     while _are_owned(files) or _are_groups(files) or (is_zip and _is_class(files)):
         files = [(p[1:] or p, replace(f, export=f.export + p[: len(p) > 1])) for p, f in files]
     tops, deep = {parts[0] for parts, _ in files}, [p[-1] for p, _ in files if len(p) > 1]
+    if (is_zip or path.is_dir()) and _are_by_notebook(files):
+        return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
     if (is_zip or path.is_dir()) and all(map(is_of_course, tops)):
-        if _are_by_notebook(files):
-            return [((stem(parts[1]), parts[0], *parts[1:]), file) for parts, file in files]
         if whose := numbered(sorted(tops)):
             return [((whose[parts[0]], *parts), file) for parts, file in files]
         if len(_people(tops)) < 2 and len(set(deep)) == len(deep):  # else "01" and "02" are groups
@@ -216,17 +225,22 @@ def _are_groups(files: list[tuple[Parts, File]]) -> bool:
     for parts, _ in files:
         whose = owner(parts[:2])
         is_deep = len(parts) > 2 and ".ipynb" in parts[-1].lower()
-        if is_deep and not (whose.platform or whose.attempt or parts[1].lower() in OWN_FOLDERS):
+        is_own = parts[1:] and (parts[1].lower() in OWN_FOLDERS or is_task(parts[1]))
+        if is_deep and not (whose.platform or whose.attempt or is_own):
             places.setdefault((parts[0], parts[-1]), set()).add(parts[1])
     groups = {top for (top, _), inner in places.items() if len(inner) > 1}
     return len(groups) > len({p[0] for p, _ in files}) / 2 and all(len(p) > 1 for p, _ in files)
 
 
 def _are_by_notebook(files: list[tuple[Parts, File]]) -> bool:
-    """True where each top folder is a notebook's, and holds one of every student."""
+    """True where each top folder is a notebook's, and holds one of every student; where it is not
+    called as the notebook, somebody has to be in several."""
     names = [(parts[0], parts[1]) for parts, _ in files if len(parts) > 1]
     others = {name for name in names if not is_of_course(name[1])}
-    return len(names) == len(files) and len({top for top, _ in others}) < len(others)
+    tops, inner = {top for top, _ in others}, {name for _, name in others}
+    is_clear = all(map(is_of_course, tops)) or len(inner) < len(others)
+    are_tasks = len(names) == len(files) and all(is_task(t) or is_of_course(t) for t, _ in names)
+    return is_clear and are_tasks and len(tops) < len(others)
 
 
 def _is_junk(parts: Parts) -> bool:
