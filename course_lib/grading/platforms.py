@@ -78,7 +78,7 @@ def with_names_marked(parts: Iterable[str]) -> dict[str, str]:
     """
     found = {part: re.fullmatch(PATTERNS["blackboard"], part, flags=re.DOTALL) for part in parts}
     pairs = {part: (match["task"], match["name"]) for part, match in found.items() if match}
-    marked = {}
+    marked: dict[str, str] = {}
     for first in {task.partition("_")[0] for task, _ in pairs.values()}:
         own = {
             p: (*t.split("_"), name) for p, (t, name) in pairs.items() if t.split("_")[0] == first
