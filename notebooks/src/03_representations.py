@@ -286,9 +286,9 @@ for name, guess in guesses.items():
 
 # %% [markdown]
 # *What to see:* as for images, a learned filter beats the best threshold by far (IoU: the volume that
-# both share, divided by that of both together), on a family that it has never seen. That works because
-# it has seen things as thin as chairs. Another net that was trained on thin things only may do worse
-# than a threshold on bottles.
+# both share, divided by that of both together), on a family that it has never seen. It helps that it has
+# seen things as thin as chairs: trained on bottles alone it is less good on them. And one that was
+# trained on chairs alone may do worse than a threshold on bottles.
 #
 # ## 3.4 Voxels from every other format
 # *Slide "Can obtain from any other type of representation".*
@@ -316,9 +316,9 @@ viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 
 # %% [markdown]
 # *What to see:* function, mesh and points reach the exact grid, or nearly. (Where bars are thinner, the
-# mesh loses some voxels and the 20,000 points miss some: the lowest IoU that we have met is 0.84.) But
-# points give the surface only: nothing tells them what is inside. The hull of 24 views is too fat, since
-# it keeps all that no picture rules out (section 3.22).
+# mesh loses some voxels and the 20,000 points miss some, seldom more than a tenth.) But points give the
+# surface only: nothing tells them what is inside. The hull of 24 views is as a rule too fat, since it
+# keeps all that no picture rules out (section 3.22).
 #
 # ## 3.5 Voxels as matter
 # *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side
@@ -564,10 +564,10 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
 # *What to see:* as long as all clouds are sorted alike, the flattened list is the better of the two: its
 # places mean something. With the points of each cloud in another order it is little better than
 # guessing, while the symmetric features do not change their answer at all. (This holds for chairs
-# against lamps. For tables against mugs the symmetric features are the better ones even when all clouds
-# are sorted.) In the view the grey stripes are the first hundred rows of the cloud: the list changes,
-# the cloud and its mean do not. A network's answer should not change either; PointNet (notebook 2) is
-# built on this.
+# against lamps. For other pairs, such as tables against mugs, the symmetric features are the better ones
+# even when all clouds are sorted, and a shuffled list may say more.) In the view the grey stripes are
+# the first hundred rows of the cloud: the list changes, the cloud and its mean do not. A network's
+# answer should not change either; PointNet (notebook 2) is built on this.
 #
 # ## 3.11 Points have no topology
 # *Slide "No information about the connections → no topology".* Take 20 points on a ring, and the solid
@@ -776,7 +776,7 @@ print("\n".join(words))
 
 # %% [markdown]
 # *What to see:* 0.5 is guessing. (Recall: the share of a part's vertices that is found.) One normal is a
-# hint (0.75 to 0.87); four rounds of neighbours say nearly all (as a rule 0.95 or more).
+# hint (0.7 to 0.9); four rounds of neighbours say nearly all (as a rule 0.95 or more).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.
@@ -937,9 +937,9 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a mesh grows fourfold in every row, the network not at all. The surface's error hardly
-# falls with a finer grid: the *network* is the limit, not the grid that reads it. And one function
-# answers "how deep is the collision?" and "where is the surface 0.1 further out?".
+# *What to see:* a mesh grows about fourfold in every row, the network not at all. The surface's error
+# hardly falls with a finer grid: the *network* is the limit, not the grid that reads it. And one
+# function answers "how deep is the collision?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
 # *Slide "Can obtain all other formats".* Newton's step, a few times over, takes most points to the zero
@@ -1099,7 +1099,8 @@ rows = [[n, a] for n, a in zip(counts, accuracy, strict=True)]
 viz.table(rows, ["views", "accuracy"], "MVCNN on held-out shapes of six families")
 
 # %% [markdown]
-# *What to see:* one view is right in more than eight cases of ten. More views help; the last ones add little.
+# *What to see:* one view is already right in most cases, as a rule in more than eight of ten. More views
+# as a rule help; the last ones add little.
 #
 # Silhouettes alone give geometry: the **visual hull** keeps what projects inside *every* outline.
 #
@@ -1336,8 +1337,8 @@ viz.table(rows, ["from \\ to", *kinds], "Conversions: error / seconds")
 # *What to see:*
 # - A function gives everything, and so does a mesh, if it is closed. Points must be guessed into a
 #   surface first.
-# - The last column is cheap: planes need *one* view with depth, and any shape that can be rendered gives
-#   one.
+# - The last column is cheap, once there is a surface: planes need *one* view with depth, and any shape
+#   that can be rendered gives one.
 # - The last row is poor for the same reason: planes hold only what that camera saw. They give the points
 #   of the front and pictures from nearby. The back is invented, so the mesh and its distance are far
 #   off, and no solid follows.
