@@ -241,10 +241,10 @@ curves = {"voxels": fit(
     draw_mesh, "voxels")}  # fmt: skip
 
 # %% [markdown]
-# *What to see:* first a blob, then the large parts (seats, table tops, shades), and last, if at all,
-# much of what is thin, such as legs. Thin parts have few voxels, and a leg that is predicted one voxel
-# beside its place has about as many wrong voxels as one that is missing (if it is one voxel thick, twice
-# as many).
+# *What to see:* first nothing or a blob, then the large parts (seats, table tops, shades), and last, if
+# at all, much of what is thin, such as legs. Thin parts have few voxels, and a leg that is predicted one
+# voxel beside its place has about as many wrong voxels as one that is missing (if it is one voxel thick,
+# twice as many).
 
 # %% [markdown]
 # ## 5.4 Points: a set, trained with Chamfer
@@ -292,10 +292,10 @@ curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %% [markdown]
 # ## 5.5 A mesh: move the vertices of a template
-# *Idea* (Pixel2Mesh, Wang et al. 2018): a mesh has too many ways to connect its vertices to learn
-# them. So take a **template** that is connected already, a sphere, and learn only where its vertices
-# go. Before each of two steps every vertex looks at the picture *where it is projected to*, and graph
-# convolutions (notebook 3) let neighbours talk.
+# *Idea* (Pixel2Mesh, Wang et al. 2018): a mesh has too many ways to connect its vertices to learn them.
+# So take a **template** that is connected already, a sphere, and learn only where its vertices go.
+# Before each of its steps (here two) every vertex looks at the picture *where it is projected to*, and
+# graph convolutions (notebook 3) let neighbours talk.
 
 # %%
 step = "look, 3 graph convolutions, move"
@@ -343,11 +343,12 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
                                    "sphere", peak=2e-3, count=12, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* closed, and always a sphere at heart: it has no holes, and where it is pulled far it crumples. The legs of a
-# chair must be pulled out of one skin, and what should be a mug's handle has no hole. **The topology of the template
-# is the topology of every answer**, however long one trains. Here a sphere is fitted to two *true* shapes,
-# without any network or picture, by a short descent on the same loss. (With three times the steps more of
-# the chair is near its sphere, so this is no bound of what a sphere can do; but a sphere it stays.)
+# *What to see:* closed, and always a sphere at heart: it has no holes, and where it is pulled far it
+# crumples. The legs of a chair must be pulled out of one skin, and what should be a mug's handle has no
+# hole. **The topology of the template is the topology of every answer**, however long one trains. Here a
+# sphere is fitted to two *true* shapes, without any network or picture, by a short descent on the same
+# loss. (With three times the steps usually more of the chair is near its sphere, so this is no bound of
+# what a sphere can do; but a sphere it stays.)
 
 # %%
 pictures = []
@@ -417,7 +418,7 @@ networks["implicit"] = rec.FromImage(rec.ImplicitDecoder(modulate))
 curves["implicit"] = fit(networks["implicit"], implicit_step, draw_mesh, "implicit")
 
 # %% [markdown]
-# It learns from 512 points per picture and step, half of them near the surface, by cross-entropy:
+# It learns from 512 points per picture and step, about half of them near the surface, by cross-entropy:
 # cheap, because most of space is boring. But to *see* the shape one has to ask tens of thousands of
 # times, which is why its previews take longest.
 #
@@ -553,9 +554,9 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
           f"{len(indices)} held-out shapes, one picture each")  # fmt: skip
 
 # %% [markdown]
-# IoU at 32³; Chamfer squared, both directions added; F-score at 0.05, where shapes measure 2;
-# normal consistency from 0 to 1. Points have no inside and no normals of their own: their IoU is that
-# of balls around them.
+# IoU at 32³; Chamfer squared, both directions added; F-score at 0.05, where shapes measure up to 2;
+# normal consistency from 0 to 1. Points have no inside and no normals of their own: their IoU is that of
+# balls around them.
 #
 # *What to see:*
 # - The mean shape is what anyone must beat, and the sphere, after so few steps, beats it by the least.
@@ -789,7 +790,7 @@ else:
 
 # %% [markdown]
 # ## 5.14 What to remember
-# - One encoder, four decoders: the representation decides the loss, the cost and the failures.
+# - One encoder, four decoders: the representation decides the loss, the cost and some of the failures.
 # - Voxels and the implicit function have an inside and any topology; points are light but have no
 #   surface; the mesh is closed but keeps the topology of its template.
 # - Always show the mean shape, retrieval and the limits beside a network.

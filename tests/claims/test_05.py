@@ -7,7 +7,7 @@ import torch
 
 from claims import claim, notebook
 from course_lib.data.shape_records import FOCAL
-from course_lib.data.single_view import SingleView
+from course_lib.data.single_view import SingleView, make_nth_shape
 from course_lib.metrics import iou
 from course_lib.neighbors import nearest_neighbors
 from course_lib.reconstruction import baselines
@@ -71,13 +71,22 @@ def test_alike_pictures_of_different_shapes(seed):
     return 0.4 - iou(asked["occupancy"], known["occupancy"][alike]).min().item()
 
 
+@claim(
+    "5.1", "a large part of the surface (here about two thirds) is not in the picture", slow=True
+)
+def test_two_thirds_of_the_surface_are_hidden(seed):
+    items = [shapes()[index] for index in mine(seed)]
+    seen = [baselines.visible_points(i["points"], i["camera"], i["depth"], FOCAL) for i in items]
+    return 0.06 - abs(torch.stack(seen).float().mean().item() - 1 / 3)
+
+
 @claim("5.3", "Only one voxel in 25 is occupied.", slow=True)
 def test_few_voxels_are_occupied(seed):
     share = shapes().batch(torch.tensor(list(mine(seed))))["occupancy"].mean().item()
     return 0.01 - abs(share - 1 / 25)
 
 
-@claim("5.5", "With three times the steps more of the chair is near its sphere", slow=True)
+@claim("5.5", "With three times the steps usually more of the chair is near its sphere", slow=True)
 def test_a_fitted_sphere_comes_closer(seed):
     item = shapes()[mine(seed)[0]]
     scores = []
@@ -148,6 +157,21 @@ def test_points_do_not_lead_in_chamfer_distance(seed):
 def test_the_networks_agree_which_shapes_are_hard(seed):
     ranks = [scores(kind, seed, "f_score").argsort().argsort() for kind in KINDS]
     return np.corrcoef(ranks)[np.triu_indices(4, 1)].mean() - 0.4
+
+
+@claim("5.9", "Often missed are arm rests, legs, tails and engines.", slow=True)
+def test_some_parts_are_missed_more_often(seed):
+    far = {True: [], False: []}  # of points on the named parts, and of those on others
+    for kind in KINDS:
+        for index, answer in zip(mine(seed), answers(kind, seed), strict=True):
+            shape, points = make_nth_shape("validation", index), shapes()[index]["points"]
+            named = [name in ("arms", "legs", "tail", "engines") for name in shape.part_names]
+            named = torch.tensor(named)[shape.part_labels(points)]
+            error = nearest_neighbors(points[None], answer.points[None])[0][0].sqrt()
+            for which, errors in far.items():
+                errors.append(error[named == which] > 0.05)
+    missed, others = (torch.cat(far[which]).float().mean().item() for which in (True, False))
+    return missed - 1.5 * others
 
 
 @cache
