@@ -6,8 +6,8 @@
 # one picture cannot tell.
 #
 # *About 85 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
-# convolutional networks; notebook 3 helps. Runs in 7 minutes on two CPU cores, on a Colab T4
-# in about 5 (an estimate, not measured); nothing is downloaded.*
+# convolutional networks; notebook 3 helps. Runs in under 10 minutes on two quiet CPU cores, on a Colab
+# T4 in about 5 (an estimate, not measured); nothing is downloaded.*
 
 # %% [setup]
 
