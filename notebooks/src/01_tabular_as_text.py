@@ -584,10 +584,11 @@ for k in study.SHOTS:
     print(f"k = {k:3d}: {spread(gains)}, above 0 in {(gains > 0).sum()} of {draws} draws")
 
 # %% [markdown]
-# *What to see:* the language model is worth most as a *prior*. With 4 and with 16 rows the hybrid is ahead
-# of one-hot LR in most draws, and with 4 rows it gains most on average; with 64 rows little is left of the
-# gain, with 256 nothing. The model tuned with *LoRA* does not keep up: with 4 rows nobody can tell it from one-hot
-# LR, from 16 rows on it is behind on all five draws. Boosting is behind LR at all these sizes.
+# *What to see:* the language model is worth most as a *prior*. With 4 and with 16 rows the hybrid is
+# ahead of one-hot LR in most draws, and with 4 rows it gains most on average; with 64 rows little is
+# left of the gain, with 256 nothing. The model tuned with *LoRA* does not keep up: with 4 rows nobody
+# can tell it from one-hot LR, from 16 rows on it is behind on all five draws. On average boosting is
+# behind LR at all these sizes.
 #
 # ### Tabular deep learning, and pretraining without text
 # *Slide: pretraining, tabular DL.* A language model is not the only thing that can be pretrained. A small

@@ -267,7 +267,7 @@ viz.line_chart(
 #   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
 #   object is cut away instead, it depends on the side: from one in ten or fewer to half or more of the
-#   answers are wrong. What a single scan sees is enough.)
+#   answers are wrong. What a camera sees from one side is nearly always enough.)
 # - A **turn** is not in the network's construction: of objects that are tipped over it gets most wrong.
 #   It would have to see turned objects in training, or be built for it.
 #
@@ -785,12 +785,12 @@ viz.gallery(
 # - A repeated shape covers one reference.
 # - One normal distribution over all codes also fills the gap between chairs and tables, where no shape
 #   was ever seen, and the pictures show it: furniture that is neither.
-# - The flow was not told that there are two families, and finds out: its MMD is smaller than that of one
-#   normal distribution, and so is its 1-NNA. It does about as well as a distribution per family, which was told:
-#   with 40 shapes a 1-NNA is uncertain by about 0.05, and the order of near neighbours may turn.
+# - The flow was not told that there are two families, and finds out: its MMD is mostly smaller than that
+#   of one normal distribution, and so is its 1-NNA. It comes near a distribution per family, which was
+#   told, or passes it; the 1-NNA of 40 shapes is uncertain by 0.05 or more.
 # - Coverage hardly tells the generators apart, as broken furniture has a nearest reference, too. It asks
 #   for variety and not for quality, so never report it alone.
-# - With 80 codes a flow that is trained for long learns them by heart, and then it "generates" the
+# - With 80 codes a flow that is trained for long can learn them by heart, and then it "generates" the
 #   training set, which all three measures praise. Look for the nearest training shape, too.
 #
 # ## 2.5 Reconstruction: from pictures to shapes
