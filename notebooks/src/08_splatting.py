@@ -421,8 +421,8 @@ viz.gallery([poor.view(test, one).color, field.view(test, one).color], ["from ei
             height=240, alt="A new view with shreds hanging in the air, and a clean one.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the poor field shows its own eight photographs far better than new views, which fall apart.
-# Remedies: more photographs; depth from another source; a penalty for opacity.
+# *What to see:* the poor field shows its own eight photographs far better than new views, most of which
+# fall apart. Remedies: more photographs; depth from another source; a penalty for opacity.
 #
 # ## 8.11 What is the geometry worth?
 # Take the centres of opaque Gaussians as a point cloud, or fuse depth pictures to a signed distance and march

@@ -127,7 +127,7 @@ def test_splats_swell_when_drawn_from_far(seed):
 
 @claim(
     "8.10",
-    "the poor field shows its own eight photographs far better than new views, which fall apart",
+    "the poor field shows its own eight photographs far better than new views, most of which fall apart",
     slow=True,
 )
 def test_eight_photographs_are_too_few(seed):
