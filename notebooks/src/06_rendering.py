@@ -465,7 +465,7 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
 # know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A soft
 # start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from
-# the first step on does as well).
+# the first step on does at least as well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture

@@ -521,13 +521,14 @@ viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] fo
 # its resolution, the grid more than a million.
 
 # %% [markdown]
-# **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around it, and
-# nothing that moves. Put them into a folder, say so in this notebook's second code cell, `folder = "my_photos"`,
-# and run all. `load_scene` finds the cameras itself, by structure from motion, if you `pip install pycolmap`
-# first: it takes one to two minutes, says which photographs fit nowhere and what to photograph again, and
-# keeps what it found. It also reads NeRF-synthetic, `transforms.json` (instant-ngp, nerfstudio), LLFF and COLMAP
-# folders. `scale` makes photographs smaller by a whole factor: begin with a width of about 200 pixels, as a
-# picture of $1080 \times 1920$ takes 15 s to draw.
+# **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around
+# it, and nothing that moves. Put them into a folder, say so in this notebook's second code cell, `folder
+# = "my_photos"`, and run all. `load_scene` finds the cameras itself, by structure from motion, if you
+# `pip install pycolmap` first: it takes one to two minutes, says which photographs fit nowhere and what
+# to photograph again, and keeps what it found. It also reads NeRF-synthetic, `transforms.json`
+# (instant-ngp, nerfstudio), LLFF and COLMAP folders. `scale` makes photographs smaller by a whole
+# factor: begin with a width of about 200 pixels, as a picture of $1080 \times 1920$ takes many seconds
+# to draw.
 #
 # Where the photographs have no transparency, what lies far away is shrunk into a shell around the scene,
 # space starts emptier, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron
@@ -601,9 +602,9 @@ _ = widgets.explore(inspect, {"column": (0, width - 1, first_column), "row": (0,
 # %% [markdown]
 # ## 7.11 What each ingredient is good for
 # The same small network, each time with one ingredient left out, at half the resolution, with the same
-# random numbers and for the same number of **steps**. (In equal *time*, a variant that leaves something
-# out would make more steps, and so would an idle machine.) *Predict* the order before you run it. *Time:
-# about a minute on two CPU cores, less on a Colab T4 (an estimate, not measured).*
+# seed and for the same number of **steps**. (In equal *time*, the one without fine samples would make
+# far more steps, and so would an idle machine.) *Predict* the order before you run it. *Time: about a
+# minute on two CPU cores, less on a Colab T4 (an estimate, not measured).*
 
 # %%
 small = load_scene(folder, downscale=2 * scale).select(slice(0, None, budget(1, 8))).to(DEVICE)
@@ -683,10 +684,10 @@ if folder is None:  # of your own photographs the true shape is not known
 widgets.view3d(*views, alt="The mesh from the radiance field beside the true one.")
 
 # %% [markdown]
-# *What to see:* the mug has its hole and, where the training got far enough, the lamp its rod; surfaces are
-# rough. A radiance field is trained to *look* right: fog that looks like a surface is good enough for it.
-# (`smooth=True` averages the density over neighbouring cells first. That evens the surfaces, and breaks what is as
-# thin as a few cells.)
+# *What to see:* the mug has its hole and, where the training got far enough, the lamp its rod; surfaces
+# are rough. A radiance field is trained to *look* right: fog that looks like a surface is good enough
+# for it. (`smooth=True` averages the density over neighbouring cells first. That evens the surfaces, and
+# can break what is as thin as a few cells.)
 #
 # ### A distance instead of a density
 # Could the field be a surface from the start? VolSDF (Yariv 2021) and NeuS (Wang 2021) store a signed
@@ -697,8 +698,8 @@ widgets.view3d(*views, alt="The mesh from the radiance field beside the true one
 #   1 - \frac12 e^{-s/\beta} & s > 0 \end{cases}$$
 #
 # - $\beta > 0$: how soft the surface is, a length; it falls while the field is trained;
-# - far outside $\sigma = 0$, on the surface $1 / (2\beta)$, deep inside $1 / \beta$: the grid stores $d$
-#   alone, and σ follows from it.
+# - far outside $\sigma \to 0$, on the surface $1 / (2\beta)$, deep inside $\sigma \to 1 / \beta$: the
+#   grid stores $d$ alone, and σ follows from it.
 #
 # **Exercise [[laplace_density]].** Write `laplace_density`.
 

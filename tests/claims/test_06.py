@@ -43,6 +43,17 @@ def test_depth_is_along_the_axis(seed):
     return 2.5 - depth.max() if depth.argmin() in (0, 7, 40, 47) else -1
 
 
+@claim("6.1", "The bird stays about as large")
+def test_twice_the_distance_and_focal_length(seed):
+    bird, size = cells()["bird"], []
+    for k in (1, 2):
+        pixels, _ = cells()["project"](
+            bird.vertices, look_at(eye_of(seed, 3.0 * k)), 350.0 * k, 9, 9
+        )
+        size.append((pixels.amax(0) - pixels.amin(0)).prod())
+    return 0.2 - abs(size[1] / size[0] - 1)
+
+
 @claim("6.4", "your rasteriser draws what the library's does.")
 def test_the_exercises_draw_what_the_library_draws(seed):
     names, size = cells(), (32, 40)
@@ -69,6 +80,15 @@ def test_the_soft_error_slopes_towards_the_answer(seed):
     shift = (0.5 + 2 * torch.rand((), generator=random(seed))).requires_grad_()
     names["error"](names["soft"], shift).backward()
     return -shift.grad
+
+
+@claim("6.6", "and autograd agrees with finite differences.")
+def test_the_slope_of_the_soft_error_is_right(seed):
+    names, step = cells(), 1e-2
+    shift = (0.5 + 2 * torch.rand((), generator=random(seed))).requires_grad_()
+    names["error"](names["soft"], shift).backward()
+    ahead, behind = (names["error"](names["soft"], shift.detach() + s) for s in (step, -step))
+    return 0.01 - abs((ahead - behind) / (2 * step) / shift.grad - 1)
 
 
 @claim("6.9", "the distance fell to less than a tenth", slow=True)
@@ -100,6 +120,18 @@ def test_most_rays_arrive_soon(seed):
     t = names["march_rays"](names["bird_sdf"], origins, directions, 10)
     free = names["bird_sdf"](origins + t[:, None] * directions)
     return ((free < 5e-3) | (free > 0.5)).float().mean() - 0.8
+
+
+@claim("6.10", "Nearly all that are still under way graze the outline")
+def test_rays_still_under_way_pass_close_to_the_outline(seed):
+    sdf, rays = cells()["bird_sdf"], camera_rays(48, 64, 75.0, look_at(eye_of(seed)))
+    origins, directions = (x.reshape(-1, 3) for x in rays)
+    t = cells()["march_rays"](sdf, origins, directions, 10)
+    free = sdf(origins + t[:, None] * directions)
+    slow = (free >= 5e-3) & (free <= 0.5)
+    points = origins[slow, None] + torch.linspace(1.5, 4.5, 300)[:, None] * directions[slow, None]
+    nearest = sdf(points.reshape(-1, 3)).view(-1, 300).amin(1)
+    return (nearest.abs() < 0.15).float().mean() - 0.9
 
 
 @claim("6.11", "the weights sum to $1 - e^{-\\sigma L}$, however it is cut into samples")
