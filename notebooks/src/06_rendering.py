@@ -465,14 +465,14 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
 # know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A soft
 # start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from
-# the first step on does at least as well).
+# the first step on does as well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
-# We know the bird and one silhouette, 48 × 48 pixels, and look for the camera that took it, from a
-# guess that is about 40° off. The error's gradient flows through the soft silhouette and `project`
-# into the camera's position. σ falls from $10^{-2}$ to $10^{-3.7}$. *Time: about 5 s on two CPU cores, a
-# few seconds on a Colab T4 (an estimate, not measured).*
+# We know the bird and one silhouette, 48 × 48 pixels, and look for the camera that took it, from a guess
+# that is about 40° off. The error's gradient flows through the soft silhouette and `project` into the
+# camera's position. σ falls from $10^{-2}$ to $10^{-3.7}$. *Time: 5 to 15 s on two CPU cores, a few
+# seconds on a Colab T4 (an estimate, not measured).*
 
 # %%
 from course_lib.meshes import Mesh
@@ -540,8 +540,8 @@ print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures
 # Now the cameras are known and the shape is not. We deform a ball so that its silhouettes agree with
-# those of the bird from twelve sides, with the regularisers of notebook 4 against crumpling. Nothing
-# in 3D is given. *Predict:* which parts of the bird will be found? *Time: about 10 s on two CPU cores, a
+# those of the bird from twelve sides, with the regularisers of notebook 4 against crumpling. Nothing in
+# 3D is given. *Predict:* which parts of the bird will be found? *Time: 10 to 30 s on two CPU cores, a
 # few seconds on a Colab T4 (an estimate, not measured).*
 
 # %%
