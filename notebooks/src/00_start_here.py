@@ -87,8 +87,8 @@ viz.camera_frame()
 
 # %% [markdown]
 # ## 0.4 The letters
-# In the shapes of arrays, such as (b, n, 3), a letter stands for the same axis all over the course;
-# where it does not, the text says what it counts:
+# In the shapes of arrays, such as (b, n, 3), a letter as a rule stands for the same axis all over the
+# course:
 #
 # | letter | counts | letter | counts |
 # |---|---|---|---|

@@ -165,8 +165,8 @@ viz.line_chart(
 #   theory like (bytes)$^{-1/3}$: they pay for the inside.
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
 #   much.
-# - The mesh gains once its faces are smaller than the chair's bars. The network is limited by its short training:
-#   with ten times as many steps its error halves, or nearly.
+# - The mesh gains once its faces are smaller than the chair's bars. The network is limited by its short
+#   training: with ten times as many steps its error falls, mostly by a quarter to a half.
 # - Surfaces cannot fall much below 0.004 here: that comes from the 20,000 points which measure the error.
 #
 # ## 3.2 Voxels: how much is occupied?
