@@ -627,11 +627,11 @@ viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ing
 
 # %% [markdown]
 # *What to see:* the encoding is missed at once, by about three decibels. The others make less than a
-# decibel here, of either sign: maybe ten coarse samples already find the surfaces where the hull is
-# tight, and after 250 steps the picture is still too blurred for highlights to count. What each
-# ingredient is worth in the end is in the paper's own ablation (its table 2, after full training on all
-# scenes): there everything that it leaves out costs something, view dependence more than the encoding.
-# (Jitter has no row in that table.)
+# decibel here: maybe ten coarse samples already find the surfaces where the hull is tight, and after 250
+# steps the picture is still too blurred for highlights to count. What each ingredient is worth in the
+# end is in the paper's own ablation (its table 2, after full training on all scenes): there everything
+# that it leaves out costs something, view dependence more than the encoding. (Jitter has no row in that
+# table.)
 
 # %% [markdown]
 # ## 7.12 When it fails: the health monitor

@@ -83,7 +83,7 @@ def test_the_encoding_is_missed(seed):
     return ablated(seed) - ablated(seed, position_frequencies=0) - 2
 
 
-@claim("7.11", "The others make less than a decibel here, of either sign", slow=True)
+@claim("7.11", "The others make less than a decibel here", slow=True)
 def test_the_other_ingredients_make_little_difference_yet(seed):
     others = ({"view_dependent": False}, {"fine": 0}, {"stratified": False})
     return 1 - max(abs(ablated(seed) - ablated(seed, **change)) for change in others)
