@@ -350,7 +350,7 @@ for name, (sdf, true_volume, inertia_y) in bodies.items():
         errors[name][1].append(max(100 * error, 1e-4))
     print(f"{name:6s} volume {float(voxels.volume(grid)):.4f}, exact {true_volume:.4f}")
 viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=True, log_y=True,
-               alt="The error of the moment of inertia falls at least like 1/r.")  # fmt: skip
+               alt="The error of the moment of inertia falls about like 1/r or faster.")  # fmt: skip
 
 # %% [markdown]
 # *What to see:* over the whole range the error falls about like $1/r$ for the box, and faster for the
@@ -370,7 +370,7 @@ for r in rs:
     error.append(100 * float(chair.sdf(centers).abs().mean()))
 viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of unit": (rs, error)},
                x="voxels per side", y="percent", log_x=True, log_y=True,
-               alt="Occupied fraction and approximation error both fall like 1/r.")  # fmt: skip
+               alt="Occupied fraction and approximation error both fall with r.")  # fmt: skip
 
 # %% [markdown]
 # *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels

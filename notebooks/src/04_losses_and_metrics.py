@@ -392,7 +392,7 @@ edged = fit({"Chamfer": 1.0, "edge": 0.1}, Budget(STEPS, seconds=45, label="with
 viz.gallery(
     [viz.render_mesh(mesh, wire=True, **look) for mesh in (alone, edged)],
     ["Chamfer alone", "Chamfer + 0.1 · edge loss"],
-    alt="Without the edge loss the surface is crumpled; with it the triangles stay even.",
+    alt="Without the edge loss the surface is crumpled; with it the triangles are more even.",
 )
 for name, mesh in (("Chamfer alone", alone), ("with edge loss", edged)):
     points = meshes.sample_surface(mesh, 5000)[0][None]
