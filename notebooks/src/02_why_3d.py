@@ -263,11 +263,11 @@ viz.line_chart(
 # %% [markdown]
 # *What to see:*
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
-# - FlatNet fits its training set perfectly and still gets about four in ten of the new objects wrong;
+# - FlatNet fits its training set perfectly and still gets a third to a half of the new objects wrong;
 #   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
-#   object is cut away instead, it depends on the side: from one in ten or fewer to half or more of the
-#   answers are wrong. What a camera sees from one side is nearly always enough.)
+#   object is cut away instead, it depends on the side: from one in ten or fewer to about half or more of
+#   the answers are wrong. What a camera sees from one side is nearly always enough.)
 # - A **turn** is not in the network's construction: of objects that are tipped over it gets most wrong.
 #   It would have to see turned objects in training, or be built for it.
 #
@@ -447,8 +447,8 @@ viz.gallery(
 # *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a leg
 # to a piece of it: position is not what makes a part. On the average of ten objects spectral clustering
 # is ahead for tables, aeroplanes and lamps. Directions help most with chairs, where seat, back and legs
-# face different ways: there k-means with directions is mostly ahead of spectral clustering. But look at
-# the deviations: one object says little, and the next one may say the reverse. That is why parts are
+# face different ways: there k-means with directions is ahead of spectral clustering on average. But look
+# at the deviations: one object says little, and the next one may say the reverse. That is why parts are
 # usually *learned* from labels, with the features of networks like PointNet.
 #
 # **Shapes into families.** Now the items are whole shapes, each as one vector (an *embedding*). Three

@@ -116,10 +116,12 @@ def size_and_error(count, mesh):
 curves = {"voxels (1 bit each)": [], "points": [], "mesh": []}
 fine = chair.mesh(96)
 for r in budget((8, 12, 16, 24, 32, 43, 64, 74), (8, 16, 32)):
-    grid, mesh = voxels.voxelize(chair.sdf, r), chair.mesh(r)
+    grid = voxels.voxelize(chair.sdf, r)
     if grid.any():
         curves["voxels (1 bit each)"].append(size_and_error(r**3 / 8, voxels.voxels_to_mesh(grid)))
-    curves["mesh"].append(size_and_error(mesh_bytes(mesh), mesh))
+    if (chair.sdf(meshes.lattice(r)) < 0).any():  # else the grid goes past all that is thin
+        mesh = chair.mesh(r)
+        curves["mesh"].append(size_and_error(mesh_bytes(mesh), mesh))
     cloud, _ = sample_surface(fine, r * r, generator=seeded)
     curves["points"].append((12 * r * r, surface_error(cloud)))
 
@@ -159,8 +161,8 @@ viz.line_chart(
 
 # %% [markdown]
 # *What to see:*
-# - At 10 kB voxels are ahead of points, with nearly every chair clearly, and the mesh is last. At 50 kB
-#   the three are within a factor of two: which is ahead differs from chair to chair.
+# - At 10 kB voxels are ahead of points, with nearly every chair clearly, and the mesh is as a rule last.
+#   At 50 kB the three are within a factor of two: which is ahead differs from chair to chair.
 # - The error of points falls about like (bytes)$^{-1/2}$. That of voxels as a rule falls more slowly, in
 #   theory like (bytes)$^{-1/3}$: they pay for the inside.
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
@@ -562,12 +564,12 @@ widgets.explore(shuffled_cloud, {"seed": (0, 9, 0)},
 
 # %% [markdown]
 # *What to see:* as long as all clouds are sorted alike, the flattened list is the better of the two: its
-# places mean something. With the points of each cloud in another order it is little better than
-# guessing, while the symmetric features do not change their answer at all. (This holds for chairs
-# against lamps. For other pairs, such as tables against mugs, the symmetric features are the better ones
-# even when all clouds are sorted, and a shuffled list may say more.) In the view the grey stripes are
-# the first hundred rows of the cloud: the list changes, the cloud and its mean do not. A network's
-# answer should not change either; PointNet (notebook 2) is built on this.
+# places mean something. With the points of each cloud in another order it is not far above guessing,
+# while the symmetric features do not change their answer at all. (This holds for chairs against lamps.
+# For other pairs, such as tables against mugs, the symmetric features are the better ones even when all
+# clouds are sorted, and a shuffled list may say more.) In the view the grey stripes are the first
+# hundred rows of the cloud: the list changes, the cloud and its mean do not. A network's answer should
+# not change either; PointNet (notebook 2) is built on this.
 #
 # ## 3.11 Points have no topology
 # *Slide "No information about the connections → no topology".* Take 20 points on a ring, and the solid

@@ -560,8 +560,9 @@ smoothing = widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a few steps remove the noise. A hundred remove the ears, and volume is lost all the
-# way. For a sphere we can see why: its neighbours' middle always lies *inside*.
+# *What to see:* two or three steps remove much of the noise. A hundred wear the ears down to thin horns,
+# and volume is lost all the way. For a sphere we can see why: its neighbours' middle always lies
+# *inside*.
 
 # %%
 ball, volumes = meshes.icosphere(3), {"uniform": [], "cotangent": [], "there and back": []}

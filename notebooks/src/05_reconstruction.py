@@ -568,8 +568,8 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   test sets hardly: what stops the networks trained here is mostly what they know, not their
 #   representation. What is left for the checkpoints is, in Chamfer distance, a matter of both, in shares
 #   that differ from test set to test set; in F-score more of it is knowledge.
-# - The mesh checkpoint has a better Chamfer distance, F-score and normals than the voxels that it refines, by
-#   little. It was not trained on IoU.
+# - The mesh checkpoint has a better Chamfer distance and normals than the voxels that it refines, and as
+#   a rule a better F-score, all by little. It was not trained on IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
 #   balls around them, with nothing between. And though Chamfer is what they were trained on, their
 #   checkpoint does not lead there, either.

@@ -631,9 +631,9 @@ def traced(steps):
 tracing = widgets.explore(traced, {"steps": (1, 40, 6)}, alt="Rays approach the bird step by step.")
 
 # %% [markdown]
-# *What to try:* after ten steps most rays have arrived or gone past. Nearly all that are still under way
-# graze the outline: they crawl, since the free ball stays small beside a surface. Measured ("gone past"
-# is more than 0.5 away from the bird):
+# *What to try:* after ten steps most rays have arrived or gone past. Most that are still under way graze
+# the outline: they crawl, since the free ball stays small beside a surface. Measured ("gone past" is
+# more than 0.5 away from the bird):
 
 # %%
 rows = []

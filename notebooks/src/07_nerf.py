@@ -733,9 +733,10 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* at the end the density's picture is the sharper one. (After 200 steps it was the
-# distance's, by half a decibel.) But the surface is smoother in most places, and at least as near to the
-# true one: one reason may be that what is a surface from the start has no fog to hide in.
+# *What to see:* at the end the density's picture is the sharper one. (Trainings that end after 200 steps
+# leave the distance's ahead, by about half a decibel.) But the surface is smoother in most places, and
+# at least as near to the true one: one reason may be that what is a surface from the start has no fog to
+# hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves
 # the corners of a grid of tetrahedra, FlexiCubes (Shen 2023) lets the vertices move within the cells of

@@ -229,7 +229,7 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 
 # %% [markdown]
 # *What to see:* a few hundred Gaussians show the desk after seconds. As many balls do nearly as well:
-# they are behind by a third of a decibel to one, and with 2,500 Gaussians on pictures twice as wide it
+# they are behind by a quarter of a decibel to one, and with 2,500 Gaussians on pictures twice as wide it
 # is as much. A table top wants pancakes, a lamp's arm a needle, but perhaps pictures this small hold
 # little of that.
 #
@@ -451,9 +451,10 @@ widgets.view3d(*(viz.Scene(mesh, title=name) for name, mesh in solids.items()),
                alt="Two meshes of the desk, both bumpy.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the centres lie *near* the surface, most of them below it; they are no surface. Depth pictures
-# give one, about as good as the density's, or better. Flat Gaussians (Huang et al. 2024, "2D Gaussian splatting") are
-# made for surfaces.
+# *What to see:* the centres lie *near* the surface, most of them below it; they are no surface. Depth
+# pictures give one: by the F-score as good as the density's or better, by the squared Chamfer distance
+# now better and now worse. Flat Gaussians (Huang et al. 2024, "2D Gaussian splatting") are made for
+# surfaces.
 #
 # **Take it home.** `splatting.save_ply("desk.ply", field.gaussians)` writes the layout of the original, which
 # common viewers read; `splatting.load_ply` reads theirs.

@@ -28,7 +28,7 @@ def test_spectral_clustering_is_ahead_where_it_is_said(seed):
     return min(spectral - max(others) for *others, spectral in means)
 
 
-@claim("2.3", "there k-means with directions is mostly ahead of spectral clustering.", slow=True)
+@claim("2.3", "there k-means with directions is ahead of spectral clustering on average.", slow=True)
 def test_directions_are_ahead_on_chairs(seed):
     _, directions, spectral = clustering()["agreement"]("chair", ten(seed)).mean(0)
     return directions - spectral
@@ -122,10 +122,10 @@ def test_pointnet_does_not_see_the_order(seed):
     return same and names["accuracy"](pointnet, clouds) > 0.95
 
 
-@claim("2.2", "still gets about four in ten of the new objects wrong", slow=True)
+@claim("2.2", "still gets a third to a half of the new objects wrong", slow=True)
 def test_flatnet_does_not_generalise(seed):
     names, flatnet, clouds, _ = network(seed, "FlatNet", 256)
-    return 0.1 - abs(1 - names["accuracy"](flatnet, clouds) - 0.4)
+    return 0.085 - abs(1 - names["accuracy"](flatnet, clouds) - 0.415)
 
 
 @claim("2.2", "it changes its mind about three to four in ten of them.", slow=True)

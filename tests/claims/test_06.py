@@ -122,7 +122,7 @@ def test_most_rays_arrive_soon(seed):
     return ((free < 5e-3) | (free > 0.5)).float().mean() - 0.8
 
 
-@claim("6.10", "Nearly all that are still under way graze the outline")
+@claim("6.10", "Most that are still under way graze the outline")
 def test_rays_still_under_way_pass_close_to_the_outline(seed):
     sdf, rays = cells()["bird_sdf"], camera_rays(48, 64, 75.0, look_at(eye_of(seed)))
     origins, directions = (x.reshape(-1, 3) for x in rays)
