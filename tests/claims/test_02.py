@@ -28,7 +28,9 @@ def test_spectral_clustering_is_ahead_where_it_is_said(seed):
     return min(spectral - max(others) for *others, spectral in means)
 
 
-@claim("2.3", "there k-means with directions is ahead of spectral clustering on average.", slow=True)
+@claim(
+    "2.3", "there k-means with directions is ahead of spectral clustering on average.", slow=True
+)
 def test_directions_are_ahead_on_chairs(seed):
     _, directions, spectral = clustering()["agreement"]("chair", ten(seed)).mean(0)
     return directions - spectral
