@@ -895,8 +895,7 @@ widgets.explore(
 # | ModelNet40 (2015) | CAD models in 40 classes | 12,311 | research |
 # | ShapeNetCore (2015) | CAD models in 55 classes, one size, one pose | about 51,300 | research and teaching, not commercially |
 # | Redwood (2016) | scans of real things | 10,933 scans, 441 meshes | anything (public domain) |
-# | Google Scanned Objects (2022) | scanned household goods with textures | about 1,030 | anything,
-# naming the source (CC BY 4.0) |
+# | Google Scanned Objects (2022) | scanned household goods with textures | about 1,030 | anything, if the source is named |
 # | Objaverse (2023) | all kinds of models from the web | over 800,000 | as each model's licence says |
 #
 # For comparison: ImageNet holds 14 million pictures. Since Objaverse the bullet holds for *clean* shapes
