@@ -166,6 +166,13 @@ def test_printed_lines_are_short(source):
 
 
 @each_notebook
+def test_a_row_of_a_table_stands_on_one_line(source):
+    lines = [line for cell in built(source).cells for line in cell.source.splitlines()
+             if cell.cell_type == "markdown"]  # fmt: skip
+    assert [line for line in lines if line.startswith("|") and not line.endswith("|")] == []
+
+
+@each_notebook
 def test_every_picture_has_a_text_alternative(source):
     without = []
     for cell in code_cells(source):
