@@ -60,8 +60,7 @@ def owner(parts: tuple[str, ...]) -> Owner:
             if platform == "brightspace":
                 fields["attempt"] = _moment(fields["attempt"])
             return Owner(**fields, platform=platform.partition(",")[0])
-    name = parts[0] if len(parts) > 1 else named(parts[0])
-    return Owner(name, attempt=attempt, task=task)
+    return Owner(parts[0] if len(parts) > 1 else named(parts[0]), attempt=attempt, task=task)
 
 
 def with_names_marked(parts: Iterable[str]) -> dict[str, str]:

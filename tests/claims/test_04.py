@@ -217,7 +217,7 @@ def rough(seed):
 
 
 @claim("4.5", "two or three steps remove much of the noise.")
-def test_smoothing_removes_noise_and_then_ears(seed):
+def test_smoothing_removes_noise_and_wears_the_ears_down(seed):
     first, *_, last = steps = list(rough(seed))
     tops = [mesh.vertices[:, 1].max().item() for mesh in (first, last)]
     volumes = [steps[k].volume().item() for k in (5, 20, 50, 100)]
