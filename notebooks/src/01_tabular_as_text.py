@@ -536,8 +536,9 @@ viz.line_chart(
 
 # %%
 def spread(values):
-    """Mean ± standard deviation, as text."""
-    return f"{np.mean(values):.3f} ± {np.std(values):.3f}" if len(values) else "–"
+    """Mean ± standard deviation, as text; of a single value the value alone."""
+    deviation = f" ± {np.std(values):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{deviation}" if len(values) else "–"
 
 
 caption = f"AUC: mean ± deviation over {len(study.SEEDS)} draws of the rows"

@@ -644,7 +644,7 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
 # refines the other; the points least), which is why each may show only one that no other has shown.
-# Often missed are arm rests, legs, tails and engines. (Thinness alone is not why: a lamp's pole is
+# Often missed are backs, arm rests, legs, tails and engines. (Thinness alone is not why: a lamp's pole is
 # nearly always there.) Ask of each: does the picture show what is missing?
 
 # %% [markdown]

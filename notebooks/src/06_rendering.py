@@ -126,8 +126,8 @@ camera_view = widgets.explore(
 
 # %% [markdown]
 # ## 6.2 Three classic confusions
-# Camera conventions are where much time is lost in 3D. Here are three cases that students meet. Each
-# picture shows twelve cameras around the bird; a mast stands on the top edge of each image.
+# Camera conventions are where much time is lost in 3D. Here are three cases that students meet. The
+# pictures of the first two show twelve cameras around the bird; a mast stands on the top edge of each image.
 
 # %%
 from course_lib.cameras import opengl_to_opencv, spherical_cameras

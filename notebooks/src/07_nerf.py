@@ -500,7 +500,7 @@ for name, (model, seconds, every, least) in plan.items():
     )
     curves[name] = (curve.seconds, curve.psnr)
 viz.line_chart(curves, x="seconds of training", y="PSNR (dB)", alt="PSNR on test photographs against seconds: "
-               "the grid is above the hash field, and both are far above the network.")  # fmt: skip
+               "the grid ends above the hash field, and both end far above the network.")  # fmt: skip
 
 # %%
 models = {name: model for name, (model, *_) in plan.items()}
