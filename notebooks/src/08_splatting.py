@@ -438,7 +438,7 @@ solids = {"splats": splatting.extract_mesh(field, photos, resolution=budget(80, 
 seed = torch.Generator().manual_seed(0)
 if folder is None:  # of your own photographs the true shape is not known
     true = meshes.sample_surface(load_mesh(asset("scene/mesh.ply")), 4000, generator=seed)[0]
-    opaque = field.gaussians.opacities > 0.5
+    opaque = field.gaussians.opacities > 0.5 * field.gaussians.opacities.max()
     found = {"centres": field.gaussians.means.detach()[opaque]}
     for name, mesh in solids.items():
         found[f"mesh of the {name}"] = meshes.sample_surface(mesh, 4000, generator=seed)[0]
