@@ -489,8 +489,8 @@ mlp = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0,
                     batch=budget(1024, 1024, gpu=8192), learning_rate=1e-2, position_frequencies=6)  # fmt: skip
 plan = {  # name: the field, its seconds, those between two measurements, steps at least
     "network": (mlp, budget(45, 0.5), budget(6, 0.5), 5),
-    "hash field": (nerf.HashField(photos), budget(25, 2), budget(4, 1), 40),
-    "voxel grid": (nerf.VoxelField(photos, resolution=budget(None, 36)), budget(30, 2), budget(2, 0.6), 80),
+    "hash field": (nerf.HashField(photos), budget(25, 1), budget(4, 0.5), budget(40, 20)),
+    "voxel grid": (nerf.VoxelField(photos, resolution=budget(None, 36)), budget(30, 1), budget(2, 0.5), budget(80, 40)),
 }  # fmt: skip
 curves = {}
 for name, (model, seconds, every, least) in plan.items():
@@ -717,7 +717,7 @@ viz.line_chart({f"β = {beta}": (d, laplace_density(d, beta) * beta) for beta in
 
 # %%
 surface = nerf.SurfaceField(photos, resolution=budget(None, 36))
-_ = nerf.train(surface, photos, seconds=budget(30, 2), least=80, label="surface")
+_ = nerf.train(surface, photos, seconds=budget(30, 1), least=budget(80, 40), label="surface")
 meshes_of = {"density": mesh, "distance": nerf.extract_mesh(surface, resolution=budget(128, 40))}
 fields = {"density": field, "distance": surface}
 rows = []
