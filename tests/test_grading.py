@@ -318,6 +318,7 @@ def test_the_report_and_the_summary_are_there(graded):
     assert set(data) == {"schema", "students", "similar"}
 
 
+@pytest.mark.extra
 @needs_sandbox
 def test_the_kept_notebooks_give_the_same_under_pytest_by_hand(graded):
     folder = graded[0] / "out" / "notebooks"
@@ -380,6 +381,7 @@ def test_without_bubblewrap_grading_refuses_in_one_line(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1 and "--unsandboxed" in done.stderr
 
 
+@pytest.mark.extra
 @pytest.mark.slow
 def test_unsandboxed_grading_gives_the_same_marks_when_it_is_asked_for(tmp_path):
     files = {"a.ipynb": centroid(RIGHT), "b.ipynb": centroid(WRONG)}

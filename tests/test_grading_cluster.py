@@ -19,6 +19,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.extra
 def test_a_local_cluster_of_two_workers_grades(tmp_path, monkeypatch):
     files = {f"s{i}.ipynb": centroid(RIGHT if i % 2 else WRONG) for i in range(4)}
     write(tmp_path / "submissions", files)

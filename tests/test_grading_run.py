@@ -75,6 +75,7 @@ def test_a_journal_that_everybody_could_read_is_closed(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.extra
 @needs_sandbox
 def test_who_ran_out_of_time_is_graded_again_when_there_is_more(tmp_path):
     slow = f"import time\ntime.sleep(5)\n{RIGHT}"
@@ -87,6 +88,7 @@ def test_who_ran_out_of_time_is_graded_again_when_there_is_more(tmp_path):
         assert rows["b", "centroid"]["status"] == "correct"
 
 
+@pytest.mark.extra
 @needs_sandbox
 def test_a_sandbox_that_the_system_killed_costs_no_mark(tmp_path):
     texts = {f"s{i}.ipynb": centroid(f"{RIGHT}# {i}\n") for i in range(3)}

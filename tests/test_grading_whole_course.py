@@ -75,6 +75,7 @@ def test_the_whole_course_solved_earns_every_point(top, ordinary):
     assert not lost(rows)
 
 
+@pytest.mark.extra
 def test_many_at_a_time_as_an_ordinary_user_keep_their_marks_beside_sleeping_threads(top):
     for number in range(6):
         hand_in(top / "submissions" / f"s{number}", "00*")

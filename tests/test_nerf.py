@@ -220,6 +220,7 @@ def test_the_mesh_of_a_trained_field_is_near_the_true_one(trained):
     assert distance.amin(0).median() < 0.08 and distance.amin(1).median() < 0.08
 
 
+@pytest.mark.extra
 def test_a_field_of_distances_learns_and_its_surface_is_near_the_true_one(tiny):
     from course_lib.meshes import sample_surface
     from course_lib.meshes.files import load_mesh

@@ -42,7 +42,8 @@ def blender(folder):
 
 
 # Trainings are cut at their second step: what a field has not learned yet must not stop a cell either.
-@pytest.mark.parametrize("make", [room, pytest.param(blender, marks=pytest.mark.extra)])
+@pytest.mark.extra
+@pytest.mark.parametrize("make", [room, blender])
 def test_notebooks_run_on_other_scenes(tmp_path, make):
     scene, notebooks = tmp_path / "scene", []
     scene.mkdir()

@@ -90,7 +90,7 @@ def test_the_prior_helps_with_few_rows(seed):
     return (np.array(gains) > 0).mean(1).min() - 0.5
 
 
-@claim("1.9", "with 64 rows little is left of the gain, with 256 nothing.")
+@claim("1.9", "with 64 rows little is left of the gain, with 256 nothing.", slow=True)
 def test_the_prior_is_worth_nothing_with_many_rows(seed):
     return 0.01 - abs(np.mean([table()["gain_of_the_prior"](256, 5 * seed + i) for i in range(5)]))
 

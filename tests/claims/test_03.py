@@ -117,7 +117,7 @@ def test_occupied_share_and_error_fall_alike(seed):
     return 0.25 - abs(powers + 1).max()
 
 
-@claim("3.7", "The noise of each point stays, with 24 cameras as with six")
+@claim("3.7", "The noise of each point stays, with 24 cameras as with six", slow=True)
 def test_more_cameras_do_not_remove_the_noise(seed):
     names = chair_of(seed)
     few, many = (float(names["chair"].sdf(names["scan"](n, 0.03)).abs().mean()) for n in (6, 24))
