@@ -490,7 +490,7 @@ mlp = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0,
 plan = {  # name: the field, its seconds, those between two measurements, steps at least
     "network": (mlp, budget(45, 0.5), budget(6, 0.5), 5),
     "hash field": (nerf.HashField(photos), budget(25, 1), budget(4, 0.5), budget(40, 20)),
-    "voxel grid": (nerf.VoxelField(photos, resolution=budget(None, 36)), budget(30, 1), budget(2, 0.5), budget(80, 40)),
+    "voxel grid": (nerf.VoxelField(photos, resolution=budget(None, 36)), budget(30, 1), budget(2, 0.5), 80),
 }  # fmt: skip
 curves = {}
 for name, (model, seconds, every, least) in plan.items():

@@ -317,7 +317,7 @@ mlp = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0,
 grid = nerf.VoxelField(photos, resolution=budget(None, 36))
 fields = {"network": mlp, "grid": grid, "splats": field}
 times = {"network": budget(40, 0.5), "grid": budget(25, 1), "splats": budget(30, 1)}
-least, curves = {"network": 5, "grid": budget(80, 40), "splats": budget(60, 30)}, {}
+least, curves = {"network": 5, "grid": 80, "splats": budget(60, 30)}, {}
 for name, model in fields.items():
     curve = nerf.Curve(model, few, every=times[name] / budget(10, 2))
     _ = nerf.train(model, photos, seconds=times[name], least=least[name], on_step=curve, clock=curve.clock,
