@@ -565,9 +565,10 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while
 #   this retrieval searches 700: the second table below is the fairer one.)
 # - The limits lie above the networks trained here by far, and above the checkpoints by less, on some
-#   test sets hardly: what stops the networks trained here is mostly what they know, not their
-#   representation. What is left for the checkpoints is, in Chamfer distance, a matter of both, in shares
-#   that differ from test set to test set; in F-score more of it is knowledge.
+#   test sets hardly (but above the points by far): what stops the networks trained here is mostly what
+#   they know, not their representation. What is left for the checkpoints is, in Chamfer distance, for
+#   all but the points a matter of both, in shares that differ from test set to test set; in F-score more
+#   of it is knowledge.
 # - The mesh checkpoint has a better Chamfer distance and normals than the voxels that it refines, and as
 #   a rule a better F-score, all by little. It was not trained on IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
@@ -644,8 +645,8 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
 # refines the other; the points least), which is why each may show only one that no other has shown.
-# Often missed are backs, arm rests, legs, tails and engines. (Thinness alone is not why: a lamp's pole is
-# nearly always there.) Ask of each: does the picture show what is missing?
+# Among the parts missed most often are arm rests, engines, tails, legs and backs. (Thinness alone is not
+# why: a lamp's pole is nearly always there.) Ask of each: does the picture show what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed

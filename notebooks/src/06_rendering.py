@@ -534,8 +534,9 @@ print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 # %% [markdown]
 # *What to see:* from 40 degrees to about two. (The specks in the last picture are edges inside the bird:
 # with a small σ two faces that share an edge leave it a little uncovered.) It need not end so well: from
-# another side the silhouette may look similar, every small step makes it worse, and descent stops in such a
-# **local minimum**. Try `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends in front of the bird, too, but on its other side. The remedy is to start from several guesses.
+# another side the silhouette may look similar, every small step makes it worse, and descent stops in
+# such a **local minimum**. Try `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends some fifty degrees
+# off, on the side of the tail. The remedy is to start from several guesses.
 
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures

@@ -159,7 +159,7 @@ def test_the_networks_agree_which_shapes_are_hard(seed):
     return np.corrcoef(ranks)[np.triu_indices(4, 1)].mean() - 0.4
 
 
-@claim("5.9", "Often missed are arm rests, legs, tails and engines.", slow=True)
+@claim("5.9", "Among the parts missed most often are arm rests, engines, tails, legs", slow=True)
 def test_some_parts_are_missed_more_often(seed):
     far = {True: [], False: []}  # of points on the named parts, and of those on others
     for kind in KINDS:
