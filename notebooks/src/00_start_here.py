@@ -114,10 +114,10 @@ viz.camera_frame()
 # needs the set-up and the cells above the first section, and says so where it needs more. An exercise
 # that you have not run then stands for its reference. The minutes, like how hard an exercise is, are our
 # estimates, not measured. They are for reading and doing the exercises; the computer's own time is under
-# ten minutes everywhere. It is said at the top and beside most cells that train, for two CPU cores and
-# for the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has measured them.
-# Those for two cores hold where nothing else keeps the cores busy. Else the threads of a training wait
-# for each other, and it takes several times as long, as some of the stored outputs show.
+# ten minutes everywhere. It is said at the top and beside most cells that train, for two CPU cores,
+# often also for the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has
+# measured them. Those for two cores hold where nothing else keeps the cores busy. Else the threads of a
+# training wait for each other, and it can take several times as long.
 
 # %% [markdown]
 # ## 0.6 Glossary

@@ -663,9 +663,9 @@ viz.table(
 # %% [markdown]
 # *What to see:* from scratch the network is about as good as LR, or worse. Pretrained on the unlabelled
 # rows it is clearly better with 16 labels than from scratch, and ahead of LR in most draws; with 4
-# labels that is so on the average of many draws, five may say the reverse. LR from the language model's
-# prior is ahead with 4 labels in most draws, and about level with 16; but the network has never read a
-# text. Knowing which features go together is worth a good part of knowing what they are called. The
+# labels the draw of the rows and the pretraining's seed decide. LR from the language model's prior is
+# ahead with 4 labels on average, and about level with 16; but the network has never read a text. So with
+# 16 labels, knowing which features go together is worth a good part of knowing what they are called. The
 # language model needs no rows at all for its knowledge; this network saw 7,641. (TabPFN, Hollmann et
 # al., 2025, goes a third way: a transformer pretrained on millions of *made-up* tables, which takes the
 # labelled rows as its input. Its weights are not part of this course.)

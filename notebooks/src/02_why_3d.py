@@ -43,11 +43,11 @@ viz.gallery(
 # **Robotics.** A robot sees the side of things that faces its depth camera, as a *point cloud*. From
 # these points it must tell the mug from the table, and guess the side that it does not see.
 #
-# **Medicine.** A CT scanner measures a density at every point of a grid: *voxels*. Doctors ask for
-# volumes ("how large is it?") and for surfaces to plan an operation on.
+# **Medicine.** A CT scan gives a density at every point of a grid: *voxels*. Doctors ask for volumes
+# ("how large is it?") and for surfaces to plan an operation on.
 #
-# **Design (CAD).** Parts are built from simple solids by union and difference. The computer knows
-# the *function* that says inside or outside, and from it the mass before anything is made.
+# **Design (CAD).** Parts can be built from simple solids by union and difference. The computer then
+# knows a *function* that says inside or outside, and from it the mass before anything is made.
 
 
 # %%
@@ -96,8 +96,8 @@ print(f"volume of the part: {float(part.volume()):.3f} cm³ if 1 is 1 cm; in ste
 # **Augmented reality.** A drawn object must stand on the real table, hide what is behind it and be
 # hidden by what is in front: for each pixel one must know which of the two is nearer.
 #
-# **Games and film.** A frame must be drawn in 16 ms, so the same thing exists as *meshes* of many
-# sizes: few triangles when it is far away, many when it is near.
+# **Games and film.** A game has about 16 ms to draw a frame, so the same thing may exist as *meshes* of
+# several sizes: few triangles when it is far away, many when it is near.
 #
 # **Heritage.** A vase is scanned as it is: noisy, and with a piece missing. The scan is stored,
 # measured, completed, and printed again.
@@ -267,7 +267,8 @@ viz.line_chart(
 #   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
 #   object is cut away instead, it depends on the side: from one in ten or fewer to about half or more of
-#   the answers are wrong. What a camera sees from one side is nearly always enough.)
+#   the answers are wrong. What a camera sees at an angle is mostly enough, straight from above it often
+#   is not.)
 # - A **turn** is not in the network's construction: of objects that are tipped over it gets most wrong.
 #   It would have to see turned objects in training, or be built for it.
 #
