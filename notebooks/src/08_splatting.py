@@ -244,10 +244,11 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 # %% [exercise] splat_reach
 
 # %% [markdown]
-# The pairs (pixel, splat) stand in *one list*, sorted by pixel and then by depth: pixels have from none to some
-# hundred splats, so no rectangular tensor would do. The transmittance needs, for every pair, the sum of
-# $-\log(1 - \alpha)$ over the pairs of the same pixel that stand before it. One cumulative sum over the whole
-# list does it for all pixels at once, if one takes away what it was at each pixel's start.
+# The pairs (pixel, splat) stand in *one list*, sorted by pixel and then by depth: pixels have from none
+# to a few hundred splats, so no rectangular tensor would do. The transmittance needs, for every pair,
+# the sum of $-\log(1 - \alpha)$ over the pairs of the same pixel that stand before it. One cumulative
+# sum over the whole list does it for all pixels at once, if one takes away what it was at each pixel's
+# start.
 #
 # **Exercise [[sums_before]].** Write `sums_before`: the values of several groups one after the other,
 # `counts` the sizes of the groups (some are 0).
