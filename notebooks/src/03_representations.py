@@ -168,7 +168,7 @@ viz.line_chart(
 # - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
 #   much.
 # - The mesh gains once its faces are smaller than the chair's bars. The network is limited by its short
-#   training: with ten times as many steps its error falls, mostly by a quarter to a half.
+#   training: with ten times as many steps its error falls further.
 # - Surfaces cannot fall much below 0.004 here: that comes from the 20,000 points which measure the error.
 #
 # ## 3.2 Voxels: how much is occupied?
@@ -319,8 +319,8 @@ viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 # %% [markdown]
 # *What to see:* function, mesh and points reach the exact grid, or nearly. (Where bars are thinner, the
 # mesh loses some voxels and the 20,000 points miss some, seldom more than a tenth.) But points give the
-# surface only: nothing tells them what is inside. The hull of 24 views is as a rule too fat, since it
-# keeps all that no picture rules out (section 3.22).
+# surface only: nothing tells them what is inside. The hull of 24 views is as a rule farthest from the
+# exact grid: it keeps all that no picture rules out (section 3.22).
 #
 # ## 3.5 Voxels as matter
 # *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side
@@ -778,7 +778,7 @@ print("\n".join(words))
 
 # %% [markdown]
 # *What to see:* 0.5 is guessing. (Recall: the share of a part's vertices that is found.) One normal is a
-# hint (0.7 to 0.9); four rounds of neighbours say nearly all (as a rule 0.95 or more).
+# hint (0.7 to 0.9); four rounds of neighbours say nearly all (as a rule more than 0.9).
 #
 # ## 3.16 Meshes are sensitive to outliers
 # *Slide "Format is sensitive to data outliers".* Move **one** of 2562 vertices.

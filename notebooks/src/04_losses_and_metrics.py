@@ -744,8 +744,8 @@ viz.gallery(
 #   accuracy. That is the price of a regulariser. Beside the others the Laplacian loss brings little: in
 #   this table at most a shorter longest edge.
 # - **Laplacian alone** has never heard of the rabbit.
-# - The ears are too coarse in every fit that has any: about a tenth of the surface, less than a
-#   twentieth of the vertices. Nothing adds vertices where they are needed.
+# - The ears are too coarse in every fit that has any: their share of the vertices is smaller than their
+#   share of the surface. Nothing adds vertices where they are needed.
 
 # %% [markdown]
 # ## 4.7 F1 score, Hausdorff distance and other metrics
@@ -1024,8 +1024,8 @@ viz.line_chart(
 )
 
 # %% [markdown]
-# *What to see:* up to nearly 0.02 the thick mug scores 0, as its whole surface is off by 0.02. At 0.08
-# it is nearly perfect, and the mug with the hole is last.
+# *What to see:* up to nearly 0.02 the thick mug scores next to nothing, as its whole surface is off by
+# 0.02. At 0.08 it is nearly perfect, and the mug with the hole is last.
 #
 # ## 4.9 What to take along
 # | measure | looks at | range, best | likes | fails for |
