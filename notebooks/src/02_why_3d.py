@@ -787,12 +787,12 @@ viz.gallery(
 # - One normal distribution over all codes also fills the gap between chairs and tables, where no shape
 #   was ever seen, and the pictures show it: furniture that is neither.
 # - The flow was not told that there are two families, and finds out: its MMD is mostly smaller than that
-#   of one normal distribution, and so is its 1-NNA. It comes near a distribution per family, which was
-#   told, or passes it; the 1-NNA of 40 shapes is uncertain by 0.05 or more.
+#   of one normal distribution, and so is its 1-NNA. Whether it comes as near as a distribution per
+#   family, which was told, depends on the draw: the 1-NNA of 40 shapes is uncertain by 0.05 or more.
 # - Coverage hardly tells the generators apart, as broken furniture has a nearest reference, too. It asks
 #   for variety and not for quality, so never report it alone.
-# - With 80 codes a flow that is trained for long can learn them by heart, and then it "generates" the
-#   training set, which all three measures praise. Look for the nearest training shape, too.
+# - With 80 codes a flow that is trained for long could learn them by heart, and then it would "generate"
+#   the training set, which all three measures praise. Look for the nearest training shape, too.
 #
 # ## 2.5 Reconstruction: from pictures to shapes
 # *The slide's third task.* From one picture, the hidden side must be guessed from experience:
