@@ -32,10 +32,9 @@ def notebook(request, lab, page):
 
 
 @pytest.fixture
-def thoroughly(request, notebook):
+def thoroughly(request):
     if request.node.callspec.params["notebook"] not in THOROUGHLY:
         pytest.skip("COURSE_EXTRA=1 tries this in all notebooks")
-    return notebook
 
 
 def test_no_cell_ends_in_an_error_or_a_warning(notebook):
@@ -49,18 +48,20 @@ def test_nothing_is_wider_than_its_cell(notebook, width, side_bar):
     assert notebook.too_wide(width, side_bar) == []
 
 
-def test_views_and_charts_are_not_empty(thoroughly):
-    places = [place for place in thoroughly.all(".k3d-target canvas") if place.is_visible()]
-    for chart in thoroughly.all(CHART):
+@pytest.mark.usefixtures("thoroughly")
+def test_views_and_charts_are_not_empty(notebook):
+    places = [place for place in notebook.all(".k3d-target canvas") if place.is_visible()]
+    for chart in notebook.all(CHART):
         chart.hover()  # turns the picture into a live chart
         chart.wait_for_selector(".plot-container svg")
         places.append(chart)
-    empty = [i for i, place in enumerate(places) if thoroughly.camera.stays_empty(place)]
+    empty = [i for i, place in enumerate(places) if notebook.camera.stays_empty(place)]
     assert empty == []
 
 
-def test_live_charts_follow_the_width_of_their_cell(thoroughly):
-    assert thoroughly.too_wide(*WINDOWS[1]) == []
+@pytest.mark.usefixtures("thoroughly")
+def test_live_charts_follow_the_width_of_their_cell(notebook):
+    assert notebook.too_wide(*WINDOWS[1]) == []
 
 
 def test_few_webgl_contexts_are_alive(notebook):
@@ -71,10 +72,11 @@ def test_every_control_and_view_has_a_name(notebook):
     assert notebook.page.evaluate(UNNAMED) == []
 
 
-def test_every_widget_answers_to_the_keyboard(thoroughly):
-    thoroughly.page.add_style_tag(content=HIDE_CONTROLS)
-    cells = thoroughly.all(".jp-CodeCell:has(.widget-slider, .widget-dropdown)")
-    deaf = [index for index, cell in enumerate(cells) if not _answers(cell, thoroughly.camera)]
+@pytest.mark.usefixtures("thoroughly")
+def test_every_widget_answers_to_the_keyboard(notebook):
+    notebook.page.add_style_tag(content=HIDE_CONTROLS)
+    cells = notebook.all(".jp-CodeCell:has(.widget-slider, .widget-dropdown)")
+    deaf = [index for index, cell in enumerate(cells) if not _answers(cell, notebook.camera)]
     assert deaf == []
 
 
