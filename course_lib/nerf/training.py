@@ -50,7 +50,7 @@ def train(
     by_bar = clock is time.perf_counter and least == 0
     bar = Budget(steps, seconds=seconds if by_bar else 1e9, label=label)
     for step in bar:
-        spent = (clock() - begun) / seconds
+        spent = (clock() - begun) / seconds if step else 0.0  # so that steps alone set the pace
         done = min(spent, step / least) if least else spent
         done = max(done, step / steps) if steps else done
         if done >= 1:
