@@ -237,7 +237,7 @@ HASH_INDEX_MISTAKES = mistakes({
     "axes reversed": (lambda p, size: _hash(p.flip(-1), size),
         "Your axes are reversed: x, the first column, has the factor 1."),
     "x multiplied too": (lambda p, size: _hash(p, size, primes=(73856093, 19349663, 83492791)),
-        "These are the primes of Teschner's hash (2003). Here x has the factor 1, y and z those above."),
+        "These are the factors of Teschner's hash (2003). Here x has 1, y and z those above."),
     "no modulo": (lambda p, size: _hash(p, 1 << 62),
         "Your numbers are larger than the table: take them modulo its size."),
     "modulo one less": (lambda p, size: _hash(p, size - 1),

@@ -57,8 +57,8 @@ QUERY_FIELD_MISTAKES = mistakes({
         "At the skip you put γ(x) before h. The layer's weights expect h first, then γ(x)."),
     "relu for the density": (
         lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.relu(raw)),
-        "You made σ ≥ 0 by ReLU. Where it is 0, no gradient brings it back: use softplus(raw − "
-        "1)."),
+        "You made σ ≥ 0 by ReLU. Where it is 0, no gradient comes from there: use softplus(raw "
+        "− 1)."),
     "no shift": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: F.softplus(raw)),
         "Your σ lacks the shift: softplus(raw − 1), with which space starts emptier."),
     "negative density": (lambda net, x, d: _query(net, x, d, sigma=lambda net, h, raw: raw),

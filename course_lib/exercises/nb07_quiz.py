@@ -27,7 +27,7 @@ VIEW_DEPENDENCE = choice_question("why_density_ignores_the_view", "B", {
     "A": ("because a direction has only two numbers",
         "The colour gets the direction, too, and has no trouble with its two numbers."),
     "B": ("because a surface does not move when one walks around it",
-        "With σ(x, d) every photograph could have its own geometry, and the views would not "
+        "With σ(x, d) every photograph could have its own geometry, and the views need not "
         "constrain each other; colour may depend on the direction, since highlights do."),
     "C": ("because the network would become too slow", "One more input costs next to nothing."),
     "D": ("because density cannot be differentiated with respect to a direction",

@@ -93,7 +93,7 @@ INVERSE_CDF_MISTAKES = mistakes({
         "Where u lies exactly on a value of the cdf, `searchsorted` takes the bin before it, which may "
         "have weight zero: `right=True` takes the one after."),
     "light bins taken as heavy": (_blurred,
-        "You treat bins lighter than 1e-5 as empty, as NeRF's code does. Only weight 0 is empty."),
+        "Bins lighter than 1e-5 need interpolation too (NeRF's code has none). Only weight 0 is empty."),
     "distribution not inverted": (
         lambda b, w, u: _invert(b, _cdf(1 / _alive(w).clamp(min=1e-3)), u),
         "You sample most where the weights are smallest. Heavy bins get many samples."),

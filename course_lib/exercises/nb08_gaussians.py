@@ -102,7 +102,7 @@ JACOBIAN_MISTAKES = mistakes({
     "sign of the last column": (lambda p, f: _jacobian(p, f, sign=-1.0),
         "The last column is the derivative by p₃, not by the depth −p₃: its sign is the other one."),
     "no last column": (lambda p, f: _jacobian(p, f, sign=0.0),
-        "A point that comes nearer moves outwards: the derivative by p₃ is not zero."),
+        "A point beside the axis moves outwards when it comes nearer: the derivative by p₃ is not 0."),
     "1/z in the last column": (lambda p, f: _jacobian(p, f, power=1),
         "The derivative of p₁/z by z goes as 1/z²."),
     "distance for the depth": (lambda p, f: _jacobian(p, f, depth=lambda p: p.norm(dim=-1)),

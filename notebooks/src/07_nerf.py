@@ -6,8 +6,8 @@
 # was taken; find out why a training fails; and take a mesh home.
 #
 # *About 125 minutes with the exercises, 40 without. You need PyTorch; notebook 6 explains cameras. Runs
-# in about 5 minutes on two CPU cores. The trainings are given seconds, not steps: on a Colab T4 they take
-# as long and get further (an estimate, not measured).*
+# in about 5 minutes on two CPU cores. Most trainings are given seconds, not steps: on a Colab T4 these
+# take as long and get further (an estimate, not measured).*
 
 # %% [setup]
 
@@ -56,8 +56,8 @@ viz.image_grid(photos.colors()[::9], height=100, alt="Twelve photographs of a ta
 #
 # > **Slide check.** The slide's arrow suggests that all four outputs depend on all five inputs.
 # > In NeRF the density must *not* depend on the direction, and the network is built so that it
-# > cannot. Also, code does not use the angles $\theta, \phi$, which jump at the poles, but the unit
-# > vector $d$ with three numbers.
+# > cannot. Also, NeRF's code does not use the angles $\theta, \phi$, which jump at the poles, but
+# > the unit vector $d$ with three numbers.
 #
 # **Question [[why_density_ignores_the_view]].** Why must $\sigma$ not depend on the direction?
 
@@ -95,8 +95,8 @@ widgets.view3d(
 # %% [markdown]
 # ## 7.3 Positional encoding
 # *Slide "NeRF", $\gamma$.* A small network learns smooth functions first, and a scene is not smooth. So
-# the point does not enter the network as it is, but as waves of doubling frequency. (Of several
-# coordinates each entry below is a vector: the sines of all, then the cosines of all.)
+# the point enters the network as waves of doubling frequency. (Of several coordinates each entry below
+# is a vector: the sines of all, then the cosines of all.)
 #
 # $$\gamma(x) = \left(\sin 2^0\pi x,\ \cos 2^0\pi x,\ \ldots,\ \sin 2^{L-1}\pi x,\ \cos 2^{L-1}\pi x\right)$$
 #
@@ -105,7 +105,8 @@ widgets.view3d(
 #
 # $$\gamma(x) \cdot \gamma(y) = \sum_{k=0}^{L-1} \cos 2^k \pi (x - y):$$
 #
-# how alike two encoded points are depends on their difference alone, and sharply so.
+# how alike two encoded points are depends on their difference alone, and the more sharply the larger $L$
+# is.
 #
 # **Exercise [[positional_encoding]].** Write `positional_encoding`.
 
@@ -121,14 +122,14 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
                "a peak at 0 that becomes narrower with L.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* with more frequencies a network can tell closer points apart. With very many, even close
-# neighbours agree in the low frequencies only: the field may become noisy.
+# *What to see:* with more frequencies, points that lie close look less alike to the network. With very
+# many, even close neighbours agree in the low frequencies only: the field may become noisy.
 
 # %% [markdown]
 # ### The network
 # *Slide "NeRF", the box $F_\Theta$.* `nerf.RadianceMLP` holds the layers; you say how the numbers run
-# through them (figure 7 of the paper, with two changes: the softplus, and $x$ and $d$ themselves beside their encodings, as in the
-# authors' code):
+# through them (as in figure 7 of the paper, but with a softplus, and $x$ and $d$ themselves beside their
+# encodings, as in the authors' code):
 #
 # $$\begin{aligned}
 # h_0 &= [x, \gamma(x)] \\
@@ -138,7 +139,7 @@ viz.line_chart(curves, x="x", y="γ(x) · γ(0) / L", alt="Likeness of encoded p
 # \end{aligned}$$
 #
 # - $W_i, b_i$: layer $i$ of `network.trunk`; before layer `network.skip` (if that is not 0) the encoded
-#   point $h_0$ is appended to $h_i$ once more, so that fine positions are not lost on the way;
+#   point $h_0$ is appended to $h_i$ once more;
 # - $h$: what the last layer gives; `density`, `feature` (without ReLU) and `color` are layers of the network;
 # - $\gamma$: your encoding, with `network.position_frequencies` and `network.direction_frequencies`;
 # - $[\cdot]$: joined along the last axis; softplus is $\log(1 + e^x)$, a relu without a dead corner (the
@@ -166,8 +167,8 @@ print(f"{sum(p.numel() for p in network.parameters()):,} numbers in the network"
 #
 # $$t_i = t_n + \frac{i + u_i}{s}\,(t_f - t_n), \qquad u_i \in [0, 1) \text{ random},\quad i = 0, \ldots, s - 1$$
 #
-# Why not at fixed places? Over the training every place is visited, so the field cannot hide
-# mistakes between the samples. Why bins at all? Free random samples leave gaps.
+# Why not at fixed places? Between them a field could hide mistakes; over the training random ones can
+# come to every place. Why bins at all? Free random samples leave larger gaps.
 #
 # **Exercise [[stratified_positions]].** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
 
@@ -245,8 +246,8 @@ for pieces in (1, 5, 5000):
 # ## 7.6 Importance sampling: coarse and fine
 # *Slide "NeRF".* Most of a ray is air. NeRF asks a **coarse** network first; the weights $w_i$ of its
 # samples (7.5) are a histogram along the ray that says where something is. New samples are drawn from
-# that histogram, and a second, **fine** network sees them. To draw from a histogram, invert its
-# cumulative sum:
+# that histogram, and a second, **fine** network sees them beside the old ones. To draw from a histogram,
+# invert its cumulative sum:
 #
 # $$\begin{aligned}
 # \mathrm{cdf}_k &= \frac{\sum_{i<k} w_i}{\sum_i w_i} \\[1ex]
@@ -434,37 +435,40 @@ viz.gallery([mine, own, truth], [f"your NeRF: {psnr(mine, truth):.1f} dB", f"you
             "photograph, not used"], height=280, alt="The table by the network, by the grid, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* no network, and the scene is there. One reason why learning is fast: the gradient of a
-# ray goes only to the corners that it touches, and to each what concerns it alone; a weight of a network
-# serves the whole scene.
+# *What to see:* no network, and the scene is there, here sharper than by the network and after less
+# time. One reason may be that the gradient of a ray goes only to the corners that it touches; a weight
+# of a network serves the whole scene.
 #
 # ### What makes it fast
-# `nerf.VoxelField` is this grid with six ideas more:
+# `nerf.VoxelField` is such a grid with more ideas, among them:
 #
-# 1. *empty space is skipped*: cells outside the visual hull, and those whose weights stay near
-#    zero, get no samples and no memory;
+# 1. *empty space is skipped*: cells well outside the visual hull, and those around which all weights
+#    stay near zero, get no samples and no memory;
 # 2. *coarse to fine*: the grid grows from a third of its resolution to the full one;
 # 3. *only what shows is coloured*: samples of weight below 0.001 need no colour;
-# 4. *the gradient of the interpolation is one sparse product*, not eight scattered sums for each sample;
+# 4. *the gradient of the interpolation is one sparse product* (on a CPU), not eight scattered sums for
+#    each sample;
 # 5. *values at neighbouring corners are pulled towards each other*, the more strongly the longer a
-#    training is and the fewer pixels there are for a corner: a long training on few photographs would
+#    training is and the fewer pixels there are for a corner: a long training on few photographs might
 #    else learn their noise;
 # 6. *four rays stand for a pixel* in the later part of a training that sees each pixel more than twice:
 #    a photograph's pixel shows the mean of what falls on it, and a single ray through its centre makes
 #    stairs of edges.
 #
 # ### Between network and grid: a hash table
-# A grid of twice the resolution has eight times the corners, and most of them are in the air. instant-ngp
-# (Müller et al. 2022) stores grids of several resolutions in tables of *fixed* size $T$. A coarse grid fits in; a fine
-# one has far more corners than rows. The corner with the whole coordinates $(x, y, z)$ finds its row by a **hash**,
+# A grid of twice the resolution has about eight times the corners, and most of them are in the air.
+# instant-ngp (Müller et al. 2022) stores grids of several resolutions in tables of *fixed* size $T$. A
+# coarse grid fits in; a fine one has far more corners than rows. The corner with the whole coordinates
+# $(x, y, z)$ finds its row by a **hash**,
 #
 # $$h(x, y, z) = \big(1 \cdot x \;\oplus\; 2654435761 \cdot y \;\oplus\; 805459861 \cdot z\big) \bmod T$$
 #
 # - $\oplus$: the bitwise "exclusive or" (`^` in Python); $T$: the number of rows, a power of two;
 #   2654435761 and 805459861: two large primes.
 #
-# Corners that share a row quarrel, and those that are seen win: the others get no gradient. What
-# is left of the quarrel is sorted out by a tiny network, which reads the interpolated features of all resolutions.
+# Corners that share a row quarrel, and those that are seen win: the others get little gradient or none.
+# What is left of the quarrel is sorted out by a tiny network, which reads the interpolated features of
+# all resolutions.
 #
 # **Exercise [[hash_index]].** Write `hash_index` for corners $(\ldots, 3)$ of whole numbers.
 
@@ -478,10 +482,10 @@ print(f"{len(lattice):,} corners in {len(used):,} rows:\n{used.float().mean():.1
 
 # %% [markdown]
 # All three are trained by the same loop, `nerf.train`, on the same photographs. *Predict:* which one is
-# sharpest at the end, which one stores the least? *Time: 45 s for the network, 25 s for the hash field and 30 s for the
-# grid, on any machine, and a part of that again for measuring PSNR, while the clock stops. On a GPU the
-# limits of grid and batch are higher by themselves; a Colab T4 should end some decibels higher (an estimate,
-# not measured).*
+# sharpest at the end, which one stores the least? *Time: 45 s for the network, 25 s for the hash field
+# and 30 s for the grid, and a part of that again for measuring PSNR, while the clock stops. On a GPU the
+# limits of grid and batch are higher by themselves; a Colab T4 should end some decibels higher (an
+# estimate, not measured).*
 
 # %%
 few = test.select(range(0, len(test), budget(7, 10)))
@@ -514,27 +518,26 @@ viz.table([[name, sum(p.numel() for group in owned for p in group["params"])] fo
           ["field", "numbers stored"], "What each field has to remember")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the grid passes the network's final quality in less than half of the network's time.
-# (The network is yours of 7.7 with more time, and a larger learning rate that falls. Fine samples and a
-# second network, 7.6, need more time than this to pay: with them it ends lower.) What the grid pays with
-# is memory: the network has tens of thousands of numbers, the hash field some hundred thousands whatever
-# its resolution, the grid more than a million.
+# *What to see:* on a CPU the grid passes the network's final quality in less than half of the network's
+# time. (The network is as large as yours of 7.7; it has more time, and a larger learning rate that
+# falls.) What the grid pays with is memory: here the network has tens of thousands of numbers, the hash
+# field some hundred thousands whatever its resolution, the grid more than a million.
 
 # %% [markdown]
 # **Your own photographs.** Take thirty, of a thing with texture, in steps of about ten degrees around
 # it, and nothing that moves. Put them into a folder, say so in this notebook's second code cell, `folder
 # = "my_photos"`, and run all. `load_scene` finds the cameras itself, by structure from motion, if you
-# `pip install pycolmap` first: it takes one to two minutes, says which photographs fit nowhere and what
-# to photograph again, and keeps what it found. It also reads NeRF-synthetic, `transforms.json`
-# (instant-ngp, nerfstudio), LLFF and COLMAP folders. `scale` makes photographs smaller by a whole
-# factor: begin with a width of about 200 pixels, as a picture of $1080 \times 1920$ takes many seconds
-# to draw.
+# `pip install pycolmap` first: it says which photographs fit nowhere and what to photograph again, and
+# keeps what it found. It also reads NeRF-synthetic, `transforms.json` (instant-ngp, nerfstudio), LLFF
+# and COLMAP folders. `scale` makes photographs smaller by a whole factor: begin with a width of about
+# 200 pixels, as a picture of $1080 \times 1920$ takes many seconds to draw on a CPU.
 #
-# Where the photographs have no transparency, what lies far away is shrunk into a shell around the scene,
-# space starts emptier, and a second loss keeps what a ray meets close together (mip-NeRF 360, Barron
-# 2022): give it one or two minutes instead of 30 s. Haze before the cameras ("floaters") often says that
-# a region was seen by too few of them, or that exposure changed: photograph it again, with the exposure
-# locked. Dark seams around an object that was cut out may say that colours were multiplied with alpha.
+# Where the photographs have neither transparency nor a backdrop of one colour, what lies far away is
+# shrunk into a shell around the scene, space starts emptier, and a second loss keeps what a ray meets
+# close together (mip-NeRF 360, Barron 2022): give it one or two minutes instead of 30 s. Haze before the
+# cameras ("floaters") may say that a region was seen by too few of them, or that exposure changed:
+# photograph it again, with the exposure locked. Dark seams around an object that was cut out may say
+# that colours were multiplied with alpha.
 
 # %% [markdown]
 # ## 7.9 Novel views
@@ -595,16 +598,16 @@ _ = widgets.explore(inspect, {"column": (0, width - 1, first_column), "row": (0,
                     alt="Density, transmittance and weights along the ray of a pixel.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* there is density behind the first surface, of things that other photographs show; the
-# weights end, because no light of this ray gets there. That is why the inside of things, which no
-# photograph shows, is never learned, and does not need to be.
+# *What to see:* at this pixel there is density behind the first surface, where other photographs see
+# things; the weights end, because no light of this ray gets there. So the inside of things, which no
+# photograph shows, need not be learned.
 
 # %% [markdown]
 # ## 7.11 What each ingredient is good for
 # The same small network, each time with one ingredient left out, at half the resolution, with the same
 # seed and for the same number of **steps**. (In equal *time*, the one without fine samples would make
-# far more steps, and so would an idle machine.) *Predict* the order before you run it. *Time: about a
-# minute on two CPU cores, less on a Colab T4 (an estimate, not measured).*
+# more steps, and so would an idle machine.) *Predict* the order before you run it. *Time: about a minute
+# on two CPU cores, less on a Colab T4 (an estimate, not measured).*
 
 # %%
 small = load_scene(folder, downscale=2 * scale).select(slice(0, None, budget(1, 8))).to(DEVICE)
@@ -629,8 +632,8 @@ viz.bar_chart(results, y="PSNR (dB)", alt="PSNR with everything and with one ing
 # *What to see:* the encoding is missed at once, by about three decibels. The others make less than a
 # decibel here: maybe ten coarse samples already find the surfaces where the hull is tight, and after 250
 # steps the picture is still too blurred for highlights to count. What each ingredient is worth in the
-# end is in the paper's own ablation (its table 2, after full training on all scenes): there everything
-# that it leaves out costs something, view dependence more than the encoding. (Jitter has no row in that
+# end is in the paper's own ablation (its table 2, the mean of eight synthetic scenes): there every
+# ingredient left out costs something, view dependence more than the encoding. (Jitter has no row in that
 # table.)
 
 # %% [markdown]
@@ -655,9 +658,9 @@ for name, scene in sick.items():
 
 # %% [markdown]
 # The classic of the classics is **white collapse**: on photographs with much white, and without a visual
-# hull, a network that becomes transparent everywhere can lower its loss at once, and then hardly any ray
-# teaches it anything any more. (Our fields start inside the hull, which guards against it.) To watch a
-# training: `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
+# hull, a network that becomes transparent everywhere can lower its loss at once, and then its gradients
+# may be too small to bring it back. (Our fields start inside the hull.) To watch a training:
+# `nerf.HealthMonitor(model, photos)` and `nerf.train(..., on_step=monitor.on_step)`.
 
 # %% [markdown]
 # ## 7.13 Geometry out
@@ -711,9 +714,9 @@ viz.line_chart({f"β = {beta}": (d, laplace_density(d, beta) * beta) for beta in
                x="signed distance d", y="σ β", alt="Density, in units of 1/β, against the distance.")  # fmt: skip
 
 # %% [markdown]
-# `nerf.SurfaceField` is the grid of 7.8 with distances instead of densities. They start as those of the visual hull,
-# and a second loss keeps $\lVert \nabla d \rVert$ near 1 (the eikonal equation of 3.17). *Time: 30 s on any machine.*
-# *Predict:* is it sharper? Is its surface better?
+# `nerf.SurfaceField` is the grid of 7.8 with distances instead of densities. They start as those of the
+# visual hull, and a second loss keeps $\lVert \nabla d \rVert$ near 1 (the eikonal equation of 3.17).
+# *Time: 30 s.* *Predict:* is it sharper? Is its surface better?
 
 # %%
 surface = nerf.SurfaceField(photos, resolution=budget(None, 36))
@@ -733,10 +736,10 @@ widgets.view3d(*(viz.Scene(m, title=name) for name, m in meshes_of.items()),
                alt="The mesh of the density, and that of the distance.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* at the end the density's picture is the sharper one. (Trainings that end after 200 steps
+# *What to see:* here the density's picture ends as the sharper one. (Trainings that end after 200 steps
 # leave the distance's ahead, by about half a decibel.) But the surface is smoother in most places, and
-# at least as near to the true one: one reason may be that what is a surface from the start has no fog to
-# hide in.
+# by the F-score at least as near to the true one: one reason may be that what is a surface from the
+# start has no fog to hide in.
 #
 # A mesh can also be trained directly, if marching cubes are made differentiable: DMTet (Shen 2021) moves
 # the corners of a grid of tetrahedra, FlexiCubes (Shen 2023) lets the vertices move within the cells of
@@ -782,7 +785,8 @@ viz.table(
 #
 # Five questions: two on representations, two on losses, one on tables. Answer with a letter, as `"A"`.
 #
-# **[[quiz_occupied_share]]** The resolution $r$ of a voxel grid doubles. The share of cells that a surface occupies …
+# **[[quiz_occupied_share]]** The resolution $r$ of a voxel grid doubles. The share of cells that a
+# surface occupies, roughly, …
 
 # %% [exercise] quiz_occupied_share
 

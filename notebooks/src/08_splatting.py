@@ -135,8 +135,8 @@ viz.table(rows, ["longest scale", "√det of the points (pixels²)", "√det of 
           "Spread on the picture: exact, and by the linear map")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* equal while the Gaussian is small against its distance (3); the large one's exact picture is
-# wider. After training, Gaussians are small.
+# *What to see:* all but equal while the Gaussian is small against its distance (3); the large one's
+# exact picture is wider. After training, Gaussians are small.
 #
 # ## 8.4 From splats to a colour
 # A splat covers the pixel at the offset $d = (dx, dy)$ from its centre by
@@ -256,9 +256,9 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 # %% [exercise] sums_before
 
 # %% [markdown]
-# `splatting.render` is made of these: reach, pairs, sort, one sum. Its gradient is written by hand, since a
-# splat's gradient needs six moments over its pixels, and autograd would keep thirty numbers for each
-# pair. Does it show what yours shows?
+# `splatting.render` is made of these: reach, pairs, sort, one sum. Its gradient is written by hand,
+# since a splat's gradient needs six moments over its pixels, and autograd would keep many numbers for
+# each pair. Does it show what yours shows?
 
 # %%
 view = splatting.view_of(small, len(small) // 4, near=0.1)
@@ -308,9 +308,9 @@ viz.line_chart({"one": (r, opacity * bell), "two, as large": (r, 1 - (1 - half *
 
 # %% [markdown]
 # ### Network, grid, splats
-# The same loop, `nerf.train`, the same photographs, the same test. *Predict:* which is sharpest after 5 s,
-# and which at the end? *Time: 40 s for the network, 25 s for the grid, 30 s for the splats, on any machine,
-# and nearly as much again to measure PSNR, while the clock stops.*
+# The same loop, `nerf.train`, the same photographs, the same test. *Predict:* which is sharpest after 5
+# s, and which at the end? *Time: 40 s for the network, 25 s for the grid, 30 s for the splats, and a
+# part of that again to measure PSNR, while the clock stops.*
 
 # %%
 mlp = nerf.MLPField(photos, width=64, depth=4, coarse=16, fine=0,
@@ -353,9 +353,9 @@ viz.gallery([*(model.view(test, one).color for model in fields.values()), test.c
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* splats store less than a tenth of the grid's numbers, draw faster on a CPU (nothing is
-# asked in vain), and come near the grid's quality. A renderer written for GPUs draws more than a
-# hundred large pictures a second (Kerbl et al. 2023): one reason why they have taken NeRF's place.
+# *What to see:* splats store less than a tenth of the grid's numbers, draw faster on a CPU, and come
+# within three decibels of the grid's quality. A renderer written for GPUs draws more than a hundred
+# large pictures a second (Kerbl et al. 2023): that may be one reason why they have taken NeRF's place.
 #
 # ## 8.8 Look around
 # Turn the cloud of centres with the mouse: the picture beside it is drawn from the same side. `zoom` changes the
@@ -394,8 +394,8 @@ viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=
             ["directly", "averaged"], height=240, alt="The small desk: swollen, and as it should be.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* drawn directly, everything swells. And from *near* (zoom above), the opposite: splats that were
-# a pixel wide show as blobs, at strong zoom with gaps.
+# *What to see:* drawn directly, the desk swells. And from *near* (zoom above), the opposite: splats that
+# were a pixel wide show as blobs, at strong zoom with gaps.
 #
 # **Question [[why_thin_things_grow_when_far]].** Why do thin things grow when drawn from far?
 
@@ -403,8 +403,9 @@ viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=
 
 # %% [markdown]
 # ## 8.10 Floaters
-# With few photographs, Gaussians may hang in the air, where they are right for those cameras and wrong for all
-# others. Train on eight photographs only. *Time: 10 s.* *Predict:* PSNR on the eight, and on new views?
+# With few photographs, Gaussians may hang in the air, where they are right for those cameras and wrong
+# for others. Train on eight photographs only. *Time: 10 s.* *Predict:* PSNR on the eight, and on new
+# views?
 
 # %%
 eight = photos.select(range(0, len(photos), -(-len(photos) // 8)))
@@ -423,7 +424,7 @@ viz.gallery([poor.view(test, one).color, field.view(test, one).color], ["from ei
 
 # %% [markdown]
 # *What to see:* the poor field shows its own eight photographs far better than new views, most of which
-# fall apart. Remedies: more photographs; depth from another source; a penalty for opacity.
+# fall apart. What may help: more photographs; depth from another source; a penalty for opacity.
 #
 # ## 8.11 What is the geometry worth?
 # Take the centres of opaque Gaussians as a point cloud, or fuse depth pictures to a signed distance and march
@@ -478,9 +479,9 @@ viz.scatter_chart({name: (years, [len(branches) - i] * len(years)) for i, (name,
 # %% [markdown]
 # | slide | what came after, in two sentences | which exercise is its core |
 # |---|---|---|
-# | Tabular DL as text (TabLLM, Hegselmann et al. 2023) | **TabPFN** (Hollmann et al. 2023; 2025) is a transformer that has seen millions of made-up tables; labelled rows are its context, and one pass classifies new ones. No text, no fine-tuning, and on small tables it beats boosted trees. | balanced samples and few shots of notebook 1: context instead of training |
-# | Reconstruction from one picture (3D-R2N2, Choy et al. 2016; Pixel2Mesh, Wang et al. 2018; Occupancy Networks, Mescheder et al. 2019) | **LRM** (Hong et al. 2024) is the encoder and decoder of notebook 5 with half a billion parameters and a million shapes: a picture goes in, a radiance field comes out in seconds. Its loss compares rendered pictures, as yours does in 7.7. | `modulate` and `vertex_image_features` (5), `composite` (7) |
-# | 3D tasks: reconstruction from a few views | **DUSt3R** (Wang et al. 2024) gives a 3D point for each pixel of two pictures, and the cameras follow from the points; **VGGT** (Wang et al. 2025) does it for hundreds of pictures in one pass. What was an optimisation for each scene has become a network. | `unproject_depth` (3), `project` (6) |
+# | Tabular DL as text (TabLLM, Hegselmann et al. 2023) | **TabPFN** (Hollmann et al. 2023; 2025) is a transformer that has seen millions of made-up tables; labelled rows are its context, and one pass classifies new ones. No text, no fine-tuning, and on the small tables of both papers it beat boosted trees on average. | balanced samples and few shots of notebook 1: context instead of training |
+# | Reconstruction from one picture (3D-R2N2, Choy et al. 2016; Pixel2Mesh, Wang et al. 2018; Occupancy Networks, Mescheder et al. 2019) | **LRM** (Hong et al. 2024) is an encoder and a decoder, as in notebook 5, with half a billion parameters and a million shapes: a picture goes in, a radiance field comes out in seconds. Its loss compares rendered pictures, as yours does in 7.7. | `modulate` and `vertex_image_features` (5), `composite` (7) |
+# | 3D tasks: reconstruction from a few views | **DUSt3R** (Wang et al. 2024) gives a 3D point for each pixel of two pictures, and the cameras follow from the points; **VGGT** (Wang et al. 2025) does it for hundreds of pictures in one pass. Much of what was an optimisation for each scene has become a network. | `unproject_depth` (3), `project` (6) |
 # | 3D tasks: generation | **Point-E** (Nichol et al. 2022) removes noise from random points until they are a shape. **DreamFusion** (Poole et al. 2023) has no shapes at all: a picture model that removes noise says how each rendered view of a NeRF should change (score distillation). | `chamfer_distance` (4) for the one, `compositing_weights` (7) for the other: its gradient carries the picture model's wish |
 # | NeRF (Mildenhall et al. 2020; instant-ngp, Müller et al. 2022) | **Gaussian splatting** (Kerbl et al. 2023) is this notebook. It trains in minutes, draws in milliseconds, and with relocation (Kheradmand et al. 2024) and filters (Yu et al. 2024) it is in common libraries. | `project_covariance`, `blend_splats` (here) |
 #
@@ -495,8 +496,8 @@ viz.scatter_chart({name: (years, [len(branches) - i] * len(years)) for i, (name,
 #   may be optimised freely.
 # - A camera is linear near a point; so a Gaussian becomes a Gaussian, and its variance grows by
 #   0.3 square pixels.
-# - Sorted and blended, splats are NeRF's sum. Nothing is asked where nothing is.
-# - PSNR says nothing of far views, few photographs or surfaces: look there, too.
+# - Sorted and blended, splats are NeRF's sum. Where no splat reaches, nothing is computed.
+# - One PSNR says little of far views, few photographs or surfaces: look there, too.
 
 # %%
 progress()

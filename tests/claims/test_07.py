@@ -24,7 +24,7 @@ def random(seed):
     return torch.Generator().manual_seed(seed)
 
 
-@claim("7.3", "with more frequencies a network can tell closer points apart.")
+@claim("7.3", "with more frequencies, points that lie close look less alike to the network.")
 def test_more_frequencies_tell_closer_points_apart(seed):
     x = torch.rand(200, 1, generator=random(seed)) - 0.5
     near = x + 0.02
@@ -148,7 +148,7 @@ def test_the_surface_of_a_distance_is_smoother(seed):
     return density - distance
 
 
-@claim("7.13", "and at least as near to the true one", slow=True)
+@claim("7.13", "and by the F-score at least as near to the true one", slow=True)
 def test_the_surface_of_a_distance_is_as_near(seed):
     true, near = load_mesh(asset("scene/mesh.ply")), []
     for mesh in (true, *surfaces(seed)):

@@ -117,7 +117,7 @@ def test_splats_are_small_and_quick_and_near_the_grid(seed):
     return min(0.1 - stored / of_the_grid, took["grid"] / took["splats"] - 1, near)
 
 
-@claim("8.9", "drawn directly, everything swells.", slow=True)
+@claim("8.9", "drawn directly, the desk swells.", slow=True)
 def test_splats_swell_when_drawn_from_far(seed):
     names = functions()
     names["test"] = scenes()[1]
