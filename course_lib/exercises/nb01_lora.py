@@ -109,7 +109,7 @@ LORA_MISTAKES = mistakes({
     "not zero at the start": (_wrong(zero=""),
         "A fresh layer must compute what the frozen one does: start B at zero."),
     "not scaled": (_wrong(scale_of=staticmethod(lambda alpha, rank: 1.0)),
-        "The factor alpha / r is missing: with it, another rank needs no other learning rate."),
+        "The factor alpha / r before B A x is missing."),
     "scaled by alpha": (_wrong(scale_of=staticmethod(lambda alpha, rank: alpha)),
         "You scaled by alpha and forgot to divide by the rank."),
     "frozen layer left out": (_wrong(base=False),

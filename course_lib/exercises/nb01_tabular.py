@@ -174,7 +174,7 @@ LIST_MISTAKES = mistakes({
         "Name and value are exchanged: a pair of `row.items()` is (name, value)."),
     "missing values written": (
         lambda row: "\n".join(f"- {name}: {value}" for name, value in row.items()),
-        'You wrote "None" for a missing value. Leave its line out: the model takes it for a fact.'),
+        'You wrote "None" for a missing value. Leave its line out: the model may take it for a fact.'),
     "missing values left empty": (
         lambda row: "\n".join(
             f"- {name}: {'' if value is None else value}" for name, value in row.items()
@@ -219,7 +219,7 @@ TEXT_MISTAKES = mistakes({
         lambda row: " ".join(
             f"The {name} is {'' if value is None else value}." for name, value in row.items()
         ),
-        'You wrote "The … is ." for a missing value, as TabLLM\'s code does. Leave it out.'),
+        'You kept the sentence of a missing value, "The … is .", as TabLLM\'s code does. Leave it out.'),
     "space at the end": (
         lambda row: "".join(f"The {name} is {value}. " for name, value in _known(row)),
         "There is a space after the last sentence. Spaces stand *between* sentences."),

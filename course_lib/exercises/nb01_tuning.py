@@ -33,7 +33,7 @@ P_YES_MISTAKES = mistakes({
     "without No": (lambda l, yes, no: torch.sigmoid(l[:, yes]),
         "You never look at the logit of No. A logit alone says nothing: only differences count."),
     "overflow": (lambda l, yes, no: l[:, yes].exp() / (l[:, yes].exp() + l[:, no].exp()),
-        "Right for small logits, but exp overflows beyond 88 and gives NaN. Use `torch.sigmoid` "
+        "Right for small logits, but exp overflows beyond 88, and ∞ / ∞ is NaN. Use `torch.sigmoid` "
         "of the difference, or `softmax`, which guard against it."),
     "difference": (lambda l, yes, no: l[:, yes] - l[:, no],
         "This difference is the *logit* of p(Yes); a sigmoid makes a probability of it."),
@@ -272,7 +272,7 @@ SAMPLE = Exercise(
 MEASURE = choice_question("measure_at_zero_shot", "C", {
     "A": ("accuracy: it is what counts in the end",
         "At the threshold 0.5 this model says Yes to nearly everyone; accuracy then measures "
-        "its bias, not what it knows."),
+        "mostly its bias, not what it knows."),
     "B": ("the mean of p(Yes): it should equal the share of positives",
         "A model that gives every row the base rate has the right mean and knows nothing."),
     "C": ("AUC: it judges the order of the rows, whatever the threshold",

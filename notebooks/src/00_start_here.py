@@ -27,9 +27,9 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 
 # %% [markdown]
 # ## 0.2 How do exercises work?
-# An exercise is a function to write. You get its name, its arguments and what it should return;
-# you replace `raise NotImplementedError` by your code, run the cell, and run the cell below it,
-# which checks your function on several inputs and says what it found.
+# Most exercises are a function to write. You get its name, its arguments and what it should return; you
+# replace `raise NotImplementedError` by your code, run the cell, and run the cell below it, which checks
+# your function on several inputs and says what it found.
 #
 # **Exercise [[centroid]].** Write `centroid`: the centre of each point cloud of a batch. `points` has the shape
 # `(b, n, 3)`: b clouds of n points with three coordinates.
@@ -40,14 +40,14 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # Try it wrongly, too: return `points.sum(dim=1)`, or `points.mean(dim=0)`. The check knows many mistakes
 # that people make and names them. A function returns something new and leaves its arguments as they
 # were. As long as your answer is not right, the notebook goes on with the reference, so that **Run All
-# reaches the end**, unless a cell is no Python.
+# reaches the end**, unless your cell itself stops with an error.
 #
 # Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
 # `solution("centroid")` shows the reference; `progress()` shows where you stand in the whole course. It
-# remembers from day to day what the last check of each exercise found, in a small file of yours
-# (`progress(forget=True)` begins anew). To hand your answers in, run `python -m course_lib collect` in a
-# terminal, in the folder of the notebooks: it makes one file of your cells, without outputs and traces
-# of your machine, and says what is in it.
+# remembers from day to day (in Colab with your Drive mounted) what the last check of each exercise
+# found, in a small file of yours (`progress(forget=True)` begins anew). To hand your answers in, run
+# `python -m course_lib collect` in a terminal, in the folder of the notebooks: it makes one file of your
+# cells, without outputs and traces of your machine, and says what is in it.
 
 # %%
 hint("centroid")
@@ -116,8 +116,8 @@ viz.camera_frame()
 # estimates, not measured. They are for reading and doing the exercises; the computer's own time is under
 # ten minutes everywhere. It is said at the top and beside most cells that train, for two CPU cores,
 # often also for the T4 GPU that Colab lends for free. The times for the T4 are estimates: nobody has
-# measured them. Those for two cores hold where nothing else keeps the cores busy. Else the threads of a
-# training wait for each other, and it can take several times as long.
+# measured them. Those for two cores are of one machine with nothing else to do. On a slower or a busy
+# one it can take several times as long.
 
 # %% [markdown]
 # ## 0.6 Glossary
@@ -129,15 +129,15 @@ viz.camera_frame()
 # | compositing | adding up colours along a ray, each dimmed by what lies before it |
 # | covariance | the matrix that says how wide a Gaussian is in each direction, in squared lengths |
 # | density σ | how much light a radiance field stops per unit of length |
-# | embedding | a vector that stands for a thing; similar things get similar vectors |
+# | embedding | a vector that stands for a thing; similar things should get similar vectors |
 # | few-shot, zero-shot | learning from a handful of labelled examples; from none |
 # | Gaussian, splat | a soft blob in space, with mean, covariance, opacity and colour; its picture |
 # | implicit function | a shape given by a function of space: inside or outside, or how far from the surface |
-# | floater | what a field hangs into empty space, because few photographs look there |
+# | floater | what a field hangs into empty space, mostly where few photographs look |
 # | IoU | intersection over union: the common part of two volumes, divided by what they fill together |
 # | isosurface, marching cubes | where a function has a given value; the algorithm that makes a mesh of it |
 # | LoRA | fine-tuning by adding a product of two thin matrices to frozen weights |
-# | manifold, watertight | every edge has at most two faces; exactly two, so that there is an inside |
+# | manifold, watertight | every edge has at most two faces; exactly two, so that no edge is open |
 # | normal | the direction of unit length that stands at right angles to a surface, pointing outwards |
 # | point cloud | a set of points, in no order and without connections |
 # | pose | where a camera or a thing is, and how it is turned |

@@ -5,11 +5,13 @@
 # say honestly whether it beats ordinary classifiers.
 #
 # *About 85 minutes with the exercises, 30 without. You need logistic regression and a rough idea of what
-# a transformer does. Runs in about 3 minutes on two CPU cores; on a Colab T4 in about one (an estimate,
-# not measured).*
+# a transformer does. Runs in under 3 minutes on two quiet CPU cores; on a Colab T4 in about one (an
+# estimate, not measured).*
 #
-# The first time, the language model (SmolLM2, 135 million weights) is downloaded, a file of 93 MB.
-# Without it the notebook runs on stored scores of an earlier run.
+# The first time, the language model (SmolLM2, 135 million weights) is downloaded: about 270 MB from the
+# Hugging Face hub, or, where the hub cannot be reached, 93 MB with weights rounded to 4 bits. The
+# outputs and stored scores here are of the rounded one; yours may differ a little. Without a model the
+# notebook runs on the stored scores.
 
 # %% [setup]
 
@@ -39,8 +41,8 @@ viz.table(rows, list(slide.columns), "The slide's table: four labelled rows and 
 
 # %% [markdown]
 # Four rows teach little and leave none to measure with, so we also take real ones: 8,141 rows of the
-# *Adult* data set, people interviewed for the US census bureau in 1994. Its first row is the slide's
-# first. 500 rows are held out to measure with; all training rows come from the rest, the *pool*.
+# *Adult* data set, people interviewed for the US census bureau in 1994. The data set's first row is the
+# slide's first. 500 rows are held out to measure with; all training rows come from the rest, the *pool*.
 
 # %%
 pool, pool_labels, test, labels = study.held_out_rows()
@@ -117,19 +119,20 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | text template | one sentence "The $n_i$ is $v_i$." per feature |
 # | values only | one line "$v_i$" per feature |
 # | permuted names | the list template, each value under another column's name, the same for all rows |
-# | permuted values | the list template, each value exchanged for another of its column, likewise |
+# | permuted values | the list template, each category exchanged for another of its column, each number
+# for the middle of another tenth, likewise |
 #
-# **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary; a missing value is None, and
-# its feature is left out; 0 is a value. (TabLLM's code prints "The Native country is ." then.)
-# `known_values(row)` is given: the row without what is missing, values as texts.
+# **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary;
+# a missing value is None, and its feature is left out; 0 is a value. (TabLLM's code keeps its sentence,
+# with no value in it.) `known_values(row)` is given: the row without what is missing, values as texts.
 
 # %% [exercise] list_template
 
 # %% [exercise] text_template
 
 # %% [markdown]
-# All methods on one row, with two more that suit small models: a short list, and a sentence as a
-# person would say it, which leaves out race, country and family role.
+# All methods on one row, with two more: a short list, and a sentence as a person would say it, which
+# leaves out race, country, family role, and gains and losses of 0.
 
 # %%
 methods = study.serialisations(pool)
@@ -140,11 +143,11 @@ for name, method in methods.items():
 
 # %% [markdown]
 # ### A text written by a language model
-# TabLLM also let models write the text: **table-to-text** (BLOOM with 0.56 billion weights, tuned on tables
-# of Wikipedia) got one feature at a time, T0 (11 billion) two, GPT-3 (175 billion) the whole row. On
-# average over nine data sets the text template was best with none and with few labelled rows, and of the
-# models' texts the larger model's were the better ones: GPT-3, T0, table-to-text (figure 3 and its
-# discussion there; with many labelled rows all serialisations end alike).
+# TabLLM also let models write the text: **table-to-text** (BLOOM with 0.56 billion weights, tuned on
+# tables of Wikipedia) got one feature at a time, T0 (11 billion) two, GPT-3 (much larger still) the
+# whole row. On average over nine data sets the text template was best with none and with few labelled
+# rows, and of the models' texts the larger model's were the better ones: GPT-3, T0, table-to-text
+# (figure 3 and its discussion there; with many labelled rows all serialisations end alike).
 #
 # Here the small model of this notebook writes (1.5 says what it is). It reads a few examples, rows with a
 # text by a person, then the row, and continues by **greedy decoding**: the most probable token is
@@ -216,8 +219,9 @@ viz.table(
 # answers, and "Answer:".
 #
 # > **Slide check.** The slide asks "Does this person earn more than 50000 dollars?". TabLLM's prompt
-# > has "per year" in it: without a period of time the question has no answer. And in TabLLM's files
-# > "Answer:" stands on a line of its own; to a small model even that matters.
+# > has "per year" in it: without a period of time the question has no answer. In TabLLM's file "Answer:"
+# > stands on a line of its own, of which YAML makes a space; to our small model the difference matters
+# > (the last row of the table in 1.7).
 #
 # **Exercise [[build_prompt]].** Write `build_prompt`. `gap` is what stands before "Answer:".
 
@@ -258,10 +262,10 @@ if llm:
 # %% [exercise] choice_probability
 
 # %% [markdown]
-# An answer of several tokens has a likelihood that is a *product*, so longer answers seem less
-# likely. TabLLM therefore takes the mean log-likelihood per token,
-# $s = \frac{1}{T} \sum_{i=1}^{T} \log p(w_i \mid \text{prompt}, w_1 \dots w_{i-1})$ with $T$ the tokens of
-# the answer, and normalises $e^s$ over the answers.
+# An answer of several tokens has a likelihood that is a *product*, which every further token makes
+# smaller. TabLLM therefore takes the mean log-likelihood per token,
+# $s = \frac{1}{T} \sum_{i=1}^{T} \log p(w_i \mid \text{prompt}, w_1 \dots w_{i-1})$ with $T$ the tokens
+# of the answer, and normalises $e^s$ over the answers.
 
 # %%
 if llm:
@@ -376,33 +380,31 @@ viz.table(
 )
 
 # %% [markdown]
-# *What to look for.*
-# - Which method has the highest AUC, and is it the longest? A sentence that reads like the texts the
-#   model was trained on can say more with fewer tokens.
-# - The share of Yes, against the 24% that would be right: where it is near 0 or 1, accuracy would
-#   only measure that bias.
-# - **Permuted values** destroy what the model knows of them: "doctoral degree" may now stand where
-#   "preschool" was. A classifier trained on *many* rows loses little, since it learns the new code: this
-#   is the test that shows whether a model uses *prior knowledge*.
+# *What to look for.* - Which method has the highest AUC, and is it the longest? Here a plain sentence
+# was ahead of templates with nearly twice its tokens.
+# - The share of Yes, against the 24% that would be right: where it is near 0 or 1, accuracy would mostly
+#   measure that bias. - **Permuted values** make what the model knows of them useless: "doctoral degree"
+#   may now stand where "preschool" was. Boosted trees trained on *many* rows lose little, as they can
+#   learn the new code: so this tests whether a model uses *prior knowledge*.
 # - **Permuted names** ask whether it reads the names: a model that only looks for words such as
 #   "doctoral degree" loses little.
 #
-# How many digits count? With about 70 positives and 230 negatives the standard error of an AUC is
-# about 0.035, so differences below 0.05 mean little.
+# How many digits count? With about 70 positives and 230 negatives the standard error of an AUC is 0.03
+# to 0.04 here, so differences below 0.05 mean little.
 
 # %% [markdown]
 # ## 1.8 Few shots: balanced samples, and LoRA
-# *Slide: 4a.* With $k$ labelled rows we tune the model. If they were drawn at random, $k = 4$ would
-# often hold no positive at all, so half of each class is drawn.
+# *Slide: 4a.* With $k$ labelled rows we tune the model. If they were drawn at random, $k = 4$ would hold
+# no positive at all in a third of the draws, so half of each class is drawn.
 #
-# **Exercise [[balanced_sample]].** Write `balanced_sample`. Draw the rows **without** replacement. (TabLLM's code drew with
-# replacement: at $k = 4$ the same row twice is a loss of half the positives.)
+# **Exercise [[balanced_sample]].** Write `balanced_sample`. Draw the rows **without** replacement.
+# (TabLLM's code drew with replacement: at $k = 4$ the same row twice is a loss of half its class.)
 
 # %% [exercise] balanced_sample
 
 # %% [markdown]
-# Tuning 135 million weights on 16 rows is asking for trouble. **LoRA** (Hu et al., 2022) freezes a
-# matrix $W$ and learns a change of low rank:
+# Sixteen rows are few to set 135 million weights. **LoRA** (Hu et al., 2022) freezes a matrix $W$ and
+# learns a change of low rank:
 # $$y = W x + c + \frac{\alpha}{r}\, B A x,$$
 # with $x$ the layer's input, $y$ its output, $c$ the frozen bias (if any), $A$ of $r$ rows, $B$ of $r$
 # columns, $r$ the rank and $\alpha$ a constant factor. $B$ starts at zero: the model starts where
@@ -470,9 +472,9 @@ else:
 # For each of five seeds all methods are trained on the *same* rows, and the 4 rows lie within the 16,
 # these within the 64, and these within the 256:
 # - logistic regression (LR) and gradient boosting on one-hot columns, computed here;
-# - the language model, tuned with LoRA or IA3, stored;
-# - LR on frozen features of the language model (its hidden state after the prompt), and on a sentence
-#   embedding (the mean of its hidden states), both stored;
+# - the language model, tuned with LoRA or (16 rows only) IA3, stored; - LR on frozen features of the
+#   language model (its hidden state below the top six layers, at the prompt's last token), and on a
+#   sentence embedding (the mean of these states over all tokens), both stored;
 # - a hybrid, LR on one-hot columns that *starts from* the zero-shot logit, the language model as a prior:
 #   $\operatorname{logit} p = z + w^\top x + c$, with $z$ the standardised zero-shot logit of a row, $x$ its
 #   one-hot columns, and $w$, $c$ fitted, stored.
@@ -585,11 +587,11 @@ for k in study.SHOTS:
     print(f"k = {k:3d}: {spread(gains)}, above 0 in {(gains > 0).sum()} of {draws} draws")
 
 # %% [markdown]
-# *What to see:* the language model is worth most as a *prior*. With 4 and with 16 rows the hybrid is
-# ahead of one-hot LR in most draws, and with 4 rows it gains most on average; with 64 rows little is
-# left of the gain, with 256 nothing. The model tuned with *LoRA* does not keep up: with 4 rows nobody
-# can tell it from one-hot LR, from 16 rows on it is behind on all five draws. On average boosting is
-# behind LR at all these sizes.
+# *What to see:* of all that uses the language model, the *prior* has the highest means in the table.
+# With 4 and with 16 rows the hybrid is ahead of one-hot LR on these held-out rows in most draws, and
+# with 4 rows it gains most on average; with 64 rows little is left of the gain, with 256 nothing. The
+# model tuned with *LoRA* does not keep up: with 4 rows it was ahead of one-hot LR on three draws of
+# five, from 16 rows on behind on all five. On average boosting is behind LR at all these sizes.
 #
 # ### Tabular deep learning, and pretraining without text
 # *Slide: pretraining, tabular DL.* A language model is not the only thing that can be pretrained. A small
@@ -671,12 +673,12 @@ viz.table(
 # labelled rows as its input. Its weights are not part of this course.)
 #
 # ## 1.10 Class balance, prior, calibration
-# AUC ignores the *level* of p(Yes). To act on a probability it must be **calibrated**: of the rows
-# with p near 0.3, three in ten should be positive. A model tuned on balanced shots believes that half
-# of all people are positive ($\pi = 0.5$), in truth $\pi' = 0.24$. Bayes' rule turns its $p$ into $p'$:
+# AUC ignores the *level* of p(Yes). To act on a probability it must be **calibrated**: of the rows with
+# p near 0.3, three in ten should be positive. A model tuned on balanced shots has seen as many positives
+# as negatives ($\pi = 0.5$), in truth $\pi' = 0.24$. Bayes' rule turns its $p$ into $p'$:
 # $$\frac{p'}{1 - p'} = \frac{p}{1 - p} \cdot \frac{\pi' / (1 - \pi')}{\pi / (1 - \pi)}.$$
-# The order of the rows, and so the AUC, stays. The *calibration error* below is the mean gap between
-# p(Yes) and the share of positives, over bins of p(Yes).
+# The order of the rows, and so the AUC, stays. The *calibration error* below is the gap between the mean
+# p(Yes) and the share of positives in a tenth of its range, averaged over the rows.
 
 # %%
 most, actual = 64, pool_labels.float().mean().item()
@@ -722,22 +724,23 @@ viz.line_chart(
 )
 
 # %% [markdown]
-# *What to see:* the zero-shot p(Yes) cannot be read as a probability at all: its mean is 0.59, and its
-# curve lies far below the diagonal. Tuning brings it nearer, and the shift of the prior nearer still, on
-# the average of the five draws; how near depends on the draw (the chart shows the first).
+# *What to see:* the zero-shot p(Yes) cannot be read as a probability: its mean is 0.59, and its curve
+# lies far below the diagonal. Tuning on 64 rows brought the calibration error down on each of the
+# five draws, and the shift of the prior once more; how far depends on the draw (the chart shows the
+# first).
 #
 # ## 1.11 What TabLLM reported
 # With T0 of 11 billion weights, the authors found the text template best, zero-shot classification
-# better than chance on most data sets, and few-shot results that compete with gradient-boosted trees
-# mainly when there are very few rows (paper's abstract and repository). Do not compare our numbers
-# with theirs: the model is 80 times smaller, the templates, the rows, the sampling and the tuning
-# differ, and what their code calls validation is the test set.
+# better than chance on most data sets, and few-shot results that compete with gradient-boosted trees,
+# above all with very few rows (the paper's abstract and figure 3). Do not compare our numbers with
+# theirs: the model is 80 times smaller, the templates, the rows, the sampling and the tuning differ, and
+# what their code calls validation are the rows that it reports on.
 #
 # > **What such a classifier must not be used for.** These are real people of 1994. A language model's
 # > "prior knowledge" about income is also knowledge of who was paid badly: it may hold sex, race, origin
-# > and marital status against people, and leaving out a column helps little where other columns tell.
+# > and marital status against people, and leaving out a column may help little where other columns tell.
 # > Do not use it to decide on credit, rent, jobs or benefits: judging people by their sex, race or origin
-# > is illegal in many countries, nobody could explain a single decision, and a model with AUC 0.8 is wrong
+# > is illegal in many countries, a single decision is hard to explain, and a model with AUC 0.8 is wrong
 # > about one in five pairs. Measure error rates by group before you believe any average.
 
 # %%
@@ -791,10 +794,10 @@ print(
 )
 
 # %% [markdown]
-# *What to see:* about fifteen tokens for every point, so a cloud of 2,000 points does not fit; every
-# order of the lines is another text of the *same* shape, 2,000! of them; and distances between numbers
-# are not distances between tokens. A set needs a network whose answer does not depend on the order:
-# that is where [notebook 2](02_why_3d.ipynb) begins.
+# *What to see:* about fifteen tokens for every point, so a cloud of 2,000 points does not fit into this
+# model's 8,192; another order of the lines is another text of the *same* shape, up to 2,000! of them;
+# and distances between numbers are not distances between tokens. A set needs a network whose answer does
+# not depend on the order: that is where [notebook 2](02_why_3d.ipynb) begins.
 #
 # Where do you stand?
 
