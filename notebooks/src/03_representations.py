@@ -5,9 +5,8 @@
 #
 # *About 165 minutes with the exercises, 45 without: two sittings, voxels and points (3.1 to 3.12, 75
 # minutes) and meshes, functions and views (from 3.13 on, 90 minutes). You need tensors (PyTorch) and a
-# little linear algebra. Runs in about 3 minutes on two CPU cores. All of it stays on the CPU, so a Colab
-# T4 needs as long (an estimate, not measured): the networks of this page are too small to gain from a
-# GPU.*
+# little linear algebra. Runs in 3 to 5 minutes on two CPU cores. All of it stays on the CPU, so a Colab
+# T4 needs about as long (an estimate, not measured).*
 
 # %% [setup]
 
@@ -126,8 +125,8 @@ for r in budget((8, 12, 16, 24, 32, 43, 64, 74), (8, 16, 32)):
     curves["points"].append((12 * r * r, surface_error(cloud)))
 
 # %% [markdown]
-# The function is a small network, fitted to the distance by least absolute error: its weights are
-# all that is stored. *Time: about 15 s on two CPU cores for the three sizes.*
+# The function is a small network, fitted to the distance by least absolute error: its weights are all
+# that is stored. *Time: about 20 s on two CPU cores for the three sizes.*
 
 
 # %%
@@ -165,8 +164,8 @@ viz.line_chart(
 #   At 50 kB the three are within a factor of two: which is ahead differs from chair to chair.
 # - The error of points falls about like (bytes)$^{-1/2}$. That of voxels as a rule falls more slowly, in
 #   theory like (bytes)$^{-1/3}$: they pay for the inside.
-# - At one bit each voxels are the cheapest for a rough shape; a grid of floats would need 32 times as
-#   much.
+# - Of the three, voxels at one bit each are the cheapest for a rough shape; a grid of floats would need
+#   32 times as much.
 # - The mesh gains once its faces are smaller than the chair's bars. The network is limited by its short
 #   training: with ten times as many steps its error falls further.
 # - Surfaces cannot fall much below 0.004 here: that comes from the 20,000 points which measure the error.
@@ -253,8 +252,8 @@ viz.table(rows, ["grid", "output side", "parameters", "output, MiB"], "One layer
 # %% [markdown]
 # *What to see:* the parameters do not grow; the memory grows eightfold whenever $r$ doubles.
 #
-# **Experiment.** A chair is blurred and made noisy. Can one small 3D convolution net recover it
-# from examples of *other* families? *Time: about 10 s on two CPU cores.*
+# **Experiment.** A chair is blurred and made noisy. Can one small 3D convolution net recover it from
+# examples of *other* families? *Time: 10 to 25 s on two CPU cores.*
 
 
 # %%
@@ -356,9 +355,9 @@ viz.line_chart(errors, x="voxels per side", y="error of the inertia, %", log_x=T
 
 # %% [markdown]
 # *What to see:* over the whole range the error falls about like $1/r$ for the box, and faster for the
-# round bodies, though not at every step: along a curved surface errors of opposite sign cancel. The box
-# is worst here: along a flat side all have one sign, and how large they are depends on where the sides
-# lie between the voxels. (With other boxes the power is another one: about $-1$ on average.)
+# round bodies here, though not at every step: along a curved surface errors of opposite sign cancel. The
+# box is worst here: along a flat side all have one sign, and how large they are depends on where the
+# sides lie between the voxels. (Other bodies have other powers: boxes about $-1$ on average.)
 #
 # ## 3.6 Better and emptier at once
 # *Slide "The higher the resolution, the better the approximation … but the lower the fraction".*
@@ -375,10 +374,10 @@ viz.line_chart({"occupied, %": (rs, fraction), "mean distance of centres, % of u
                alt="Occupied fraction and approximation error both fall with r.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (Chairs differ: how the voxels
-# meet thin bars is luck, and with single chairs the power may be anything from $-0.4$ to $-1.4$.) Half
-# the error costs eight times the memory, of which half as large a share is used. That is the reason for
-# octrees and for voxels in a hash table, which store little but what is occupied.
+# *What to see:* from 16 voxels per side on both fall roughly like $1/r$. (With other chairs the power
+# may be well above or below $-1$, on average it is not far from it.) So half the error costs eight times
+# the memory, of which half as large a share is used. That is the reason for octrees and for voxels in a
+# hash table, which store little but what is occupied.
 #
 # ## 3.7 Points come from scanning
 # *Slide "Natural data format in spatial scanning problems".* A depth camera measures, for the pixel
@@ -426,8 +425,8 @@ widgets.explore(
 
 # %% [markdown]
 # *What to see:* one camera leaves shadows, and much of the surface is far from any of its points (last
-# column). More cameras fill them. The noise of each point stays, with 24 cameras as with six (the column
-# before): to remove it, points that saw the same place must be averaged.
+# column). More cameras fill most of them. The noise of each point stays, with 24 cameras as with six
+# (the column before): averaging points that saw the same place makes it smaller.
 #
 # ## 3.8 Points are multiplied by matrices
 # *Slide "You can multiply the points with linear transformation matrices".* In homogeneous
@@ -482,8 +481,8 @@ widgets.explore(
 
 # %% [markdown]
 # Are they uniform? Count points per side of a box with unequal sides: $\chi^2$, the squared differences
-# from the expected counts over these counts, should be near 1 per degree of freedom (dof). From a
-# function: throw points into the cube and project them onto the zero set.
+# from the expected counts over these counts, is 1 per degree of freedom (dof) on average for uniform
+# points. From a function: throw points into the cube and project them onto the zero set.
 
 # %%
 slab = meshes.box((1.6, 0.4, 0.8))
@@ -639,11 +638,11 @@ header = ["points", "noise", "normal error, °", "wrong side, %", "1000 × surfa
 viz.table(rows, header, f"From a cloud to a torus with a tube of radius 0.2: {draws} draws each")
 
 # %% [markdown]
-# *What to see:* dense and clean is easy on a torus. A noise of 0.03, a seventh of the tube's radius,
-# turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from neighbour
-# to neighbour, and this noise does not stop it (twice as much may). But with thin walls, such as a
-# mug's, the sign jumps from one side to the other, and then it is wrong for a whole region: of 4000
-# clean points about four or six in ten on most mugs, none or few on others. The surface is turned inside
+# *What to see:* dense and clean is easy on a torus. Here a noise of 0.03, a seventh of the tube's
+# radius, turns the normals by about 25° on average. Few of them get the wrong sign: it is passed from
+# neighbour to neighbour, and this noise does not stop it (twice as much may). But with thin walls, such
+# as a mug's, the sign often jumps from one side to the other, and then it is wrong for a whole region:
+# in most clouds of 4000 clean points of a mug for a third of them or more. The surface is turned inside
 # out there; if that is a large part of the cloud, the library warns.
 #
 # **A good place for a break.** The second sitting begins here: run the cells before 3.1, and those
@@ -674,7 +673,7 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 
 # %% [markdown]
 # *What to see:* 80,000 faces in a fraction of a second, in Python; graphics hardware is built for it.
-# And sixteen times more faces make the error of the area sixteen times smaller.
+# And sixteen times more faces make the error of the area about sixteen times smaller.
 #
 # ## 3.14 Meshes describe topology and surface shape
 # *Slide "Can better describe the spatial features".* Two triangulations of one sphere need have nothing
@@ -882,9 +881,9 @@ widgets.explore(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* no, it is too small by up to 0.4. Yet its gradient has length 1 almost everywhere: the
-# eikonal equation is necessary, not sufficient. After CSG the function is in general only a lower
-# *bound* on the distance; sphere tracing (notebook 6) still works with it, offsets may not.
+# *What to see:* no, it is too small by up to nearly 0.4. Yet its gradient has length 1 almost
+# everywhere: the eikonal equation is necessary, not sufficient. After CSG the function is in general
+# only a lower *bound* on the distance; sphere tracing (notebook 6) still works with it, offsets may not.
 #
 # **"Small number of datasets".** *The same slide.* Signed distances are hardly ever measured: they are
 # computed, as a rule from meshes, and many meshes of the large collections are not closed, so that their
@@ -902,9 +901,9 @@ widgets.explore(
 # only. (Sizes as their makers state them; read the licence of what you use.)
 #
 # ## 3.18 Compact, scalable, physically correct
-# *Slide "Compact description, model scalability, physically correct model".* The same network as in
-# 3.1, read at growing resolution: the file stays the same. (The last row reads it 17 million times:
-# about a minute on two cores.)
+# *Slide "Compact description, model scalability, physically correct model".* The same network as in 3.1,
+# read at growing resolution: the file stays the same. (The last row reads it 17 million times: a minute
+# or more on two cores.)
 
 # %%
 rows = []
@@ -940,7 +939,7 @@ widgets.explore(
 # %% [markdown]
 # *What to see:* a mesh grows about fourfold in every row, the network not at all. The surface's error
 # hardly falls with a finer grid: the *network* is the limit, not the grid that reads it. And one
-# function answers "how deep is the collision?" and "where is the surface 0.1 further out?".
+# function answers "do two things collide?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
 # *Slide "Can obtain all other formats".* Newton's step, a few times over, takes most points to the zero
@@ -970,7 +969,7 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 
 # %% [markdown]
 # *What to see:* errors fall fourfold when the step halves (second order; the columns with ÷ say how many
-# times smaller an error is than in the row before). From yes/no voxels the area stays about 9 % too
+# times smaller an error is than in the row before). From yes/no voxels the area stays 7 to 9 % too
 # large, however fine the grid (with other balls and grids, from twenty voxels wide on, 5 to 11 %):
 # rounding destroyed what interpolation needs. Sphere tracing, the way from a function straight to a
 # picture, is in notebook 6.
@@ -1126,9 +1125,9 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 
 # %% [markdown]
 # *What to see:* the hull shrinks towards the shape. (It would stay outside of it, were there no pixels:
-# a voxel whose centre is less than a pixel inside an outline may be lost. With 32 views that is about a
-# tenth of a chair on average, and more than a quarter of a few with thin bars. Finer pictures as a rule
-# lose less.) A hollow that no outline shows would stay filled for ever.
+# a voxel whose centre is less than a pixel inside an outline may be lost, with 32 views more than a
+# tenth of some chairs. Finer pictures as a rule lose less.) A hollow that no outline shows would stay
+# filled for ever.
 #
 # ## 3.23 Many planes
 # *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.
@@ -1211,10 +1210,9 @@ widgets.explore(
 # %% [markdown]
 # *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls fast with few
 # planes when the camera moves further: all that lies between two planes is shown at a wrong depth. With
-# 16 planes or more it falls much less, and not at every step. So more planes help, up to a point: for
-# movements up to 0.2 64 are hardly better than 16. Between many hard planes a slanted surface cracks,
-# and behind the front surfaces none of them has anything to show. Learned planes are half-transparent
-# and overlap.
+# 16 planes or more it falls much less here. So more planes help, up to a point: for this chair, moved by
+# up to 0.2, 64 are no better than 16. Between many hard planes a slanted surface cracks, and behind the
+# front surfaces none of them has anything to show. Learned planes are half-transparent and overlap.
 #
 # ## 3.24 The conversion table
 # Every representation into every other: error and time on this machine, or the reason why not. The error
@@ -1340,9 +1338,9 @@ viz.table(rows, ["from \\ to", *kinds], "Conversions: error / seconds")
 #   surface first.
 # - The last column is cheap, once there is a surface: planes need *one* view with depth, and any shape
 #   that can be rendered gives one.
-# - The last row is poor for the same reason: planes hold only what that camera saw. They give the points
-#   of the front and pictures from nearby. The back is invented, so the mesh and its distance are far
-#   off, and no solid follows.
+# - The surfaces of the last row are poor for the same reason: planes hold only what that camera saw.
+#   They give the points of the front and pictures from nearby. The back is invented, so the mesh and its
+#   distance are far off, and no solid follows.
 # - Texture, names of parts and connectivity survive no way through yes/no voxels.
 #
 # **Where you meet this again.** Losses that compare representations: notebook 4. Networks that
