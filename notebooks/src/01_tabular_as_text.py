@@ -119,8 +119,7 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | text template | one sentence "The $n_i$ is $v_i$." per feature |
 # | values only | one line "$v_i$" per feature |
 # | permuted names | the list template, each value under another column's name, the same for all rows |
-# | permuted values | the list template, each category exchanged for another of its column, each number
-# for the middle of another tenth, likewise |
+# | permuted values | the list template, each category exchanged for another of its column, each number for the middle of another tenth, likewise |
 #
 # **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary;
 # a missing value is None, and its feature is left out; 0 is a value. (TabLLM's code keeps its sentence,
@@ -203,8 +202,8 @@ viz.table(
 # into words of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and
 # invents next to nothing. Of whole rows only about one in four survives: the employer is what is left
 # out most often, and nearly all that is invented stands in the last example of the prompt, about a man:
-# three in five women became men. To the slide's rows, of three columns only, it adds a job from there.
-# The search is for words, so more may be wrong than it finds.
+# three in five women became men. To the slide's rows, of three columns only, it added a job from there.
+# The search is for words, so more or less may be wrong than it finds.
 #
 # The AUC is highest with single features all the same: "This person is male." is plainer English than "The
 # Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04 (the same
@@ -380,12 +379,14 @@ viz.table(
 )
 
 # %% [markdown]
-# *What to look for.* - Which method has the highest AUC, and is it the longest? Here a plain sentence
-# was ahead of templates with nearly twice its tokens.
+# *What to look for.*
+# - Which method has the highest AUC, and is it the longest? Here a plain sentence was ahead of templates
+#   with nearly twice its tokens.
 # - The share of Yes, against the 24% that would be right: where it is near 0 or 1, accuracy would mostly
-#   measure that bias. - **Permuted values** make what the model knows of them useless: "doctoral degree"
-#   may now stand where "preschool" was. Boosted trees trained on *many* rows lose little, as they can
-#   learn the new code: so this tests whether a model uses *prior knowledge*.
+#   measure that bias.
+# - **Permuted values** make what the model knows of them useless: "doctoral degree" may now stand where
+#   "preschool" was. Boosted trees trained on *many* rows lose little, as they can learn the new code: so
+#   this tests whether a model uses *prior knowledge*.
 # - **Permuted names** ask whether it reads the names: a model that only looks for words such as
 #   "doctoral degree" loses little.
 #
@@ -472,9 +473,10 @@ else:
 # For each of five seeds all methods are trained on the *same* rows, and the 4 rows lie within the 16,
 # these within the 64, and these within the 256:
 # - logistic regression (LR) and gradient boosting on one-hot columns, computed here;
-# - the language model, tuned with LoRA or (16 rows only) IA3, stored; - LR on frozen features of the
-#   language model (its hidden state below the top six layers, at the prompt's last token), and on a
-#   sentence embedding (the mean of these states over all tokens), both stored;
+# - the language model, tuned with LoRA or (16 rows only) IA3, stored;
+# - LR on frozen features of the language model (its hidden state below the top six layers, at the
+#   prompt's last token), and on a sentence embedding (the mean of these states over all tokens), both
+#   stored;
 # - a hybrid, LR on one-hot columns that *starts from* the zero-shot logit, the language model as a prior:
 #   $\operatorname{logit} p = z + w^\top x + c$, with $z$ the standardised zero-shot logit of a row, $x$ its
 #   one-hot columns, and $w$, $c$ fitted, stored.
@@ -598,7 +600,7 @@ for k in study.SHOTS:
 # network gives every feature a vector of its own, an **embedding**: a number times a learned vector, or
 # a learned vector for each category (Gorishniy et al., 2021), and joins them by two layers. To
 # **pretrain** it, hide three in ten features of each row and let it guess them from the rest. That needs
-# no labels, so all rows of the pool can be used. *Time: about 15 s on two CPU cores, with the fits.*
+# no labels, so all rows of the pool can be used. *Time: about 20 s on two CPU cores, with the fits.*
 
 # %%
 from course_lib.tabular.network import FeatureNetwork, coded
