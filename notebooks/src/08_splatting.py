@@ -228,15 +228,16 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
             height=240, alt="The desk by stretched Gaussians, by round ones, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* a few hundred Gaussians show the desk after seconds. As many balls do nearly as well:
-# they are behind by a quarter of a decibel to one, and with 2,500 Gaussians on pictures twice as wide it
-# is as much. A table top wants pancakes, a lamp's arm a needle, but perhaps pictures this small hold
-# little of that.
+# *What to see:* a few hundred Gaussians show the desk after seconds. As many balls do nearly as well
+# here. In the library's training (8.7) with ten seeds, they were behind by a quarter of a decibel to
+# one; with 2,500 Gaussians on pictures twice as wide, after 200 steps, by as much. A table top wants
+# pancakes, a lamp's arm a needle, but perhaps pictures this small hold little of that.
 #
 # ## 8.6 Only the pairs that count
-# Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of which
-# hardly one in three hundred matters. How far does a splat reach? A monitor shows shades from 0 to 255; where
-# $o\,e^{-r^2/2} < 1/255$ (`FAINT`), nobody sees it. (Many such together make a few shades.)
+# Every pixel asked every Gaussian. With 5,000 Gaussians and 10,000 pixels that is 50 million pairs, of
+# which, here, hardly one in three hundred matters. How far does a splat reach? A monitor shows shades
+# from 0 to 255; where $o\,e^{-r^2/2} < 1/255$ (`FAINT`), nobody sees it. (Many such together may make a
+# few shades.)
 #
 # **Exercise [[splat_reach]].** Write `splat_reach`: $r$ in standard deviations, 0 for splats that are too
 # faint everywhere.
@@ -245,10 +246,10 @@ viz.gallery([stretched[one // 2], round_ones[one // 2], small_test.colors()[one 
 
 # %% [markdown]
 # The pairs (pixel, splat) stand in *one list*, sorted by pixel and then by depth: pixels have from none
-# to a few hundred splats, so no rectangular tensor would do. The transmittance needs, for every pair,
-# the sum of $-\log(1 - \alpha)$ over the pairs of the same pixel that stand before it. One cumulative
-# sum over the whole list does it for all pixels at once, if one takes away what it was at each pixel's
-# start.
+# to a few hundred splats, so a rectangular tensor would be mostly empty. The transmittance needs, for
+# every pair, the sum of $-\log(1 - \alpha)$ over the pairs of the same pixel that stand before it. One
+# cumulative sum over the whole list does it for all pixels at once, if one takes away what it was at
+# each pixel's start.
 #
 # **Exercise [[sums_before]].** Write `sums_before`: the values of several groups one after the other,
 # `counts` the sizes of the groups (some are 0).
@@ -284,10 +285,10 @@ print(f"largest difference: {difference * 255:.1f} shades of 255")
 # ## 8.7 Gaussians that multiply
 # Where are Gaussians missing? Nobody knows before the training. So it goes on in rounds: those that have
 # become transparent are dropped, and others are **split in two**. The original splits where the gradient
-# is large, and fades all opacities now and then; here those with a large opacity are split, as in
-# Kheradmand et al. 2024. The picture should not jump. Two with opacity $o'$ in one place cover what one
-# with $o$ did if $1 - (1 - o')^2 = o$. Beside the centre, two cover *more* than one did (the pair is
-# flatter on top), so the scales of both are multiplied by
+# is large, and fades all opacities now and then; here those with a large opacity are split most often,
+# as in Kheradmand et al. 2024. The picture should not jump. Two with opacity $o'$ in one place cover
+# what one with $o$ did if $1 - (1 - o')^2 = o$. Beside the centre, two cover *more* than one did (the
+# pair is flatter on top), so the scales of both are multiplied by
 #
 # $$\frac{o}{2\,o' - o'^2 / \sqrt 2}$$
 #
@@ -394,8 +395,8 @@ viz.gallery([field.view(coarse, one).color, field.view(coarse, one, supersample=
             ["directly", "averaged"], height=240, alt="The small desk: swollen, and as it should be.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* drawn directly, the desk swells. And from *near* (zoom above), the opposite: splats that
-# were a pixel wide show as blobs, at strong zoom with gaps.
+# *What to see:* drawn directly, the desk swells. From *near* (zoom above), splats that were a pixel wide
+# show as blobs, and gaps may open between them.
 #
 # **Question [[why_thin_things_grow_when_far]].** Why do thin things grow when drawn from far?
 
@@ -423,8 +424,8 @@ viz.gallery([poor.view(test, one).color, field.view(test, one).color], ["from ei
             height=240, alt="A new view with shreds hanging in the air, and a clean one.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* the poor field shows its own eight photographs far better than new views, most of which
-# fall apart. What may help: more photographs; depth from another source; a penalty for opacity.
+# *What to see:* the poor field shows its own eight photographs far better than new views. What may help:
+# more photographs; depth from another source; a penalty for opacity.
 #
 # ## 8.11 What is the geometry worth?
 # Take the centres of opaque Gaussians as a point cloud, or fuse depth pictures to a signed distance and march

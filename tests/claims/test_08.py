@@ -78,12 +78,14 @@ def behind(seed, downscale, count, steps):
     return scores[0] - scores[1]
 
 
-@claim("8.5", "they are behind by a quarter of a decibel to one", slow=True)
+@claim("8.5", "they were behind by a quarter of a decibel to one", slow=True)
 def test_balls_show_nearly_as_much_as_stretched_gaussians(seed):
     return 0.375 - abs(behind(seed, 4, 300, 500) - 0.625)
 
 
-@claim("8.5", "with 2,500 Gaussians on pictures twice as wide it is as much", slow=True)
+@claim(
+    "8.5", "with 2,500 Gaussians on pictures twice as wide, after 200 steps, by as much", slow=True
+)
 def test_many_balls_fall_behind(seed):
     return 0.35 - abs(behind(seed, 2, 2500, 200) - 0.65)
 
@@ -127,7 +129,7 @@ def test_splats_swell_when_drawn_from_far(seed):
 
 @claim(
     "8.10",
-    "the poor field shows its own eight photographs far better than new views, most of which fall apart",
+    "the poor field shows its own eight photographs far better than new views",
     slow=True,
 )
 def test_eight_photographs_are_too_few(seed):
@@ -160,7 +162,8 @@ def agreement(points):
 @claim("8.11", "the centres lie *near* the surface, most of them below it", slow=True)
 def test_centres_lie_below_the_surface(seed):
     centres, _ = geometry(seed)
-    below = (implicit.winding_number(centres, true_desk()[0]) > 0.5).float().mean().item()
+    some = centres[:: len(centres) // 200]  # all of them would take minutes
+    below = (implicit.winding_number(some, true_desk()[0]) > 0.5).float().mean().item()
     return min(below - 0.6, agreement(centres) - 0.5)
 
 
