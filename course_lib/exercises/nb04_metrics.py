@@ -91,8 +91,8 @@ IOU_MISTAKES = mistakes({
     "smoothed": (lambda a, b: (_overlap(a, b)[0] + 1) / (_overlap(a, b)[1] + 1),
         "You added 1 above and below against 0/0: that changes every IoU. Only empty grids need it."),
     "accuracy": (_accuracy,
-        "You counted equal cells, empty ones too. Most of a grid is empty, so this is always "
-        "high."),
+        "You counted equal cells, empty ones too. Most of a shape's grid is empty, so this is high "
+        "even for a bad answer."),
     "nothing for two empty grids": (lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1],
         "Two empty grids give 0/0 = NaN. They agree: return 1 there."),
     "zero for two empty grids": (lambda a, b: _overlap(a, b)[0] / _overlap(a, b)[1].clamp_min(1),

@@ -55,10 +55,10 @@ for r in (32, 64, 128):
 viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in voxels")
 
 # %% [markdown]
-# *What to see:* a grid of 32³ gets the volume of a ball of this size right to a percent or two (here, by
-# luck, to half a percent), because the errors along a curved surface largely cancel: some voxels are
-# counted too many, others too few. Along flat sides they do not: the volume of a box may be off by more
-# than 10 %.
+# *What to see:* a grid of 32³ gets the volume of a ball of this size right to a percent or two (here to
+# half a percent): the errors along a curved surface largely cancel, as some voxels are counted too many,
+# others too few. Along flat sides that follow the grid they need not: the volume of such a box may be
+# off by more than 10 %.
 #
 # **Exercise [[iou]].** Write `iou` for a batch of grids. A grid holds True and False or numbers in
 # $[0, 1]$, of which those $\ge 0.5$ count as occupied. Two empty grids agree: their IoU is 1.
@@ -66,10 +66,10 @@ viz.table(rows, ["grid", "volume", "error"], "The volume of a ball, counted in v
 # %% [exercise] iou
 
 # %% [markdown]
-# A network predicts the *probability* $a_i$ that voxel $i$ is occupied. Rounding to 0 and 1 kills
-# the gradient, so one trains with a *soft* IoU. If cells are independent, $a_i b_i$ is the chance
-# that voxel $i$ lies in both, and $a_i + b_i - a_i b_i$ the chance that it lies in at least one, with
-# $b_i$ the same of the other grid (0 or 1 if that is the truth):
+# A network predicts the *probability* $a_i$ that voxel $i$ is occupied. Rounding to 0 and 1 kills the
+# gradient, so one trains with a *soft* IoU. If the two grids are independent of each other, $a_i b_i$ is
+# the chance that voxel $i$ lies in both, and $a_i + b_i - a_i b_i$ the chance that it lies in at least
+# one, with $b_i$ the same of the other grid (0 or 1 if that is the truth):
 #
 # $$\mathrm{IoU}_{\mathrm{soft}}(a, b) = \frac{\sum_i a_i b_i}{\sum_i (a_i + b_i - a_i b_i)}$$
 #
@@ -121,8 +121,8 @@ print(f"distance of what one can see {losses.chamfer_distance(*seen).item() ** 0
 # surface.) Which is right depends on what you need: the weight of a casting, or its picture.
 #
 # ### IoU of clouds
-# A cloud has no inside. Where a paper reports an IoU of clouds, each was put into voxels first: a voxel
-# counts if it holds a point. Here are two samples of the *same* ball. *Predict:* their IoU?
+# A cloud has no inside. For an IoU it must be given one first; the simplest way: a voxel counts if it
+# holds a point. Here are two samples of the *same* ball. *Predict:* their IoU?
 
 # %%
 from course_lib.voxels import points_to_voxels
@@ -136,9 +136,10 @@ header = ["points", "IoU at 8³", "at 16³", "at 32³", "at 64³"]
 viz.table(rows, header, "Two samples of one ball, as voxels that hold a point")
 
 # %% [markdown]
-# *What to see:* the number is about the voxels and the count of points, not about the shapes: the finer
-# the voxels and the fewer the points, the smaller the share of voxels that both samples hit. State both,
-# and what two samples of the truth reach, or use a distance between clouds (4.2).
+# *What to see:* the shapes are equal, and the number tells of the voxels and the count of points: the
+# finer the voxels and the fewer the points, the smaller the share of this ball's voxels that both
+# samples hit. State both, and what two samples of the truth reach, or use a distance between clouds
+# (4.2).
 #
 # ### Try it
 # Move two shapes apart. You see them in 3D, as a slice of their voxels with what is common in green, and
@@ -176,9 +177,9 @@ overlap = widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* for thin shells a small distance already destroys the IoU, and from there on it
-# hardly changes: far and near misses look alike. The Chamfer distance keeps growing, so it can
-# tell an optimiser which way to go.
+# *What to see:* for these thin shells a small distance already takes most of the IoU away, and little is
+# left to tell near misses from far ones. The Chamfer distance keeps growing, so it can tell an optimiser
+# which way to go.
 
 # %% [markdown]
 # ## 4.2 Chamfer distance and normal loss
@@ -229,9 +230,9 @@ lines = widgets.explore(
 # %% [exercise] chamfer_distance
 
 # %% [markdown]
-# Three values that can be found by hand: a cloud and itself give 0; a lattice shifted by 0.1
-# gives $0.1^2 + 0.1^2 = 0.02$; the corners of the unit cube against a cube 1.1 times as large give
-# 0.03.
+# Three values that can be found by hand: a cloud and itself give 0; a lattice shifted by 0.1 gives
+# $0.1^2 + 0.1^2 = 0.02$; the corners of the unit cube against a cube 1.1 times as large, with one corner
+# in common, give 0.03.
 
 # %%
 lattice = torch.cartesian_prod(*[torch.arange(4.0)] * 3)[None]
@@ -266,8 +267,8 @@ viz.line_chart(
 )
 
 # %% [markdown]
-# *What to see:* sixteen times more points in $Q$ make the printed value sixteen times larger, although
-# the two balls stay as they are. The paper's formula falls by about a quarter and settles: with few
+# *What to see:* with sixteen times more points in $Q$ the printed value is nearly sixteen times larger
+# here, although the two balls stay as they are. The paper's formula falls by about a quarter: with few
 # points their spacing adds to it.
 #
 # **Question [[printed_chamfer]].** $P$ has 1000 points, $Q$ has 2000. Every point is exactly 0.1 away from its
@@ -309,8 +310,8 @@ viz.table(rows, ["height", "Chamfer", "normal loss"], "A rippled ball against a 
 
 # %% [markdown]
 # *What to see:* the eye sees the ripples at once, because light depends on the normals. The normal loss
-# rises by 0.1. Chamfer rises by less than a fifth of what two samples of the *same* ball differ by: the
-# ripples are lower than the distance between the sampled points.
+# rises by 0.1 at the highest ripples. Chamfer rises by less than a fifth of what two samples of the
+# *same* ball differ by: these ripples are lower than the distance between the sampled points.
 
 # %% [markdown]
 # ## 4.3 Edge loss, and a fit
@@ -474,9 +475,10 @@ for name, (mesh, by_hand) in solids.items():
 viz.table(rows, ["mesh", "edges", "smooth loss", "by hand"], "The smooth loss of some meshes")
 
 # %% [markdown]
-# *What to see:* the values found by hand. A cube's six face diagonals are flat and cost nothing.
-# Cutting its faces in four doubles the loss although the shape is the same: it is a **sum**. For a
-# round shape it falls instead: each angle is half as sharp, and costs a sixteenth.
+# *What to see:* the values found by hand. A cube's six face diagonals are flat and cost nothing. Cutting
+# its faces in four doubles the loss although the shape is the same: it is a **sum**. For the ball it
+# falls instead, although it has four times as many edges: each fold is about half as sharp, and costs
+# about a sixteenth.
 
 # %% [markdown]
 # ## 4.5 Laplacian loss
@@ -560,9 +562,9 @@ smoothing = widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* two or three steps remove much of the noise. A hundred wear the ears down to thin horns,
-# and volume is lost all the way. For a sphere we can see why: its neighbours' middle always lies
-# *inside*.
+# *What to see:* two or three steps remove much of the noise. A hundred wear the ears down, and this
+# rabbit loses volume all the way. For a sphere we can see why: the middle of a vertex's neighbours
+# always lies *inside*.
 
 # %%
 ball, volumes = meshes.icosphere(3), {"uniform": [], "cotangent": [], "there and back": []}
@@ -584,7 +586,7 @@ viz.line_chart(
 )
 
 # %% [markdown]
-# *What to see:* smoothing shrinks, with both kinds of weights. (*There and back*: every second
+# *What to see:* smoothing shrinks the ball, with both kinds of weights. (*There and back*: every second
 # step goes outwards by a little more, $0.53$ instead of $0.5$; Taubin 1995.)
 #
 # **Uniform or cotangent weights?** The slide's mean gives every neighbour $k$ the same weight. That
@@ -607,8 +609,8 @@ viz.gallery(
 print(f"longest δ in this flat sheet: uniform {uniform:.4f}, cotangent {cotangent:.4f}")
 
 # %% [markdown]
-# *What to see:* with equal weights even this flat sheet has $\delta \ne 0$; with cotangent weights it has
-# none.
+# *What to see:* with equal weights even this flat sheet has $\delta \ne 0$; with cotangent weights it
+# has none. (Its border, where neighbours lie on one side only, is left out.)
 #
 # **Question [[laplacian_minimum]].** *Predict:* we forget the data and minimise the Laplacian loss *alone*, starting
 # from the rabbit, until no optimiser finds anything better. What is left in the end?
@@ -729,23 +731,23 @@ viz.gallery(
 # %% [markdown]
 # *What to see:*
 # - **The floor** is the last row: about the least that any mesh can reach. What a loss brings is the
-#   difference of two rows; what is said of such differences below was checked on ten scans with other
-#   noise.
+#   difference of two rows. What is said of such differences below was checked on ten scans of this
+#   rabbit with other noise; for other shapes or weights some of it comes out otherwise.
 # - **Chamfer alone** crumples: about a thousand folds in 1920 edges (hardly fewer if the scan has no
 #   noise).
 # - **One added:** edge and Laplacian loss remove most folds: they pull every vertex towards its
-#   neighbours. The smooth loss works on the angles themselves and removes nearly all. The normal loss
-#   turns the faces the right way where it can, but does not unfold them.
+#   neighbours. The smooth loss works on the angles themselves and removes nearly all. With the normal
+#   loss more faces are turned the right way, but most folds stay.
 # - **All together** bring the mesh closer to the clean shape than Chamfer with any one of them.
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
 # - **All but one:** without the normal loss the surface lies farther from the clean shape, and its
 #   normals agree less: normals say something of positions, too. Without the smooth loss folds come back.
-#   Without the edge or the Laplacian loss the surface even comes a little closer: both cost some
-#   accuracy. That is the price of a regulariser. Beside the others the Laplacian loss brings little: in
-#   this table at most a shorter longest edge.
+#   Without the edge or the Laplacian loss the surface even comes a little closer: with these weights
+#   both cost some accuracy, the price of a regulariser. Beside the others the Laplacian loss brings
+#   little: in this table at most a shorter longest edge.
 # - **Laplacian alone** has never heard of the rabbit.
 # - The ears are too coarse in every fit that has any: their share of the vertices is smaller than their
-#   share of the surface. Nothing adds vertices where they are needed.
+#   share of the clean surface. Nothing adds vertices where they are needed.
 
 # %% [markdown]
 # ## 4.7 F1 score, Hausdorff distance and other metrics
@@ -836,13 +838,13 @@ viz.table(rows, ["who", "what", "value"], "One pair of clouds, eight conventions
 #
 # - $\pi$: a *permutation*, which gives every heap $i$ its own hole $\pi(i)$; both clouds have $n$ points.
 #
-# There are $n!$ permutations; the Hungarian algorithm finds the best one in about $n^3$ steps
-# (`linear_sum_assignment`). Its answer jumps when the clouds move, and it does not run well on a GPU.
-# **Sinkhorn's** algorithm (Cuturi 2013) lets a heap be split: shares $\Pi_{ij} \ge 0$ whose rows and
-# columns each sum to 1, and a reward $\varepsilon$ for spreading them. The best shares can be shown to
-# be $\Pi_{ij} = e^{(f_i + g_j - \lVert p_i - q_j \rVert) / \varepsilon}$ with a number $f_i$ for each
-# row and $g_j$ for each column. They are found in turns: the $f_i$ so that all rows sum to 1, then the
-# $g_j$ so that all columns do.
+# There are $n!$ permutations; algorithms like the Hungarian one find the best in at most about $n^3$
+# steps (`linear_sum_assignment`). The best one can jump when the clouds move a little, and the search is
+# hard to run in parallel. **Sinkhorn's** algorithm (Cuturi 2013) lets a heap be split: shares
+# $\Pi_{ij} \ge 0$ whose rows and columns each sum to 1, and a reward $\varepsilon$ for spreading them.
+# The best shares can be shown to be $\Pi_{ij} = e^{(f_i + g_j - \lVert p_i - q_j \rVert) / \varepsilon}$
+# with a number $f_i$ for each row and $g_j$ for each column. They are found in turns: the $f_i$ so that
+# all rows sum to 1, then the $g_j$ so that all columns do.
 
 # %%
 from scipy.optimize import linear_sum_assignment
@@ -968,8 +970,8 @@ laboratory = widgets.explore(
 )
 
 # %% [markdown]
-# "Perfect" is not 0: two different samples of one surface are never at the same points. That is
-# the floor below which no difference means anything.
+# The perfect mug's distances are not 0: two different samples of one surface are never at the same
+# points. This is the floor from which distances are to be read.
 #
 # Now a contest. Four mugs, each damaged in one way. *Predict:* which one is best? Which is worst?
 
@@ -1003,9 +1005,9 @@ viz.table(rows, ["metric", *entries], "The same four mugs, ranked by five metric
 # %% [markdown]
 # *What to see:* every mug is the worst by some metric. IoU punishes the thick walls, although they are
 # off by only 0.02; Hausdorff punishes the crumb, which is far away. For Chamfer the last three are close
-# together, and chance decides which is worst: above all how many of the 4000 points fall on the crumb.
-# F1 punishes the hole, which is missing area; the normals notice the noise. There is no best metric.
-# **Choose the one that measures what you need, and report more than one.**
+# together, and which of them is worst depends on the sample. F1 punishes the hole, which is missing
+# area; the normals notice the noise. There is no best metric. **Choose the one that measures what you
+# need, and report more than one.**
 #
 # F1 has a threshold to choose, and with it the winner:
 

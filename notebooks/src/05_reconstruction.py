@@ -77,8 +77,9 @@ viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, colu
             alt="Test pictures, each beside the training picture that is most like it")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* pictures that look alike can belong to shapes that overlap little. A mug whose
-# handle is behind it, a table seen edge-on, a chair from the back: the picture does not say.
+# *What to see:* pictures that look alike can belong to shapes that overlap little. And of some things a
+# picture says nothing: the handle behind a mug, or what stands before a chair's back that is seen from
+# behind.
 #
 # **Question [[what_one_picture_cannot_tell]].** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
 # What can *not* be found out from one picture, not even by someone who has seen a thousand such objects, large ones
@@ -98,9 +99,9 @@ viz.network(
     alt="A picture becomes a code, and the code a shape; the mesh sees maps of features, too.")  # fmt: skip
 
 # %% [markdown]
-# The encoder halves the picture four times by convolutions with stride 2 and then writes all it
-# knows into a **code** of 128 numbers. The code says nothing about pixels any more: it is the
-# network's idea of the shape.
+# The encoder halves the picture four times by convolutions with stride 2 and then writes all it knows
+# into a **code** of 128 numbers. The code has no rows and columns any more: it is the network's idea of
+# the shape.
 
 # %%
 encoder = rec.ImageEncoder()
@@ -209,7 +210,7 @@ viz.network(["code\n(128)", "linear\n(64, 4³)", "grow\n(32, 8³)", "grow\n(16, 
 #
 # *Why two?* Only one voxel in 25 is occupied. "Everything is empty" is right 96 % of the time, and to
 # say 0.04 everywhere brings the cross-entropy from $\log 2 = 0.69$ down to 0.17, with no shape at all.
-# IoU does not count empty voxels.
+# IoU does not count voxels that are empty in both.
 #
 # **Exercise [[occupancy_loss]].** Write `occupancy_loss(logits, occupancy)`: both have the shape (b, ...), a batch of
 # grids with any number of axes; the result is one number. `soft_iou(a, b)` of notebook 4 takes
@@ -243,9 +244,9 @@ curves = {"voxels": fit(
 
 # %% [markdown]
 # *What to see:* first nothing or a blob, then the large parts (seats, table tops, shades), and last, if
-# at all, much of what is thin, such as legs. Thin parts have few voxels, and a leg that is predicted one
-# voxel beside its place has about as many wrong voxels as one that is missing (if it is one voxel thick,
-# twice as many).
+# at all, much of what is thin, such as legs. Thin parts have few voxels, and a leg two voxels thick that
+# is predicted one voxel beside its place has as many wrong voxels as one that is missing (if it is one
+# voxel thick, twice as many).
 
 # %% [markdown]
 # ## 5.4 Points: a set, trained with Chamfer
@@ -258,9 +259,10 @@ viz.network(["code\n(128)", "linear, ReLU, linear", "512 free points", "both\n(1
             alt="Two branches from the code, free points and a sheet of points, are joined.")  # fmt: skip
 
 # %% [markdown]
-# - the **free** branch can put a point anywhere (thin parts);
-# - the **sheet** grows like a picture with x, y, z as its three channels: neighbours on the sheet
-#   stay neighbours in space (smooth surfaces).
+# - the **free** branch writes each point down by itself: it can put one anywhere;
+# - the **sheet** grows like a picture with x, y, z as its three channels. The hope is that neighbours on
+#   the sheet become neighbours in space, as on a smooth surface. The loss does not ask for it, and in
+#   our checkpoint they do not: they lie about as far apart as any two of its points.
 #
 # **Exercise [[two_branches]].** Write `two_branches`, which joins both outputs into one set: `free` (b, 3n) lists
 # x, y, z of the first point, then of the second, …; `sheet` (b, 3, h, w) has x, y, z as channels.
@@ -287,16 +289,16 @@ def draw_points(network, item):
 curves["points"] = fit(networks["points"], point_loss, draw_points, "points")
 
 # %% [markdown]
-# *What to see:* a cloud finds the rough shape within seconds, because every point gets a gradient from
-# the very first step. It ends up uneven: dense where such shapes are much alike (a lamp's pole, a
-# chair's seat), too thin elsewhere (arm rests, a table's shelf).
+# *What to see:* a cloud finds the rough shape within seconds: every point gets a gradient from the very
+# first step. It ends up uneven: dense on a lamp's pole or a chair's seat, too thin on arm rests or a
+# table's shelf.
 
 # %% [markdown]
 # ## 5.5 A mesh: move the vertices of a template
-# *Idea* (Pixel2Mesh, Wang et al. 2018): a mesh has too many ways to connect its vertices to learn them.
-# So take a **template** that is connected already, a sphere, and learn only where its vertices go.
-# Before each of its steps (here two) every vertex looks at the picture *where it is projected to*, and
-# graph convolutions (notebook 3) let neighbours talk.
+# *Idea* (Pixel2Mesh, Wang et al. 2018): how vertices are connected is hard to learn. So take a
+# **template** that is connected already, a sphere, and learn only where its vertices go. Before each of
+# its steps (here two) every vertex looks at the picture *where it is projected to*, and graph
+# convolutions (notebook 3) let neighbours talk.
 
 # %%
 step = "look, 3 graph convolutions, move"
@@ -344,12 +346,12 @@ curves["mesh from a sphere"] = fit(networks["mesh from a sphere"], mesh_step, dr
                                    "sphere", peak=2e-3, count=12, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* closed, and always a sphere at heart: it has no holes, and where it is pulled far it
-# crumples. The legs of a chair must be pulled out of one skin, and what should be a mug's handle has no
-# hole. **The topology of the template is the topology of every answer**, however long one trains. Here a
-# sphere is fitted to two *true* shapes, without any network or picture, by a short descent on the same
-# loss. (With three times the steps usually more of the chair is near its sphere, so this is no bound of
-# what a sphere can do; but a sphere it stays.)
+# *What to see:* closed, and always a sphere at heart: it has no holes, and after so few steps it shows
+# the large parts at best. The legs of a chair must be pulled out of one skin, and what should be a mug's
+# handle has no hole. **The topology of the template is the topology of every answer**, however long one
+# trains. Here a sphere is fitted to two *true* shapes, without any network or picture, by a short
+# descent on the same loss. (With three times the steps usually more of the chair is near its sphere, so
+# this is no bound of what a sphere can do; but a sphere it stays.)
 
 # %%
 pictures = []
@@ -377,8 +379,8 @@ curves["mesh"] = fit(networks["mesh"], mesh_step, draw_mesh, "mesh from voxels",
                      peak=1e-3, count=8, seconds=45, steps=MESH_STEPS)  # fmt: skip
 
 # %% [markdown]
-# *What to see:* holes and handles are there from the start, because the voxels have them, and so are
-# the voxels' mistakes: a leg that is missing in the template cannot be moved into place. What the two
+# *What to see:* what holes and handles the voxels have are there from the start, and so are the voxels'
+# mistakes: a leg that is missing in the template is no part that can be moved into place. What the two
 # steps still gain shows in the table of section 5.8.
 #
 # > **Slide check.** The slides show the networks as equals that take a picture and nothing
@@ -419,9 +421,9 @@ networks["implicit"] = rec.FromImage(rec.ImplicitDecoder(modulate))
 curves["implicit"] = fit(networks["implicit"], implicit_step, draw_mesh, "implicit")
 
 # %% [markdown]
-# It learns from 512 points per picture and step, about half of them near the surface, by cross-entropy:
-# cheap, because most of space is boring. But to *see* the shape one has to ask tens of thousands of
-# times, which is why its previews take longest.
+# It learns by cross-entropy from 512 points per picture and step, about half of them near the surface:
+# most of space is boring. But to *see* the shape one has to ask tens of thousands of times, which is why
+# its previews take longest.
 #
 # ### From a function to its surface: marching squares, marching cubes
 # How do the answers at many points become a mesh? First in two dimensions. A square cell knows the values at
@@ -509,7 +511,8 @@ viz.line_chart(series,
 # ## 5.7 What must a network beat, and what can it reach?
 # Numbers mean little alone. Three kinds of neighbours make them readable:
 #
-# - **mean shape**: the same answer to every picture. Whoever does not beat it has learnt nothing;
+# - **mean shape**: the same answer to every picture. Whoever does not beat it has learnt nothing of the
+#   single picture;
 # - **retrieval**: the shape of the most similar *training* picture. It does not reconstruct at all,
 #   yet Tatarchenko et al. (2019, "What do single-view 3D reconstruction networks learn?") found that
 #   it rivalled the networks of its time;
@@ -560,18 +563,17 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 # balls around them.
 #
 # *What to see:*
-# - The mean shape is what anyone must beat, and the sphere, after so few steps, beats it by the least.
-#   Retrieval is a strong rival, as the families are simple and the training set is dense. In this table
-#   voxels, refined mesh and implicit function, trained here, pass it, and points in Chamfer distance
-#   only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400 shapes, while
-#   this retrieval searches 700: the second table below is the fairer one.)
-# - The limits lie above the networks trained here by far, and above the checkpoints by less, on some
-#   test sets hardly (but above the points by far): what stops the networks trained here is mostly what
-#   they know, not their representation. What is left for the checkpoints is, in Chamfer distance, for
-#   all but the points a matter of both, in shares that differ from test set to test set; in F-score more
-#   of it is knowledge.
+# - The mean shape is what anyone must beat, and in this table the sphere, after so few steps, beats it
+#   by the least. Retrieval is a strong rival (one reason may be that the families are simple). In this
+#   table voxels, refined mesh and implicit function, trained here, pass it, and points in Chamfer
+#   distance only. The checkpoints are ahead in Chamfer distance, all of them. (They have seen 6,400
+#   shapes, while this retrieval searches 700: the second table below is the fairer one.)
+# - In this table the limits lie far above voxels and points trained here: what stops these two is mostly
+#   what they know, not their representation. The points' checkpoint is far from its limit, too. That of
+#   the voxels is nearer: in Chamfer distance on some test sets hardly behind; in F-score more is missing
+#   for want of knowledge than for want of voxels.
 # - The mesh checkpoint has a better Chamfer distance and normals than the voxels that it refines, and as
-#   a rule a better F-score, all by little. It was not trained on IoU.
+#   a rule a better F-score, all by little. Its loss knows no IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
 #   balls around them, with nothing between. And though Chamfer is what they were trained on, their
 #   checkpoint does not lead there, either.
@@ -646,8 +648,9 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
 # refines the other; the points least), which is why each may show only one that no other has shown.
-# Among the parts missed most often are arm rests, engines, tails, legs and backs. (Thinness alone is not
-# why: a lamp's pole is nearly always there.) Ask of each: does the picture show what is missing?
+# Taken together, arm rests, engines, tails, legs and backs are missed more often than the other parts.
+# (Thinness alone is not why: a lamp's pole is nearly always there.) Ask of each: does the picture show
+# what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed
@@ -727,10 +730,11 @@ explorer = widgets.explore(
 
 # %% [markdown]
 # ## 5.12 Your own picture
-# Put a PNG or JPEG beside this notebook and write its name into `MINE`. Any size, colour or grey,
-# with or without transparency; best is one object on a plain background, seen from slightly above.
-# `load_photo` cuts it out, centres it and puts it on white. Here the "photo" is one that we damage
-# first: enlarged to 400 × 400 pixels, grey, on a grey background, 16 bits per pixel.
+# Put a PNG or JPEG beside this notebook and write its name into `MINE`. Any size, colour or grey, with
+# or without transparency; best is one object on a plain background, seen from slightly above.
+# `load_photo` cuts it out (if its background is plain or transparent), centres it and puts it on white.
+# Here the "photo" is one that we damage first: enlarged to 400 × 400 pixels, grey, on a grey background,
+# 16 bits per pixel.
 
 # %%
 import tempfile
@@ -754,10 +758,9 @@ viz.gallery([photo.permute(1, 2, 0).numpy(), *answers], ["photo", *shipped], hei
 
 # %% [markdown]
 # A network that was trained on rendered toys will not understand a real photo of your kitchen. Try it,
-# and look at what it answers: often one of the six families (a wide bar becomes an aeroplane), else
-# scraps and mixtures of them (noise, a disc). What would it take to do better? (Real textures, real
-# backgrounds, more families: more data, not another decoder.) Files that are no pictures are refused in
-# words:
+# and look at what it answers: it knows its six families only, and scraps and mixtures of them. What
+# would it take to do better? (Other data above all: real textures, real backgrounds, more families.)
+# Files that are no pictures are refused in words:
 
 # %%
 import textwrap
@@ -792,11 +795,12 @@ else:
 
 # %% [markdown]
 # ## 5.14 What to remember
-# - One encoder, four decoders: the representation decides the loss, the cost and some of the failures.
+# - One encoder, four decoders: the representation decides much of the loss, the cost and the failures.
 # - Voxels and the implicit function have an inside and any topology; points are light but have no
 #   surface; the mesh is closed but keeps the topology of its template.
 # - Always show the mean shape, retrieval and the limits beside a network.
-# - Much of what single-view networks do is recognition. The hidden part is remembered, not seen.
+# - Much of what single-view networks do may be recognition: the hidden part can only be remembered, not
+#   seen.
 #
 # The same data set class reads your own ShapeNet renderings:
 # `course_lib.data.shapenet_folder.read_folder(path)`. Next: notebook 6 turns the arrow round, from shapes

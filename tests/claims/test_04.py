@@ -61,7 +61,7 @@ def test_a_thin_wall_loses_its_iou(seed):
 
 @claim(
     "4.1",
-    "the finer the voxels and the fewer the points, the smaller the share of voxels that both samples",
+    "the finer the voxels and the fewer the points, the smaller the share of this ball's voxels",
 )
 def test_iou_of_clouds_falls_with_the_voxels_and_with_the_points(seed):
     generator, ball, grids = random(seed), meshes.icosphere(4, 0.7), library()["points_to_voxels"]
@@ -75,9 +75,7 @@ def test_iou_of_clouds_falls_with_the_voxels_and_with_the_points(seed):
     return min(finer, min(b - a for column in columns for a, b in pairwise(column)))
 
 
-@claim(
-    "4.1", "for thin shells a small distance already destroys the IoU, and from there on it hardly"
-)
+@claim("4.1", "for these thin shells a small distance already takes most of the IoU away")
 def test_thin_shells(seed):
     shell = shapes.shell(shapes.sphere(between(seed, 0.45, 0.55)), 0.08)
 
@@ -95,7 +93,9 @@ def test_neighbours_are_shared(seed):
     return 25 - len(nearest_neighbors(p, q)[1].unique())
 
 
-@claim("4.2", "sixteen times more points in $Q$ make the printed value sixteen times larger")
+@claim(
+    "4.2", "with sixteen times more points in $Q$ the printed value is nearly sixteen times larger"
+)
 def test_the_printed_formula_counts_points(seed):
     generator = random(seed)
     p, *qs = (
@@ -105,11 +105,11 @@ def test_the_printed_formula_counts_points(seed):
     few, many = (
         (nearest_neighbors(p, q)[0].mean() + nearest_neighbors(q, p)[0].sum()).item() for q in qs
     )
-    return 3 - abs(many / few - 16)
+    return 1 - abs(many / few - 16)
 
 
 @claim(
-    "4.2", "The normal loss rises by 0.1. Chamfer rises by less than a fifth of what two samples"
+    "4.2", "The normal loss rises by 0.1 at the highest ripples. Chamfer rises by less than a fifth"
 )
 def test_ripples_show_in_the_normals(seed):
     generator, ball = random(seed), meshes.icosphere(5, 0.8)
@@ -287,14 +287,17 @@ def test_sinkhorn_comes_closer(seed):
 
 @cache
 def laboratory():
-    return notebook(4, "mug = ", "LATTICE,", "_, TRUE_POINTS", "entries = {")
+    names = notebook(4, "mug = ", "LATTICE,", "_, TRUE_POINTS", "entries = {")
+    names["sample"] = names["describe"]
+    return names
 
 
 @cache
 def contest(seed):
-    """What five metrics say of the four damaged mugs against another sample of the true one."""
+    """What five metrics say of the four damaged mugs, all of them and the true one sampled anew."""
     names = laboratory()
-    truth = names["describe"](names["mug"], seed)
+    truth = names["sample"](names["mug"], seed)
+    names["describe"] = lambda sdf, **_: names["sample"](sdf, seed + 1)
     names |= dict(zip(("TRUE_POINTS", "TRUE_NORMALS", "TRUE_VOXELS"), truth[1:], strict=True))
     damage = names["entries"]
     return {name: names["measure"](names["damaged"](**damage[name]))[1] for name in damage}
@@ -303,7 +306,7 @@ def contest(seed):
 @claim("4.8", "every mug is the worst by some metric.", slow=True)
 def test_every_mug_is_the_worst_by_some_metric(seed):
     found = contest(seed)
-    worst = {max(found, key=lambda name: found[name]["10⁴ · Chamfer"])}
+    worst = {max(found, key=lambda name: found[name]["Hausdorff"])}
     for metric in ("IoU", "F1 at 0.08", "normals agree"):
         worst.add(min(found, key=lambda name: found[name][metric]))
     return len(worst) - 3
@@ -316,6 +319,6 @@ def test_every_mug_is_the_worst_by_some_metric(seed):
 )
 def test_a_thick_mug_scores_nothing_below_its_thickness(seed):
     names = laboratory()
-    points = names["describe"](names["damaged"](thickness=0.02), seed)[1]
-    truth = names["describe"](names["mug"], seed + 1)[1]
+    points = names["sample"](names["damaged"](thickness=0.02), seed)[1]
+    truth = names["sample"](names["mug"], seed + 1)[1]
     return 0.02 - metrics.f_score(points, truth, 0.018).item()

@@ -13,6 +13,7 @@ from course_lib.neighbors import nearest_neighbors
 from course_lib.reconstruction import baselines
 from course_lib.reconstruction.evaluate import evaluate, sample_mesh
 from course_lib.reconstruction.extract import reconstruct
+from course_lib.reconstruction.point_decoder import FREE
 from course_lib.reconstruction.score import LIMITS, by_retrieval
 from course_lib.reconstruction.training import load_network
 from course_lib.shipped import asset
@@ -86,6 +87,21 @@ def test_few_voxels_are_occupied(seed):
     return 0.01 - abs(share - 1 / 25)
 
 
+@claim("5.4", "they lie about as far apart as any two of its points.", slow=True)
+def test_neighbours_on_the_sheet_are_none_in_space(seed):
+    shares = []
+    for index in mine(seed):
+        with torch.no_grad():
+            points = network("points")(shapes()[index]["image"][None])[0, FREE:]
+        sheet = points.reshape(16, 32, 3)
+        steps = [
+            (sheet[1:] - sheet[:-1]).flatten(0, 1),
+            (sheet[:, 1:] - sheet[:, :-1]).flatten(0, 1),
+        ]
+        shares.append((torch.cat(steps).norm(dim=1).mean() / torch.pdist(points).mean()).item())
+    return 0.15 - abs(np.mean(shares) - 1)
+
+
 @claim("5.5", "With three times the steps usually more of the chair is near its sphere", slow=True)
 def test_a_fitted_sphere_comes_closer(seed):
     item = shapes()[mine(seed)[0]]
@@ -134,7 +150,7 @@ def test_points_have_the_lowest_iou(seed):
 
 @claim(
     "5.8",
-    "The limits lie above the networks trained here by far, and above the checkpoints",
+    "The points' checkpoint is far from its limit, too. That of the voxels is nearer",
     slow=True,
 )
 def test_the_limits_lie_above_the_checkpoints(seed):
@@ -144,7 +160,10 @@ def test_the_limits_lie_above_the_checkpoints(seed):
             item = shapes()[index]
             best = evaluate(LIMITS[limit](index, item), baselines.truth(item))["chamfer"]
             margins.append((kind, error / best - 1))
-    return min(np.mean([m for k, m in margins if k == kind]) for kind in ("voxels", "points"))
+    voxels, points = (
+        np.mean([m for k, m in margins if k == kind]) for kind in ("voxels", "points")
+    )
+    return min(voxels, points - 1, points - voxels)  # points: more than twice their limit
 
 
 @claim("5.8", "their checkpoint does not lead there, either.", slow=True)
@@ -161,7 +180,7 @@ def test_the_networks_agree_which_shapes_are_hard(seed):
 
 @claim(
     "5.9",
-    "Among the parts missed most often are arm rests, engines, tails, legs and backs.",
+    "arm rests, engines, tails, legs and backs are missed more often than the other parts.",
     slow=True,
 )
 def test_some_parts_are_missed_more_often(seed):
