@@ -100,9 +100,9 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 
 # %% [markdown]
 # *What to see:* the same classifier, the same rows; only the columns differ. (AUC, the area under the
-# ROC curve, is the probability that a random positive gets a higher score than a random negative; you
-# will write it below.) An ordinal code of "Occupation" is an alphabetical number, of which a linear
-# model can make little.
+# ROC curve, is the probability that a random positive gets a higher score than a random negative, ties
+# counting half; you will write it below.) An ordinal code of "Occupation" is an alphabetical number, of
+# which a linear model can make little.
 #
 # **Pretraining** is what all these encodings lack: a column called `c7` and one called "Education"
 # look the same to them. A model that has read text knows what a doctoral degree has to do with
@@ -205,12 +205,11 @@ viz.table(
 # three in five women became men. To the slide's rows, of three columns only, it added a job from there.
 # The search is for words, so more or less may be wrong than it finds.
 #
-# The AUC is highest with single features all the same: "This person is male." is plainer English than "The
-# Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04 (the same
-# rows drawn anew), and on three other draws of 60 rows it was the highest, too. Whole rows gain nothing that
-# 200 rows could tell: 0.05 ± 0.05, and two of the other draws say the reverse. A text must be true *and*
-# easy to read, and which one a model reads best has to be measured: with the larger models of TabLLM it
-# was the template.
+# The AUC is highest with single features all the same: "This person is male." is plainer English than
+# "The Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04
+# (the same rows drawn anew); on 150 rows of the pool it was 0.13. Whole rows gain nothing that 200 rows
+# could tell: 0.05 ± 0.05. A text must be true *and* easy to read, and which one a model reads best has
+# to be measured: with the larger models of TabLLM it was the template.
 
 # %% [markdown]
 # ## 1.4 The prompt
@@ -596,11 +595,12 @@ for k in study.SHOTS:
 # five, from 16 rows on behind on all five. On average boosting is behind LR at all these sizes.
 #
 # ### Tabular deep learning, and pretraining without text
-# *Slide: pretraining, tabular DL.* A language model is not the only thing that can be pretrained. A small
-# network gives every feature a vector of its own, an **embedding**: a number times a learned vector, or
-# a learned vector for each category (Gorishniy et al., 2021), and joins them by two layers. To
-# **pretrain** it, hide three in ten features of each row and let it guess them from the rest. That needs
-# no labels, so all rows of the pool can be used. *Time: about 20 s on two CPU cores, with the fits.*
+# *Slide: pretraining, tabular DL.* A language model is not the only thing that can be pretrained. A
+# small network gives every feature a vector of its own, an **embedding**: a number times a learned
+# vector plus another, or a learned vector for each category (Gorishniy et al., 2021), and joins them by
+# two layers. To **pretrain** it, hide about three in ten features of each row and let it guess them from
+# the rest. That needs no labels, so all rows of the pool can be used. *Time: about 20 s on two CPU
+# cores, with the fits.*
 
 # %%
 from course_lib.tabular.network import FeatureNetwork, coded
@@ -665,14 +665,14 @@ viz.table(
 )
 
 # %% [markdown]
-# *What to see:* from scratch the network is about as good as LR, or worse. Pretrained on the unlabelled
-# rows it is clearly better with 16 labels than from scratch, and ahead of LR in most draws; with 4
-# labels the draw of the rows and the pretraining's seed decide. LR from the language model's prior is
-# ahead with 4 labels on average, and about level with 16; but the network has never read a text. So with
-# 16 labels, knowing which features go together is worth a good part of knowing what they are called. The
-# language model needs no rows at all for its knowledge; this network saw 7,641. (TabPFN, Hollmann et
-# al., 2025, goes a third way: a transformer pretrained on millions of *made-up* tables, which takes the
-# labelled rows as its input. Its weights are not part of this course.)
+# *What to see:* from scratch the network is on average about as good as LR, or worse. Pretrained on the
+# unlabelled rows it is clearly better with 16 labels than from scratch, and ahead of LR in most draws;
+# with 4 labels the draws differ so much that five of them tell little. LR from the language model's
+# prior is within 0.01 of it in this table at every size, but the network has never read a text: it only
+# knows which features go together. The language model needs no rows at all for its knowledge; this
+# network saw 7,641. (TabPFN, Hollmann et al., 2025, goes a third way: a transformer pretrained on
+# millions of *made-up* tables, which takes the labelled rows as its input. Its weights are not part of
+# this course.)
 #
 # ## 1.10 Class balance, prior, calibration
 # AUC ignores the *level* of p(Yes). To act on a probability it must be **calibrated**: of the rows with
