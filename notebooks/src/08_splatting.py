@@ -354,8 +354,8 @@ viz.gallery([*(model.view(test, one).color for model in fields.values()), test.c
             alt="The same new view by network, grid and splats, and as photographed.")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* splats store less than a tenth of the grid's numbers, draw faster on a CPU, and come
-# within three decibels of the grid's quality. A renderer written for GPUs draws more than a hundred
+# *What to see:* splats store less than a tenth of the grid's numbers, draw faster on a CPU, and here
+# come within three decibels of the grid's quality. A renderer written for GPUs draws more than a hundred
 # large pictures a second (Kerbl et al. 2023): that may be one reason why they have taken NeRF's place.
 #
 # ## 8.8 Look around
@@ -367,9 +367,9 @@ _ = widgets.view_splats(field, alt="The centres of the Gaussians, and the desk d
 
 # %% [markdown]
 # ## 8.9 Far and near
-# The field was trained on pictures of one size, from one distance. Draw it for pictures of a quarter of the size,
-# as from four times the distance: once directly, and once in full size and then averaged, as a
-# camera's sensor does it.
+# The field was trained on pictures of one size, from one distance. Draw it for pictures of a quarter of
+# the width, as small as from four times the distance: once directly, and once in full size and then
+# averaged, as a camera's sensor does it.
 
 
 # %%
