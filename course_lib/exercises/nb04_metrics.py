@@ -200,7 +200,7 @@ SOFT_IOU = Exercise(
     ),
     misconceptions=SOFT_IOU_MISTAKES,
     hints=(
-        "If a and b are the chances that a cell is occupied, ab is the chance that both are.",
+        "If a and b are independent chances that a cell is occupied, ab is the chance that both are.",
         "The chance that at least one is occupied is a + b − ab.",
         "Sum both over the cells of each grid (`.flatten(1)`, `.sum(dim=1)`), then divide; mind two "
         'empty grids. Still stuck? `solution("soft_iou")`.',

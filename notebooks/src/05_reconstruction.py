@@ -1,9 +1,8 @@
 # %% [markdown]
 # # 5 · Reconstruction from a single picture
 # **You will be able to** build and train four networks that turn one RGB picture into a shape: as
-# voxels, as points, as a mesh and as an implicit function; compare them with each other, with
-# baselines that do not learn, and with what their representation could reach at best; and say what
-# one picture cannot tell.
+# voxels, as points, as a mesh and as an implicit function; compare them with each other, with baselines
+# that do not learn, and with the truth in their representation; and say what one picture cannot tell.
 #
 # *About 85 minutes with the exercises, 40 without. You need notebook 4 (losses and metrics) and
 # convolutional networks; notebook 3 helps. Runs in under 10 minutes on two quiet CPU cores, on a Colab
@@ -77,9 +76,8 @@ viz.gallery([p.permute(1, 2, 0).numpy() for p in pairs], titles, height=96, colu
             alt="Test pictures, each beside the training picture that is most like it")  # fmt: skip
 
 # %% [markdown]
-# *What to see:* pictures that look alike can belong to shapes that overlap little. And of some things a
-# picture says nothing: the handle behind a mug, or what stands before a chair's back that is seen from
-# behind.
+# *What to see:* pictures that look alike can belong to shapes that overlap little. And a picture may
+# hide what matters: a mug's handle behind the mug, a chair's arm rests behind its back.
 #
 # **Question [[what_one_picture_cannot_tell]].** One more thing that no picture says. Answer with `"A"`, `"B"`, `"C"` or `"D"`.
 # What can *not* be found out from one picture, not even by someone who has seen a thousand such objects, large ones
@@ -516,8 +514,8 @@ viz.line_chart(series,
 # - **retrieval**: the shape of the most similar *training* picture. It does not reconstruct at all,
 #   yet Tatarchenko et al. (2019, "What do single-view 3D reconstruction networks learn?") found that
 #   it rivalled the networks of its time;
-# - **limits**: the truth itself, squeezed into a representation: into 32³ voxels, or into 1,024 points.
-#   No network with that output can be much better.
+# - **limits**: the truth itself, squeezed into a representation: into 32³ voxels of 0 and 1, or into
+#   1,024 points. (Numbers *between* 0 and 1 can say where in a voxel the surface lies, and do better.)
 #
 # **Exercise [[retrieve]].** Write `retrieve`: for each query picture the index of the nearest picture of the
 # gallery, by the sum of squared differences over all channels and pixels.

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from claims import claim, notebook
-from course_lib.data.shape_records import FOCAL
+from course_lib.data.shape_records import FOCAL, distance_grid
 from course_lib.data.single_view import SingleView, make_nth_shape
 from course_lib.metrics import iou
 from course_lib.neighbors import nearest_neighbors
 from course_lib.reconstruction import baselines
 from course_lib.reconstruction.evaluate import evaluate, sample_mesh
-from course_lib.reconstruction.extract import reconstruct
+from course_lib.reconstruction.extract import logits_to_mesh, reconstruct
 from course_lib.reconstruction.point_decoder import FREE
 from course_lib.reconstruction.score import LIMITS, by_retrieval
 from course_lib.reconstruction.training import load_network
@@ -122,6 +122,20 @@ def test_marching_squares_leave_no_gaps(seed):
         ends += [tuple(np.round(end + np.array([i, j]), 9)) for end in march(cell).reshape(-1, 2)]
     within = [end for end in ends if min(end) > 0 and max(end) < n]
     return len(within) > 0 and all(ends.count(end) == 2 for end in within)
+
+
+@claim("5.7", "can say where in a voxel the surface lies, and do better.", slow=True)
+def test_a_grid_of_distances_is_better_than_one_of_zeros_and_ones(seed):
+    errors = {True: [], False: []}  # of distances at the voxels' centres, and of zeros and ones
+    for index in mine(seed):
+        item, grid = shapes()[index], distance_grid(make_nth_shape("validation", index), 32)
+        for mesh, finer in (
+            (logits_to_mesh(-20 * grid), True),
+            (baselines.voxel_limit(item), False),
+        ):
+            found = evaluate(sample_mesh(mesh), baselines.truth(item))
+            errors[finer].append(found["chamfer"])
+    return 1 - np.mean(errors[True]) / np.mean(errors[False])
 
 
 @claim("5.8", "The checkpoints are ahead in Chamfer distance, all of them.", slow=True)
