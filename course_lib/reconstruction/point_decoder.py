@@ -1,7 +1,7 @@
 """Decoder 2: a set of points, trained with the Chamfer distance.
 
 After Fan, Su, Guibas 2017, "A point set generation network": one branch of free points and one
-branch whose points lie on a grid of the network's own, as smooth sheets do.
+branch whose points lie on a grid of the network's own, as on a sheet.
 """
 
 from collections.abc import Callable

@@ -56,4 +56,4 @@ LIMITS: dict[str, Predict] = {
     "truth at 32³": lambda index, item: sample_mesh(baselines.voxel_limit(item)),
     "truth as 1,024 points": lambda index, item: Sampled(baselines.point_limit(item)),
 }
-"""What each representation could reach at best."""
+"""The truth in two representations: voxels of 0 and 1, and 1,024 points."""
