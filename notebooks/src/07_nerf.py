@@ -168,7 +168,7 @@ print(f"{sum(p.numel() for p in network.parameters()):,} numbers in the network"
 # $$t_i = t_n + \frac{i + u_i}{s}\,(t_f - t_n), \qquad u_i \in [0, 1) \text{ random},\quad i = 0, \ldots, s - 1$$
 #
 # Why not at fixed places? Between them a field could hide mistakes; over the training random ones can
-# come to every place. Why bins at all? Free random samples leave larger gaps.
+# come to every place. Why bins at all? Free random samples often leave larger gaps.
 #
 # **Exercise [[stratified_positions]].** Write `stratified_positions`: $u$ has the shape $(n, s)$ for $n$ rays.
 
