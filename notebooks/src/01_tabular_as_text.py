@@ -200,10 +200,10 @@ viz.table(
 # %% [markdown]
 # *What to see:* the template says everything. Of single features the model loses mostly what it puts
 # into words of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and
-# invents next to nothing. Of whole rows only about one in four survives: the employer is what is left
-# out most often, and nearly all that is invented stands in the last example of the prompt, about a man:
-# three in five women became men. To the slide's rows, of three columns only, it added a job from there.
-# The search is for words, so more or less may be wrong than it finds.
+# invents next to nothing. Of whole rows only a minority survives: the employer is what is left out most
+# often, and nearly all that is invented stands in the last example of the prompt, about a man: 35 of
+# these 57 women became men. To the slide's rows, of three columns only, it added a job from there. The
+# search is for words, so more or less may be wrong than it finds.
 #
 # The AUC is highest with single features all the same: "This person is male." is plainer English than
 # "The Sex is Male.", a likely reason. The gain over the template is 0.17, with a standard error of 0.04

@@ -44,17 +44,31 @@ def told():
 
 
 def drawn(name, seed):
-    """Of stored rows, drawn anew: what a kind of text lost and invented, its AUC, and sexes."""
-    pairs, p, sexes = told()[name]
+    """Of stored rows, drawn anew: what a kind of text lost and invented, and its AUC."""
+    pairs, p, _ = told()[name]
     rows = np.random.default_rng(seed).integers(len(pairs), size=len(pairs))
     auc = table()["roc_auc"](p[rows], table()["labels"][rows]).item()
-    return [pairs[i] for i in rows], auc, [sexes[i] for i in rows]
+    return [pairs[i] for i in rows], auc
 
 
-@claim("1.3", "Of whole rows only about one in four survives")
+@claim("1.2", "is an alphabetical number, of which a linear model can make little.")
+def test_an_ordinal_code_tells_a_linear_model_little(seed):
+    names, g = table(), torch.Generator().manual_seed(seed)
+    jobs, y, fit = names["pool"][["Occupation"]], names["pool_labels"], names["tabular"]
+    train, test = torch.randperm(len(y), generator=g)[:2500].split((2000, 500))
+
+    def above_guessing(encode):
+        x = encode(jobs, jobs)
+        p = fit.logistic_regression(x[train], y[train], x[test])
+        return names["roc_auc"](p, y[test]).item() - 0.5
+
+    return above_guessing(fit.encode_frame) / 2 - above_guessing(fit.encode_ordinal)
+
+
+@claim("1.3", "Of whole rows only a minority survives")
 def test_few_of_the_whole_rows_survive(seed):
-    pairs, _, _ = drawn("LLM-written", seed)
-    return 0.1 - abs(np.mean([not any(pair) for pair in pairs]) - 0.25)
+    pairs, _ = drawn("LLM-written", seed)
+    return 0.5 - np.mean([not any(pair) for pair in pairs])
 
 
 @claim("1.3", "the employer is what is left out most often")
@@ -70,11 +84,11 @@ def test_what_is_invented_was_copied(seed):
     return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9
 
 
-@claim("1.3", "three in five women became men.")
-def test_women_become_men(seed):
-    pairs, _, sexes = drawn("LLM-written", seed)
-    became = ["Male" in pair[1] for pair, sex in zip(pairs, sexes, strict=True) if sex == "Female"]
-    return 0.25 - abs(np.mean(became) - 0.6)
+@claim("1.3", "35 of these 57 women became men.")
+def test_women_become_men(_):
+    pairs, _, sexes = told()["LLM-written"]
+    became = ["Male" in pair[1] for pair, sex in zip(pairs, sexes, strict=False) if sex == "Female"]
+    return (sum(became), len(became)) == (35, 57)
 
 
 @claim("1.3", "The AUC is highest with single features all the same")
@@ -137,3 +151,15 @@ def test_pretraining_on_unlabelled_rows_helps(seed):
         )
         gains.append(better - plain)
     return np.mean(gains)
+
+
+@claim("1.10", "Tuning on 64 rows brought the calibration error down on each of the five draws")
+def test_tuning_brings_the_calibration_error_down(_):
+    names, stored = table(), table()["study"].load_scores().scores
+    error, labels = names["tabular"].calibration_error, names["labels"]
+    actual = names["pool_labels"].float().mean().item()
+    steps = [
+        [stored["zero/0/0"], tuned, names["tabular"].shift_prior(tuned, trained=0.5, actual=actual)]
+        for tuned in (stored[f"lora/64/{seed}"] for seed in names["study"].SEEDS)
+    ]
+    return min(-np.diff([error(p, labels) for p in draw]).max() for draw in steps)
