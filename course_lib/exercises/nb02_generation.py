@@ -133,7 +133,7 @@ FLOW_MISTAKES = mistakes({
     "time reversed": (_flow_wrong(time=lambda t: 1 - t),
         "The network gets 1 − t from you: it wants the t of its point."),
     "sum": (_flow_wrong(measure=lambda error: error.square().sum()),
-        "You added the squares up: take their mean, or the step would grow with the batch."),
+        "You added the squares up: take their mean, or the gradient would grow with the batch."),
     "length": (_flow_wrong(measure=lambda error: error.square().sum(1).mean()),
         "You took the mean over the batch only; it is over the numbers of each vector, too."),
     "not squared": (_flow_wrong(measure=lambda error: error.abs().mean()),

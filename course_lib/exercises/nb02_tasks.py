@@ -333,7 +333,7 @@ RAND_INDEX_MISTAKES = mistakes({
     "items instead of pairs": (_rand(lambda s, a, b, n, e: (_items(n) - e) / ((a + b) / 2 - e)),
         "S counts *pairs*, Σ C(n_ij); you added up the items n_ij."),
     "unadjusted": (_rand(lambda s, a, b, n, e: (n + 2 * s - a - b) / n),
-        "That is the plain Rand index, which is high even by chance. Subtract the expected "
+        "That is the plain Rand index, which is not 0 even by chance. Subtract the expected "
         "value E."),
     "larger for mean": (_rand(lambda s, a, b, n, e: (s - e) / (torch.maximum(a, b) - e)),
         "Below the bar stands the *mean* of A and B, minus E; you took the larger of the two."),

@@ -208,7 +208,7 @@ POSES_INSIDE_OUT = choice_question("cameras_in_a_heap", "B", {
     "A": ("scale the scene up", "Scaling moves all cameras away alike: they stay in one place."),
     "B": ("invert the matrices: they are world-to-camera",
         "In world-to-camera form t is where the camera sees the world's origin, the same for "
-        "all cameras on a sphere; the position is −Rᵀt."),
+        "all cameras that look at it from a sphere around it; the position is −Rᵀt."),
     "C": ("negate the positions",
         "The position is −Rᵀt, with R turned differently for each camera: negating t alone "
         "keeps all of them in one place."),

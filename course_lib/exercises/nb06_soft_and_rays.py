@@ -58,9 +58,9 @@ SOFT_COVERAGE_MISTAKES = mistakes({
     "half outside": (lambda d, inside, sigma: torch.sigmoid(inside * d / sigma),
         "Outside, your coverage is ½ everywhere: the sign must be −1 there, not 0."),
     "zero outside": (lambda d, inside, sigma: soft_coverage(d, inside, sigma) * inside,
-        "Outside, your coverage is 0: then nothing pulls a face towards a pixel."),
+        "Outside, your coverage is 0: then no pixel outside pulls at the face."),
     "constant inside": (_coverage_gaussian,
-        "Inside, your coverage is 1 everywhere: then nothing pulls an edge inwards, and on the "
+        "Inside, your coverage is 1 everywhere: then no pixel inside pulls at an edge, and on the "
         "edge it should be ½."),
 })
 # fmt: on

@@ -73,7 +73,7 @@ BARYCENTRIC_MISTAKES = mistakes({
     "not divided": (_barycentric_undivided,
         "You returned areas. Divide them by the area of the whole triangle, with its sign."),
     "by distance": (_barycentric_by_distance,
-        "Inverse distances to the corners sum to 1, but do not restore the point: use areas."),
+        "Inverse distances made to sum to 1 do not restore the point in general: use areas."),
 })
 # fmt: on
 

@@ -23,7 +23,7 @@ CUBE = torch.tensor([[-0.8, -0.8, -0.8], [0.8, 0.8, 0.8]])  # keeps pictures sti
 # ## 2.1 Why 3D?
 # *Slides "Why we need 3D?" and "3D applications".* A photograph is flat; what we touch, build, heal and
 # play with is not. Below are six fields, and what each asks of 3D data. All pictures of this page are
-# made on the spot, most of them from objects of six families whose sizes and parts are drawn at random:
+# made on the spot, many of them from objects of six families whose sizes and parts are drawn at random:
 
 # %%
 shape_names = [(family, seed) for family in FAMILIES for seed in (0, 1)]
@@ -96,8 +96,8 @@ print(f"volume of the part: {float(part.volume()):.3f} cm³ if 1 is 1 cm; in ste
 # **Augmented reality.** A drawn object must stand on the real table, hide what is behind it and be
 # hidden by what is in front: for each pixel one must know which of the two is nearer.
 #
-# **Games and film.** A game has about 16 ms to draw a frame, so the same thing may exist as *meshes* of
-# several sizes: few triangles when it is far away, many when it is near.
+# **Games and film.** At 60 pictures a second a game has less than 17 ms to draw one, so the same thing
+# may exist as *meshes* of several sizes: few triangles when it is far away, many when it is near.
 #
 # **Heritage.** A vase is scanned as it is: noisy, and with a piece missing. The scan is stored,
 # measured, completed, and printed again.
@@ -263,17 +263,15 @@ viz.line_chart(
 # %% [markdown]
 # *What to see:*
 # - PointNet is right nearly always, and shuffling changes nothing but rounding.
-# - FlatNet fits its training set perfectly and still gets a third to a half of the new objects wrong;
-#   shuffle the *same* clouds, and it changes its mind about three to four in ten of them.
+# - FlatNet fits its training set perfectly and still gets many of the new objects wrong; shuffle the
+#   *same* clouds, and it changes its mind about many of them.
 # - Half of the points can go missing without harm, if they are drawn at random. (If one half of the
-#   object is cut away instead, it depends on the side: from one in ten or fewer to about half or more of
-#   the answers are wrong. What a camera sees at an angle is mostly enough, straight from above it often
-#   is not.)
-# - A **turn** is not in the network's construction: of objects that are tipped over it gets most wrong.
-#   It would have to see turned objects in training, or be built for it.
+#   object is cut away instead, it depends on the side.)
+# - A **turn** is not in the network's construction: of objects that are tipped over by 90° it gets most
+#   wrong. It would have to see turned objects in training, or be built for it.
 #
-# Why can so many points go missing? The maximum of each feature is attained at *one* point; all
-# others could be deleted, and $f$ would be the same number. These are the **critical points**:
+# Which points does $f$ depend on? The maximum of each feature is attained at *one* point. All others
+# could be deleted, and $f$ would be the same. These are the **critical points**:
 
 
 # %%
@@ -299,10 +297,10 @@ viz.gallery(
 )
 
 # %% [markdown]
-# *What to see:* the critical points sketch the object: its tips, rims and legs.
+# *What to see:* the critical points sketch the object; here many sit at tips, rims and legs.
 #
 # Turn the clouds below with the mouse. Each is coloured by the class that the network names; choose
-# which to see, and drop points until the answer is wrong.
+# which to see, drop points, and watch the answers.
 
 
 # %%
@@ -367,7 +365,7 @@ widgets.explore(
 # - $A = \sum_i \binom{\sum_j n_{ij}}{2}$ and $B = \sum_j \binom{\sum_i n_{ij}}{2}$: the pairs that are
 #   together in the one, and in the other; $\binom{x}{2} = x (x - 1)/2$; $n$: the number of items.
 #
-# It is 1 for the same groups, whatever their names, and about 0 for groups drawn by lot.
+# It is 1 for the same groups, whatever their names, and 0 on average for groups drawn by lot.
 #
 # **Exercise [[adjusted_rand_index]].** Write `adjusted_rand_index` for two tensors of labels (n,), any whole numbers. If
 # both groupings are trivial (0/0), it is 1.
@@ -375,10 +373,10 @@ widgets.explore(
 # %% [exercise] adjusted_rand_index
 
 # %% [markdown]
-# **Points into parts.** The points of a chair, without labels: does k-means find seat, legs and
-# back? We try the position alone, and the position with the direction of the surface; and for
-# comparison *spectral clustering* (scikit-learn), which follows connections along the surface instead
-# of straight distances. *Predict:* for which of the four objects will it work best?
+# **Points into parts.** The points of a chair, without labels: does k-means find seat, legs and back? We
+# try the position alone, and the position with the direction of the surface; and for comparison
+# *spectral clustering* (scikit-learn), which follows chains of near points instead of straight
+# distances. *Predict:* for which of the four objects will it work best?
 
 # %%
 import warnings
@@ -445,12 +443,12 @@ viz.gallery(
 )  # fmt: skip
 
 # %% [markdown]
-# *What to see:* k-means likes compact pieces of equal size. It cuts a table top in half and joins a leg
-# to a piece of it: position is not what makes a part. On the average of ten objects spectral clustering
-# is ahead for tables, aeroplanes and lamps. Directions help most with chairs, where seat, back and legs
-# face different ways: there k-means with directions is ahead of spectral clustering on average. But look
-# at the deviations: one object says little, and the next one may say the reverse. That is why parts are
-# usually *learned* from labels, with the features of networks like PointNet.
+# *What to see:* k-means likes compact pieces of similar size. It mostly cuts a table top in half and
+# joins a leg to a piece of it: position is not what makes a part. On the average of ten objects spectral
+# clustering is ahead for tables, aeroplanes and lamps. Directions help clearly with chairs: there
+# k-means with directions is mostly ahead of spectral clustering on such an average. But look at the
+# deviations: one object says little, and the next one may say the reverse. In practice parts are usually
+# *learned* from labels, with the features of networks like PointNet.
 #
 # **Shapes into families.** Now the items are whole shapes, each as one vector (an *embedding*). Three
 # embeddings: the centre and extent of the cloud; PointNet with random weights; the trained PointNet.
@@ -495,8 +493,8 @@ viz.scatter_chart(
 # %% [markdown]
 # *What to see:* a network that was trained to *tell families apart* places them apart: its embedding
 # groups new shapes nearly perfectly. Centre and extent, six numbers, do well on objects that stand
-# upright and have one size; random weights do about as well, or better. The chart flattens the trained
-# embedding: each family has its own region, and some touch, here chairs and lamps, mugs and tables.
+# upright and have one size; random weights do about as well, or better. The chart shows only two
+# directions of the trained embedding: in these, here, chairs overlap with lamps and mugs with tables.
 # Embeddings can also be *learned without labels*: the codes of the next section are such.
 #
 # ## 2.4 Generation: a space in which every point is a shape
@@ -512,8 +510,7 @@ viz.scatter_chart(
 # $$\min_{\theta,\, z_1, z_2, \dots} \sum_s \Big( \sum_{x} \big| \mathrm{clip}(f_\theta(z_s, x)) - \mathrm{clip}(d_s(x)) \big| + \lambda \|z_s\|^2 \Big)$$
 #
 # - $d_s(x)$: the true signed distance; $\mathrm{clip}$: to $[-0.2, 0.2]$, as only the surface matters;
-# - $\lambda$ = 10⁻⁴: keeps the vectors near 0, so that no code runs far away from the others. (Gaps between them may
-#   stay, as we shall see.)
+# - $\lambda$ = 10⁻⁴: draws the vectors towards 0. (Gaps between them may stay, as we shall see.)
 
 # %%
 from course_lib.tasks.generation import LatentSdf
@@ -604,7 +601,7 @@ viz.gallery(
 # *What to see:* on the line between these two codes the back shrinks while the seat widens: things that
 # one could sit on or eat at. (Other pairs do worse: half-way, some fall into pieces.) The space was
 # never told about backs and seats. Blending the two functions' values (second row) loses the legs: where
-# only one of the two has a leg, the other's large distance outweighs it.
+# only one of the two has a leg, the other's distance outweighs it.
 #
 # Move through the space yourself: the slider walks from shape to shape.
 
@@ -632,15 +629,15 @@ latent_view = widgets.explore(
 # %% [markdown]
 # ### Where do the codes lie? Flow matching
 # To generate a shape one needs a new code. The plainest way: draw it from the normal distribution that
-# has the mean and covariance of the learned codes. But codes need not lie in one heap. Today one
-# *learns* where they lie, with a diffusion model or, as here, by **flow matching** (Lipman et al.
-# 2023): noise is moved, step by step, to where the codes are.
+# has the mean and covariance of the learned codes. But codes need not lie in one heap. Today one often
+# *learns* where they lie, with a diffusion model or, as here, by **flow matching** (Lipman et al. 2023):
+# noise is moved, step by step, to where the codes are.
 #
 # $$z_t = (1 - t)\, \varepsilon + t\, x, \qquad
 # \min_\theta\ \operatorname*{mean}_{x,\, \varepsilon,\, t}\ \big( v_\theta(z_t, t) - (x - \varepsilon) \big)^2$$
 #
-# - $x$: a code, shifted and scaled so that all codes have mean 0 and deviation 1; $\varepsilon$: noise,
-#   normally distributed; $t$: a time, uniform in $[0, 1]$;
+# - $x$: a code, shifted and scaled so that all codes have mean 0 and a deviation of about 1;
+#   $\varepsilon$: noise, normally distributed; $t$: a time, uniform in $[0, 1]$;
 # - $z_t$: a point on the straight way from the noise ($t = 0$) to the code ($t = 1$), which is
 #   travelled with the constant velocity $x - \varepsilon$;
 # - $v_\theta(z, t)$: the network, which says how to move at place $z$ and time $t$. Many ways lead
@@ -718,8 +715,8 @@ viz.scatter_chart(
 # - MMD, the *minimum matching distance*: how far is the nearest generated shape from a reference, on
 #   average? It asks for quality;
 # - **1-NNA**, the accuracy of the nearest neighbour: put both heaps together and ask of each shape
-#   whether the nearest other one is of its own heap. One half means that nobody can tell the heaps
-#   apart; 1 that the generated ones are bad, or all alike. It asks for both.
+#   whether the nearest other one is of its own heap. One half means that it cannot tell the heaps apart;
+#   1 that the generated ones are bad, or all alike. It asks for both.
 #
 # **Exercises [[coverage]] and [[minimum_matching_distance]].** Both from the matrix of distances: `distances[i, j]` from generated
 # shape $i$ to reference $j$.
@@ -905,9 +902,10 @@ animation = widgets.explore(
 
 # %% [markdown]
 # ### What goes wrong: the joint loses volume
-# The mean of two rotations is not a rotation: it shrinks. Halfway between 0° and a turn by
-# $\varphi$ a vertex ends at $\cos(\varphi/2)$ of its distance from the axis; for $\varphi = 180°$ at 0.
-# We bend and twist an arm of two bones, and measure. *Predict:* which of the two costs more volume?
+# The mean of two different rotations is not a rotation: it shrinks. With half its weight on a bone at 0°
+# and half on one that is turned by $\varphi$, a vertex ends at $\cos(\varphi/2)$ of its distance from
+# the axis; for $\varphi = 180°$ at 0. We bend and twist an arm of two bones, and measure. *Predict:*
+# which of the two costs more volume?
 
 # %%
 arm, arm_bones = skinning.arm(resolution=budget(56, 40))
@@ -924,8 +922,8 @@ def volume_left(axis, degrees):
 
 
 # %% [markdown]
-# A bend is measured up to 90°: further on the forearm runs into the upper arm, and the volume of a mesh
-# counts what overlaps twice.
+# A bend is measured up to 90°: bent much further, the forearm runs into the upper arm, and the volume of
+# a mesh counts what overlaps twice.
 
 # %%
 ranges = {"bend": (2, range(0, 91, 15)), "twist": (0, range(0, 181, 15))}
@@ -950,11 +948,11 @@ viz.gallery(
 # the same angle. In a bend the inner side is pinched, but along the hinge nothing shrinks; in a twist
 # every vertex near the joint moves towards the arm's own axis. At 180° the arm closes in the middle like
 # the wrapper of a sweet: there the two motions average to a matrix that flattens everything onto the
-# axis. Games add helper bones or blend rotations in other ways (dual quaternions); films simulate the
-# flesh.
+# axis. Helper bones, or rotations blended in other ways (dual quaternions), are among the remedies; some
+# films simulate the flesh.
 #
 # ## 2.7 What to remember
-# - 3D data comes as clouds, voxels, meshes and functions; each field has its own.
+# - 3D data comes as clouds, voxels, meshes and functions; which one, depends on the field.
 # - A network on a *set* must not see its order: the same network for each point, then a symmetric
 #   function. What is not built in, such as rotations, must be learned from data.
 # - Groups are in the eye of the features: the same k-means on other embeddings finds other groups.

@@ -121,8 +121,9 @@ camera_view = widgets.explore(
 )
 
 # %% [markdown]
-# *What to try:* double the distance **and** the focal length. The bird stays about as large, but its
-# perspective changes: near and far parts become more nearly equal in size, as through a telephoto lens.
+# *What to try:* double the distance, from 3 to 6, **and** the focal length, from 350 to 700. The bird
+# stays about as large, but its perspective changes: near and far parts become more nearly equal in size,
+# as through a telephoto lens.
 
 # %% [markdown]
 # ## 6.2 Three classic confusions
@@ -149,7 +150,8 @@ viz.gallery(pictures, list(cases), alt=words)
 # %% [markdown]
 # **Question [[upside_down_and_backwards]], case 1.** You loaded poses from a tool that uses OpenCV's
 # camera axes (x to the right, y down, z forwards). The cameras stand in the right places but look
-# outwards, and their masts point down. Training on them gives blank pictures. What do you do?
+# outwards, and their masts point down. A picture that is drawn from such a pose is blank. What do you
+# do?
 
 # %% [exercise] upside_down_and_backwards
 
@@ -188,7 +190,7 @@ viz.table(rows, ["repair", "largest difference"], "Repaired poses against the ri
 # b_1 = \frac{\mathrm{area}(p, c_2, c_0)}{\mathrm{area}(c_0, c_1, c_2)}, \quad
 # b_2 = \frac{\mathrm{area}(p, c_0, c_1)}{\mathrm{area}(c_0, c_1, c_2)}.$$
 #
-# They sum to 1, $\sum_i b_i c_i = p$, and all are $\ge 0$ exactly where $p$ lies inside.
+# They sum to 1, $\sum_i b_i c_i = p$, and all are $\ge 0$ exactly where $p$ lies inside or on an edge.
 #
 # `edge_function(a, b, p)` of the next cell is twice the signed area of the triangle $a, b, p$:
 # $(b_x - a_x)(p_y - a_y) - (b_y - a_y)(p_x - a_x)$, for one point $p$ or for many, (n, 2).
@@ -348,7 +350,8 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:* three layers of one picture. The depth knows what is near, the normals how the surface
-# is turned (red: to the right, green: up, blue: to the front), and the light needs nothing but the normals.
+# is turned (red grows with the normal's $x$, green with its $y$, blue with its $z$), and the light needs
+# nothing but the normals.
 #
 # ## 6.6 Why a hard silhouette has no gradient
 # To fit a shape to a photograph we want the derivative of the picture's error with respect to the
@@ -422,7 +425,7 @@ viz.table(
 #
 # - $d$: the distance from the pixel's centre to the nearest **edge** of the face, in half image heights;
 # - the sign: $+$ inside, $-$ outside;
-# - $\sigma$: the softness. $\sqrt\sigma$ is the width of the blur, and as $\sigma \to 0$ the hard test
+# - $\sigma$: the softness. $\sqrt\sigma$ sets the width of the blur, and as $\sigma \to 0$ the hard test
 #   comes back.
 #
 # **Exercise [[soft_coverage]].** Write the coverage. `squared_distance` holds $d^2$ of any number of pixels, `inside`
@@ -462,10 +465,10 @@ words = "Two triangles whose edges blur as the softness grows."
 softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %% [markdown]
-# *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels on the edge
-# know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A soft
-# start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$ from
-# the first step on does as well).
+# *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels close to an
+# edge know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A
+# soft start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$
+# from the first step on does as well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
@@ -532,18 +535,19 @@ viz.line_chart(
 print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 
 # %% [markdown]
-# *What to see:* from 40 degrees to about two. (The specks in the last picture are edges inside the bird:
-# with a small σ two faces that share an edge leave it a little uncovered.) It need not end so well: from
-# another side the silhouette may look similar, every small step makes it worse, and descent stops in
-# such a **local minimum**. Try `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends some fifty degrees
-# off, on the side of the tail. The remedy is to start from several guesses.
+# *What to see:* from 40 degrees to about two. (The specks in the last picture lie inside the bird, where
+# edges of its front and of its back cross: with a small σ the faces there leave a pixel a little
+# uncovered.) It need not end so well: from another side the silhouette may look similar, every small
+# step makes it worse, and descent stops in such a **local minimum**. Try
+# `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends some fifty degrees off, on the side of the tail. A remedy is to start from several
+# guesses.
 
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures
 # Now the cameras are known and the shape is not. We deform a ball so that its silhouettes agree with
-# those of the bird from twelve sides, with the regularisers of notebook 4 against crumpling. Nothing in
-# 3D is given. *Predict:* which parts of the bird will be found? *Time: 10 to 30 s on two CPU cores, a
-# few seconds on a Colab T4 (an estimate, not measured).*
+# those of the bird from twelve sides, with the regularisers of notebook 4 against crumpling. Of the bird
+# nothing in 3D is given. *Predict:* which parts of the bird will be found? *Time: 10 to 30 s on two CPU
+# cores, a few seconds on a Colab T4 (an estimate, not measured).*
 
 # %%
 from course_lib.losses import chamfer_distance, edge_loss, laplacian_loss, smooth_loss
@@ -595,8 +599,8 @@ widgets.view3d(
 
 # %% [markdown]
 # *What to see:* beak, head and tail grew out of a ball, and the distance fell to less than a tenth. The
-# surface is rough. A silhouette says nothing about what lies within it: a dimple cannot be found this
-# way. Shading and colour can tell (that is what NeRF uses, notebook 7).
+# surface found here is rough. A silhouette says nothing about what lies within it: a dimple cannot be
+# found this way. Shading and colour can tell (that is what NeRF uses, notebook 7).
 
 # %% [markdown]
 # ## 6.10 Sphere tracing
@@ -649,7 +653,7 @@ viz.table(
 
 # %% [markdown]
 # ## 6.11 Fog: the bridge to NeRF
-# Soft rasterising blurs the shape's **outline**. The other way to a gradient blurs the **surface in
+# Soft rasterising blurs the shape's **outline**. Another way to a gradient blurs the **surface in
 # depth**: let space be filled with fog of density $\sigma(p)$, thick inside the shape and thin outside.
 # Sample $i$ of a ray stands for a piece of it of length $\delta_i$. The share of the light that stops
 # there is its weight
@@ -694,9 +698,9 @@ fog_view = widgets.explore(
 
 # %% [markdown]
 # *What to see:* a narrow transition is the solid bird, a wide one a cloud. Every sample that light
-# reaches takes part in the mean depth, and in a colour, so **the density has a gradient at every place
-# that is not hidden behind thick fog**: no mesh, no topology, no outline needed. (The distance from
-# which this fog is made has one only as far as the transition is wide.) Let the density come from a
+# reaches takes part in the mean depth, and in a colour, so **a gradient can reach the density at every
+# place that is not hidden behind thick fog**: no mesh, no topology, no outline needed. (The distance
+# from which this fog is made has one only as far as the transition is wide.) Let the density come from a
 # network, add a colour, and it is NeRF: notebook 7.
 
 # %% [markdown]
@@ -706,7 +710,7 @@ fog_view = widgets.explore(
 # | shape | triangles | triangles | signed distance | density |
 # | a pixel sees | the nearest face | all faces near it | the first zero along the ray | all samples of its ray |
 # | gradient to the outline | none | yes | not through the hit test | yes |
-# | price | lowest | faces near each pixel | steps per ray | samples per ray |
+# | price | pixels of each face | faces near each pixel | steps per ray | samples per ray |
 #
 # **Sources.** Catmull 1974 (z-buffer), Pineda 1988 (the areas of section 6.3), Liu et al. 2019 (soft
 # rasteriser), Hart 1996 (sphere tracing): see the

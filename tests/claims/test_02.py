@@ -29,7 +29,9 @@ def test_spectral_clustering_is_ahead_where_it_is_said(seed):
 
 
 @claim(
-    "2.3", "there k-means with directions is ahead of spectral clustering on average.", slow=True
+    "2.3",
+    "there k-means with directions is mostly ahead of spectral clustering on such an average.",
+    slow=True,
 )
 def test_directions_are_ahead_on_chairs(seed):
     _, directions, spectral = clustering()["agreement"]("chair", ten(seed)).mean(0)
@@ -124,17 +126,17 @@ def test_pointnet_does_not_see_the_order(seed):
     return same and names["accuracy"](pointnet, clouds) > 0.95
 
 
-@claim("2.2", "still gets a third to a half of the new objects wrong", slow=True)
+@claim("2.2", "still gets many of the new objects wrong", slow=True)
 def test_flatnet_does_not_generalise(seed):
     names, flatnet, clouds, _ = network(seed, "FlatNet", 256)
-    return 0.085 - abs(1 - names["accuracy"](flatnet, clouds) - 0.415)
+    return 0.8 - names["accuracy"](flatnet, clouds)
 
 
-@claim("2.2", "it changes its mind about three to four in ten of them.", slow=True)
+@claim("2.2", "it changes its mind about many of them.", slow=True)
 def test_flatnet_sees_the_order(seed):
     _, flatnet, *clouds = network(seed, "FlatNet", 256)
     before, after = (flatnet(c).argmax(1) for c in clouds)
-    return 0.1 - abs(float((before != after).float().mean()) - 0.37)
+    return float((before != after).float().mean()) - 0.2
 
 
 @claim(
@@ -146,7 +148,7 @@ def test_half_of_the_points_can_go_missing(seed):
     return half - whole + 0.03
 
 
-@claim("2.2", "of objects that are tipped over it gets most wrong", slow=True)
+@claim("2.2", "of objects that are tipped over by 90° it gets most wrong", slow=True)
 def test_tipped_objects_are_not_known(seed):
     names, pointnet, clouds, _ = network(seed, "MyPointNet")
     turned = (clouds @ names["rotation"](axis, 90)[:3, :3].T for axis in (0, 2))
