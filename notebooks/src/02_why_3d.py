@@ -778,16 +778,18 @@ viz.gallery(
 
 # %% [markdown]
 # *What to see:*
-# - The training shapes are the bar: real, and as varied as the held-out ones. Even they cover only
-#   about half of the references, since several shapes share a nearest one; and their 1-NNA is near ½.
+# - The training shapes are the bar: real, and as varied as the held-out ones. Even they cover only about
+#   half to two thirds of the references, since several shapes share a nearest one; and their 1-NNA is
+#   around ½.
 # - A repeated shape covers one reference.
 # - One normal distribution over all codes also fills the gap between chairs and tables, where no shape
-#   was ever seen, and the pictures show it: furniture that is neither.
+#   was ever seen, and the pictures show it: broken furniture.
 # - The flow was not told that there are two families, and finds out: its MMD is mostly smaller than that
 #   of one normal distribution, and so is its 1-NNA. Whether it comes as near as a distribution per
-#   family, which was told, depends on the draw: the 1-NNA of 40 shapes is uncertain by 0.05 or more.
-# - Coverage hardly tells the generators apart, as broken furniture has a nearest reference, too. It asks
-#   for variety and not for quality, so never report it alone.
+#   family, which was told, depends on the draw: the 1-NNA of 40 shapes changes from one draw to the
+#   next.
+# - Coverage hardly tells the last three generators apart here: broken furniture has a nearest reference,
+#   too. It asks for variety and not for quality, so never report it alone.
 # - With 80 codes a flow that is trained for long could learn them by heart, and then it would "generate"
 #   the training set, which all three measures praise. Look for the nearest training shape, too.
 #

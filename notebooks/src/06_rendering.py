@@ -319,7 +319,7 @@ print("the library's rasteriser is faster:", fast < slow)
 
 # %% [markdown]
 # *What to see:* your rasteriser draws what the library's does. The library lists only the pixels in
-# each triangle's bounding box, for all triangles at once. The rest of the notebook uses it.
+# each triangle's bounding box, for many triangles at once. The rest of the notebook uses it.
 
 # %% [markdown]
 # ## 6.5 Shading
@@ -466,9 +466,10 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 
 # %% [markdown]
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels close to an
-# edge know anything. At $0.1$ pixels far from any edge pull, too, but on what? Good fits end sharp. A
-# soft start lets far edges pull; whether that is needed depends on the start (in 6.8 a small $\sigma$
-# from the first step on does as well).
+# edge know anything. At $0.1$ pixels far from any edge pull, too, but on what? So a fit ends sharp: in
+# 6.8 a $\sigma$ that stays at $0.01$ leaves the camera far off. A soft start lets far edges pull;
+# whether that is needed depends on the start (in 6.8 a small $\sigma$ from the first step on does as
+# well).
 
 # %% [markdown]
 # ## 6.8 Find the camera from one picture
@@ -536,11 +537,10 @@ print(f"direction: {off[0]:.0f}° off at the start, {off[-1]:.1f}° at the end")
 
 # %% [markdown]
 # *What to see:* from 40 degrees to about two. (The specks in the last picture lie inside the bird, where
-# edges of its front and of its back cross: with a small σ the faces there leave a pixel a little
-# uncovered.) It need not end so well: from another side the silhouette may look similar, every small
-# step makes it worse, and descent stops in such a **local minimum**. Try
-# `eye = torch.tensor([-1.8, 0.4, 2.0], …)`: it ends some fifty degrees off, on the side of the tail. A remedy is to start from several
-# guesses.
+# an edge of its front lies over one of its back: with a small σ the faces there leave a pixel a little
+# uncovered.) It need not end so well: where every small step makes the error larger, descent stops, far
+# from the answer, in a **local minimum**. Try `eye = torch.tensor([-2.4, 0.4, -1.2], …)`: it ends behind
+# the bird, some 150 degrees off, and more steps do not help. A remedy is to start from several guesses.
 
 # %% [markdown]
 # ## 6.9 Find the shape from twelve pictures

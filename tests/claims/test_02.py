@@ -84,12 +84,12 @@ def test_the_flow_is_better_than_one_normal_distribution(seed):
     return min(a / b - 1 for a, b in zip(one[1:], flow[1:], strict=True))
 
 
-@claim("2.4", "Even they cover only about half of the references", slow=True)
+@claim("2.4", "Even they cover only about half to two thirds of the references", slow=True)
 def test_training_shapes_cover_about_half(seed):
     return 0.2 - abs(generators(seed)["training"][0] - 0.5)
 
 
-@claim("2.4", "and their 1-NNA is near ½.", slow=True)
+@claim("2.4", "and their 1-NNA is around ½.", slow=True)
 def test_training_shapes_cannot_be_told_from_held_out_ones(seed):
     return 0.2 - abs(generators(seed)["training"][2] - 0.5)
 
