@@ -195,9 +195,9 @@ class MyPointNet(torch.nn.Module):
 
 
 # %% [markdown]
-# Beside it stands `FlatNet`, an MLP on the joined coordinates with more parameters. Both are
-# trained alike. *Time: about 10 s on two CPU cores, 2 s on a Colab T4 (an estimate, not measured);
-# at most 40 s each.*
+# Beside it stands `FlatNet`, an MLP on the joined coordinates with more parameters. Both are trained
+# alike. *Time: 5 to 10 s on two CPU cores, 2 s on a Colab T4 (an estimate, not measured); at most 40 s
+# each.*
 
 # %%
 from course_lib.tasks.pointnet import FlatNet
@@ -531,8 +531,8 @@ def samples_of(some_shapes, chance):
 
 
 # %% [markdown]
-# *Time: about 30 s on two CPU cores, 10 s on a Colab T4 (an estimate, not measured); it stops after
-# 75 s.*
+# *Time: 15 to 30 s on two CPU cores, 10 s on a Colab T4 (an estimate, not measured); it stops after 75
+# s.*
 
 
 # %%
@@ -835,7 +835,7 @@ viz.gallery(
 
 # %% [markdown]
 # Then the skin. In the rest pose bone $j$ has the matrix $\bar G_j$; its motion since is
-# $M_j = G_j \bar G_j^{-1}$. Every vertex follows several bones, by weights:
+# $M_j = G_j \bar G_j^{-1}$. Every vertex may follow several bones, by weights:
 #
 # $$p_i' = \sum_j w_{ij}\, M_j\, p_i, \qquad \sum_j w_{ij} = 1,\ w_{ij} \ge 0$$
 #

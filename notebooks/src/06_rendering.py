@@ -468,7 +468,7 @@ softness = widgets.explore(soft_picture, controls, alt=words)
 # *What to try:* at $\sigma = 0.0001$ the edges are as sharp as the pixels, and only pixels close to an
 # edge know anything. At $0.1$ pixels far from any edge pull, too, but on what? So a fit ends sharp: in
 # 6.8 a $\sigma$ that stays at $0.01$ leaves the camera far off. A soft start lets far edges pull;
-# whether that is needed depends on the start (in 6.8 a small $\sigma$ from the first step on does as
+# whether that is needed depends on the start (in 6.8 $\sigma = 0.0002$ from the first step on does as
 # well).
 
 # %% [markdown]
