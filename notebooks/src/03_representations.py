@@ -286,7 +286,7 @@ for name, guess in guesses.items():
     print(f"{name:15s} IoU {float(metrics.iou(guess, chair_grid[None])):.2f}")
 
 # %% [markdown]
-# *What to see:* as for images, a learned filter beats the best threshold by far (IoU: the volume that
+# *What to see:* as for images, a learned filter clearly beats the best threshold (IoU: the volume that
 # both share, divided by that of both together), on a family that it has never seen. It helps that it has
 # seen things as thin as chairs: trained on bottles alone it is less good on them. And one that was
 # trained on chairs alone may do worse than a threshold on bottles.
@@ -937,9 +937,9 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* a mesh grows about fourfold in every row, the network not at all. The surface's error
-# hardly falls with a finer grid: the *network* is the limit, not the grid that reads it. And one
-# function answers "do two things collide?" and "where is the surface 0.1 further out?".
+# *What to see:* a mesh grows about fourfold in every row, the network not at all. From 64³ on the
+# surface's error hardly falls with a finer grid: the *network* is the limit, not the grid that reads it.
+# And one function answers "do two things collide?" and "where is the surface 0.1 further out?".
 #
 # ## 3.19 A function gives all other formats
 # *Slide "Can obtain all other formats".* Newton's step, a few times over, takes most points to the zero
@@ -1125,9 +1125,8 @@ viz.gallery([viz.render_voxels(h, size=170) for h in hulls],
 
 # %% [markdown]
 # *What to see:* the hull shrinks towards the shape. (It would stay outside of it, were there no pixels:
-# a voxel whose centre is less than a pixel inside an outline may be lost, with 32 views more than a
-# tenth of some chairs. Finer pictures as a rule lose less.) A hollow that no outline shows would stay
-# filled for ever.
+# a voxel whose centre is just inside an outline may be lost, with 32 views more than a tenth of some
+# chairs. Finer pictures as a rule lose less.) A hollow that no outline shows would stay filled for ever.
 #
 # ## 3.23 Many planes
 # *Slide "Multi-plane".* A multi-plane image stores pictures with opacity on planes at growing depth.
@@ -1208,9 +1207,9 @@ widgets.explore(
 )
 
 # %% [markdown]
-# *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls fast with few
-# planes when the camera moves further: all that lies between two planes is shown at a wrong depth. With
-# 16 planes or more it falls much less here. So more planes help, up to a point: for this chair, moved by
+# *What to see:* PSNR ($-10 \log_{10}$ of the mean squared error: more is better) falls fast here with
+# few planes when the camera moves further: all that lies between two planes is shown at a wrong depth.
+# With 16 planes or more it falls much less. So more planes help, up to a point: for this chair, moved by
 # up to 0.2, 64 are no better than 16. Between many hard planes a slanted surface cracks, and behind the
 # front surfaces none of them has anything to show. Learned planes are half-transparent and overlap.
 #

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from claims import claim, notebook, run
-from course_lib import cameras, meshes, shapes, views, voxels
+from course_lib import cameras, meshes, points, shapes, views, voxels
 from course_lib.metrics import iou
 from course_lib.shapes import make_shape
 
@@ -55,7 +55,7 @@ def test_the_power_of_r_is_minus_one(seed):
     return 0.1 - abs(math.log(few / many) / math.log(3) - 1)
 
 
-@claim("3.3", "a learned filter beats the best threshold by far", slow=True)
+@claim("3.3", "a learned filter clearly beats the best threshold", slow=True)
 def test_a_learned_filter_beats_the_best_threshold(seed):
     names = chair_of(seed)
     other = {"make_shape(f, 0)": f"make_shape(f, {seed})", "manual_seed(0)": f"manual_seed({seed})"}
@@ -65,7 +65,7 @@ def test_a_learned_filter_beats_the_best_threshold(seed):
         float(names["metrics"].iou(guess, names["chair_grid"][None]))
         for guess in names["guesses"].values()
     )
-    return learned - threshold - 0.2
+    return learned - threshold - 0.1
 
 
 @claim("3.4", "function, mesh and points reach the exact grid, or nearly.", slow=True)
@@ -149,6 +149,21 @@ def test_noise_turns_normals_and_rarely_their_sign(seed):
     return min(3 - abs(angle - 25), 5 - wrong)
 
 
+@claim(
+    "3.12",
+    "in most clouds of 4000 clean points of a mug for a third of them or more.",
+    slow=True,
+)
+def test_thin_walls_turn_signs(seed):
+    wrong = []
+    for mug in (make_shape("mug", 16 * seed + i) for i in range(16)):
+        g = torch.Generator().manual_seed(seed)
+        cloud, normals = meshes.sample_surface(mug.mesh(64), 4000, generator=g)
+        oriented = points.orient_normals(cloud, points.pca_normals(cloud, 16), 12)
+        wrong.append(float(((oriented * normals).sum(1) < 0).float().mean()))
+    return sum(share > 1 / 3 for share in wrong) / len(wrong) - 0.5
+
+
 @cache
 def recalls(seed):
     """Mean recall on new mugs of the two networks of 3.15, a vertex alone and with its neighbours."""
@@ -199,15 +214,17 @@ def network_of(seed):
 
 
 @claim(
-    "3.18", "surface's error hardly falls with a finer grid: the *network* is the limit", slow=True
+    "3.18",
+    "From 64³ on the surface's error hardly falls with a finer grid: the *network* is the limit",
+    slow=True,
 )
 def test_the_network_limits_the_surface(seed):
     names, network = network_of(seed)
     errors = []
-    for r in (32, 128):
+    for r in (64, 128):
         read = names["implicit"].sdf_to_mesh(network, r, bound=1.1)
         errors.append(float(names["chair"].sdf(read.vertices).abs().mean()))
-    return errors[1] / errors[0] - 0.75  # with the true function it falls to less than a quarter
+    return errors[1] / errors[0] - 0.75  # with the true function it falls to less than a half
 
 
 @claim("3.19", "(with other balls and grids, from twenty voxels wide on, 5 to 11 %)")
