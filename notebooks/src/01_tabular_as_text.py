@@ -119,7 +119,7 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | text template | one sentence "The $n_i$ is $v_i$." per feature |
 # | values only | one line "$v_i$" per feature |
 # | permuted names | the list template, each value under another column's name, the same for all rows |
-# | permuted values | the list template, each category exchanged for another of its column, each number for the middle of another tenth, likewise |
+# | permuted values | the list template, each category exchanged for another of its column, each number for one out of another tenth, likewise |
 #
 # **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary;
 # a missing value is None, and its feature is left out; 0 is a value. (TabLLM's code keeps its sentence,
@@ -218,8 +218,8 @@ viz.table(
 #
 # > **Slide check.** The slide asks "Does this person earn more than 50000 dollars?". TabLLM's prompt
 # > has "per year" in it: without a period of time the question has no answer. In TabLLM's file "Answer:"
-# > stands on a line of its own, of which YAML makes a space; to our small model the difference matters
-# > (the last row of the table in 1.7).
+# > stands on a line of its own, of which YAML makes a space. We ask with the line break (the last row of
+# > the table in 1.7 has the space).
 #
 # **Exercise [[build_prompt]].** Write `build_prompt`. `gap` is what stands before "Answer:".
 
