@@ -316,10 +316,10 @@ rows = [[k, float(metrics.iou(a[None], b[None]))] for k, (a, b) in routes.items(
 viz.table(rows, ["route", "IoU with the exact grid"], "Into voxels, at 32³")
 
 # %% [markdown]
-# *What to see:* function, mesh and points reach the exact grid, or nearly. (Where bars are thinner, the
-# mesh loses some voxels and the 20,000 points miss some, seldom more than a tenth.) But points give the
-# surface only: nothing tells them what is inside. The hull of 24 views is as a rule farthest from the
-# exact grid: it keeps all that no picture rules out (section 3.22).
+# *What to see:* function, mesh and points reach the exact grid, or nearly. (With other shapes the
+# mesh may lose some voxels and the 20,000 points miss some, seldom more than a tenth.) But points give
+# the surface only: nothing tells them what is inside. The hull of 24 views is as a rule farthest from
+# the exact grid: it keeps all that no picture rules out (section 3.22).
 #
 # ## 3.5 Voxels as matter
 # *Slide "Connection with the physical properties of objects".* With density 1 a voxel of side

@@ -742,9 +742,9 @@ viz.gallery(
 # - **All but Chamfer:** beautiful triangles, the wrong shape. Normals alone do not say *where*.
 # - **All but one:** without the normal loss the surface lies farther from the clean shape, and its
 #   normals agree less: normals say something of positions, too. Without the smooth loss folds come back.
-#   Without the edge or the Laplacian loss the surface even comes a little closer: with these weights
-#   both cost some accuracy, the price of a regulariser. Beside the others the Laplacian loss brings
-#   little: in this table at most a shorter longest edge.
+#   Without the edge or the Laplacian loss the surface as a rule even comes a little closer: with these
+#   weights both mostly cost some accuracy, the price of a regulariser. Beside the others the Laplacian
+#   loss brings little: in this table at most a shorter longest edge.
 # - **Laplacian alone** has never heard of the rabbit.
 # - The ears are too coarse in every fit that has any: their share of the vertices is smaller than their
 #   share of the clean surface. Nothing adds vertices where they are needed.

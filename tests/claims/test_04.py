@@ -183,7 +183,7 @@ def test_folds_come_back(seed):
 
 @claim(
     "4.6",
-    "Without the edge or the Laplacian loss the surface even comes a little closer",
+    "Without the edge or the Laplacian loss the surface as a rule even comes a little closer",
     slow=True,
 )
 def test_springs_have_a_price(seed):
