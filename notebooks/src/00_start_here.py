@@ -42,7 +42,7 @@ widgets.view3d(meshes.torus(), alt="A blue torus seen from above at an angle")
 # were. As long as your answer is not right, the notebook goes on with the reference, so that **Run All
 # reaches the end**, unless your cell itself stops with an error.
 #
-# Three more helpers: `hint("centroid")` gives a nudge, and a bigger one each time;
+# Three more helpers: `hint("centroid")` gives a nudge, and the next time a bigger one, up to the last;
 # `solution("centroid")` shows the reference; `progress()` shows where you stand in the whole course. It
 # remembers from day to day (in Colab with your Drive mounted) what the last check of each exercise
 # found, in a small file of yours (`progress(forget=True)` begins anew). To hand your answers in, run
@@ -81,7 +81,7 @@ viz.camera_frame()
 # **away** from what it sees.
 #
 # **Question [[axis_that_points_up]].** Which axis of the world points up? Answer with the letter before what you
-# choose, in quotes, as `"A"`: so it is with all questions.
+# choose, in quotes, as `"A"`: so it is with all questions but a few that ask for a number.
 
 # %% [exercise] axis_that_points_up
 
