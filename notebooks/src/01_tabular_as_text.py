@@ -280,7 +280,7 @@ if llm:
             for a, s, p in zip(answers, scores, scores.softmax(0), strict=True)
         ],
         ["answer", "tokens", "mean log-likelihood", "share"],
-        "Answers of several tokens, compared fairly",
+        "Answers of several tokens, compared by their mean",
     )
 
 # %% [markdown]

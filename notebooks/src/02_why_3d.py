@@ -293,7 +293,7 @@ viz.gallery(
     pictures[:6],
     titles[:6],
     columns=3,
-    alt="Six clouds in grey with their critical points in orange, which lie along the outlines.",
+    alt="Six clouds in grey with their critical points in orange, many at tips, rims and legs.",
 )
 
 # %% [markdown]
@@ -593,7 +593,7 @@ viz.gallery(
     [viz.render(surface_of(values), size=170) for values in [*path, *blend]],
     [f"codes, t = {t}" for t in ts] + [f"values, t = {t}" for t in ts],
     columns=5,
-    alt="First row: a chair turns into a table by way of plausible furniture. Second row: blending "
+    alt="First row: a chair turns into a table by way of other furniture. Second row: blending "
     "the distances makes the legs vanish on the way.",
 )
 

@@ -922,7 +922,7 @@ viz.table(rows, header, "One network, marched at several resolutions")
 push = sphere(0.3, (0.0, 0.2, 0.0))
 inside = 2 * torch.rand(20_000, 3, generator=seeded) - 1
 overlap = torch.maximum(chair.sdf(inside), push(inside))
-print(f"collision: the ball and the chair overlap by {-float(overlap.min()):.2f} at most")
+print(f"collision: a point lies {-float(overlap.min()):.2f} inside both the ball and the chair")
 offset = implicit.sdf_to_mesh(sphere(0.5), 48, level=0.1)
 radius = float(offset.vertices.norm(dim=1).mean())
 print(f"offset by 0.1 of a ball of 0.5: mean radius {radius:.4f}")
@@ -1185,7 +1185,7 @@ for planes in (1, 4, 16, 64):
     scores = [psnr(novel(x, planes), view_from(x)[0].color[0]) for x in baseline]
     quality[f"{planes = }"] = (baseline, scores)
 viz.line_chart(quality, x="camera moved by", y="PSNR, dB", log_x=True,
-               alt="More planes help; a wider baseline hurts.")  # fmt: skip
+               alt="Up to 16 planes help; a wider baseline hurts.")  # fmt: skip
 alpha = torch.tensor([0.5, 1.0])[:, None, None, None].expand(2, 1, 1, 1)
 two = torch.cat((torch.eye(3)[:2][:, None, None], alpha), -1)
 print("half-transparent red before green:", over_composite(two)[0, 0].tolist())
