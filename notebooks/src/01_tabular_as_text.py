@@ -205,12 +205,10 @@ viz.table(
 # these 57 women became men. To the slide's rows, of three columns only, it added a job from there. The
 # search is for words, so more or less may be wrong than it finds.
 #
-# The AUC is highest with single features all the same. The wording helps: such sentences from a program,
-# without a mistake, reach 0.81. More than half of their gain is there as soon as the template says of
-# whom it speaks, as the question does ("The Sex of this person is Male.": 0.74); the rest may be plainer
-# English. The model's gain over the template is 0.17, with a standard error of 0.04 (the same rows drawn
-# anew); on 150 rows of the pool it was 0.13. Whole rows gain nothing that 200 rows could tell:
-# 0.05 ± 0.05. A text must be true *and* easy to read, and which one a model reads best has
+# The AUC is highest with single features all the same. Two reasons are likely: the sentences say of whom
+# they speak, as the question does ("This person is male."), and are plainer English than "The Sex is
+# Male." The gain over the template is 0.17, with a standard error of 0.04 (the same rows drawn anew).
+# Whole rows gain nothing that 200 rows could tell: 0.05 ± 0.05. A text must be true *and* easy to read, and which one a model reads best has
 # to be measured: with the larger models of TabLLM it was the template.
 
 # %% [markdown]

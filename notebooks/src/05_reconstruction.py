@@ -646,9 +646,9 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
 # refines the other; the points least), which is why each may show only one that no other has shown.
-# Taken together, arm rests, engines, tails, legs and backs are missed more often than the other parts.
-# (Thinness alone is not why: a lamp's pole is nearly always there.) Ask of each: does the picture show
-# what is missing?
+# Arm rests, engines, tails, legs and backs, these parts taken together, are missed more often than the
+# others. (Thinness alone is not why: a lamp's pole is nearly always there.) Ask of each: does the picture
+# show what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed

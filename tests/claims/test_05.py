@@ -194,7 +194,7 @@ def test_the_networks_agree_which_shapes_are_hard(seed):
 
 @claim(
     "5.9",
-    "arm rests, engines, tails, legs and backs are missed more often than the other parts.",
+    "Arm rests, engines, tails, legs and backs, these parts taken together, are missed more often",
     slow=True,
 )
 def test_some_parts_are_missed_more_often(seed):
