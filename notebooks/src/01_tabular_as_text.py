@@ -208,8 +208,9 @@ viz.table(
 # The AUC is highest with single features all the same. Two reasons are likely: the sentences say of whom
 # they speak, as the question does ("This person is male."), and are plainer English than "The Sex is
 # Male." The gain over the template is 0.17, with a standard error of 0.04 (the same rows drawn anew).
-# Whole rows gain nothing that 200 rows could tell: 0.05 ± 0.05. A text must be true *and* easy to read, and which one a model reads best has
-# to be measured: with the larger models of TabLLM it was the template.
+# Whole rows gain nothing that 200 rows could tell: 0.05 ± 0.05. A text must be true *and* easy to read,
+# and which one a model reads best has to be measured: with the larger models of TabLLM it was the
+# template.
 
 # %% [markdown]
 # ## 1.4 The prompt
