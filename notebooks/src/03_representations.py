@@ -5,7 +5,7 @@
 #
 # *About 165 minutes with the exercises, 45 without: two sittings, voxels and points (3.1 to 3.12, 75
 # minutes) and meshes, functions and views (from 3.13 on, 90 minutes). You need tensors (PyTorch) and a
-# little linear algebra. Runs in 3 to 5 minutes on two CPU cores. All of it stays on the CPU, so a Colab
+# little linear algebra. Runs in 2 to 5 minutes on two CPU cores. All of it stays on the CPU, so a Colab
 # T4 needs about as long (an estimate, not measured).*
 
 # %% [setup]
@@ -126,7 +126,7 @@ for r in budget((8, 12, 16, 24, 32, 43, 64, 74), (8, 16, 32)):
 
 # %% [markdown]
 # The function is a small network, fitted to the distance by least absolute error: its weights are all
-# that is stored. *Time: about 20 s on two CPU cores for the three sizes.*
+# that is stored. *Time: 10 to 20 s on two CPU cores for the three sizes.*
 
 
 # %%
@@ -253,7 +253,7 @@ viz.table(rows, ["grid", "output side", "parameters", "output, MiB"], "One layer
 # *What to see:* the parameters do not grow; the memory grows eightfold whenever $r$ doubles.
 #
 # **Experiment.** A chair is blurred and made noisy. Can one small 3D convolution net recover it from
-# examples of *other* families? *Time: 10 to 25 s on two CPU cores.*
+# examples of *other* families? *Time: 5 to 25 s on two CPU cores.*
 
 
 # %%
@@ -902,8 +902,8 @@ widgets.explore(
 #
 # ## 3.18 Compact, scalable, physically correct
 # *Slide "Compact description, model scalability, physically correct model".* The same network as in 3.1,
-# read at growing resolution: the file stays the same. (The last row reads it 17 million times: a minute
-# or more on two cores.)
+# read at growing resolution: the file stays the same. (The last row reads it 17 million times: half a
+# minute or more on two cores.)
 
 # %%
 rows = []
