@@ -62,7 +62,7 @@ progress()
 #
 # | thing | convention |
 # |---|---|
-# | world | right-handed, **y is up**; shapes lie in $[-1, 1]^3$ |
+# | world | right-handed, **y is up**; shapes lie in $[-1, 1]^3$ (about one lamp in six stands out on top, and is cut off there) |
 # | camera | looks along its own $-z$, with $y$ up and $x$ to the right (as OpenGL and Blender) |
 # | `camera_to_world` | a $4 \times 4$ matrix: columns are the camera's $x$, $y$, $z$ axes and its position |
 # | image | row 0 is on top; the centre of pixel (column $j$, row $i$) lies at $(j + 0.5,\ i + 0.5)$ |
@@ -137,7 +137,7 @@ viz.camera_frame()
 # | IoU | intersection over union: the common part of two volumes, divided by what they fill together |
 # | isosurface, marching cubes | where a function has a given value; the algorithm that makes a mesh of it |
 # | LoRA | fine-tuning by adding a product of two thin matrices to frozen weights |
-# | manifold, watertight | every edge has at most two faces; exactly two, so that no edge is open |
+# | manifold, watertight | every edge has at most two faces, and the faces around a vertex form one fan; every edge has exactly two faces, so that none is open |
 # | normal | the direction of unit length that stands at right angles to a surface, pointing outwards |
 # | point cloud | a set of points, in no order and without connections |
 # | pose | where a camera or a thing is, and how it is turned |

@@ -11,8 +11,9 @@
 # %% [setup]
 
 # %% [markdown]
-# All shapes live in $[-1, 1]^3$ with y up. `shapes` holds exact functions, `meshes` surfaces; the
-# other modules hold a representation each, with the conversions *into* it.
+# All shapes live in $[-1, 1]^3$ with y up. (About one lamp in six stands out on top; grids and meshes
+# cut it off there, and its mesh is open.) `shapes` holds exact functions, `meshes` surfaces; the other
+# modules hold a representation each, with the conversions *into* it.
 
 # %%
 import functools
