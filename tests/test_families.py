@@ -30,6 +30,15 @@ def test_objects_lie_in_the_cube_and_take_up_space(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_but_the_top_of_a_lamp_in_six_leaves_the_cube(family):
+    border, seeds = cube_surface(), range(100)
+    out = [border[make_shape(family, seed).sdf(border) <= 0] for seed in seeds]
+    assert all((points[:, 1] > 0.999).all() for points in out)
+    share = sum(len(points) > 0 for points in out) / len(seeds)
+    assert 0.1 < share < 0.25 if family == "lamp" else share == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_objects_are_in_one_piece_and_closed(family):
     for seed in SEEDS[::3]:
         mesh = make_shape(family, seed).mesh(48)

@@ -1,7 +1,8 @@
 """Procedural families of objects: chairs, tables, lamps, mugs, aeroplanes, bottles.
 
-Every object is a union of a few coloured parts, stands upright (y up) and lies in [−1, 1]³. The same
-family and seed give the same object on every machine.
+Every object is a union of a few coloured parts, stands upright (y up) and lies in [−1, 1]³, but for
+about one lamp in six, whose shade, a ball, stands out on top: grids and meshes cut it off there. The
+same family and seed give the same object on every machine.
 """
 
 from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ class Shape:
         return self.part_colors.to(points)[self.part_labels(points)]
 
     def mesh(self, resolution: int = 64) -> Mesh:
-        """The surface as a closed mesh, marched on resolution³ cells of [−1, 1]³."""
+        """The surface as a mesh, marched on resolution³ cells of [−1, 1]³: closed if it lies inside."""
         return grid_to_mesh(self.sdf(lattice(resolution)))
 
 
