@@ -151,7 +151,7 @@ viz.camera_frame()
 # | voxel | a cell of a regular grid in space, as a pixel is one in a picture |
 #
 # ## 0.7 References
-# What the notebooks cite or follow, in their order.
+# What the notebooks cite or follow, each under a notebook that uses it.
 #
 # | | who | what |
 # |---|---|---|

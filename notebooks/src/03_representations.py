@@ -162,7 +162,7 @@ viz.line_chart(
 # %% [markdown]
 # *What to see:*
 # - At 10 kB voxels are ahead of points, with nearly every chair clearly, and the mesh is as a rule last.
-#   At 50 kB the three are within a factor of two: which is ahead differs from chair to chair.
+#   At 50 kB the three are within a factor of two.
 # - The error of points falls about like (bytes)$^{-1/2}$. That of voxels as a rule falls more slowly, in
 #   theory like (bytes)$^{-1/3}$: they pay for the inside.
 # - Of the three, voxels at one bit each are the cheapest for a rough shape; a grid of floats would need
