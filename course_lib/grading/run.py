@@ -126,8 +126,8 @@ def _grade_all(
 ) -> None:
     """Give every student a mark for every exercise.
 
-    What was lost to time, or with its kernel, is graded once more, with fewer at a time: on a busy
-    machine that may be nobody's fault.
+    What was lost to time, or with its kernel, is graded once more, with fewer at a time and twice the
+    time: on a busy machine that may be nobody's fault.
     """
     kept = _Kept(journal, plans, keys, run.keep)
     _grade_tasks(run, kept.once(_unmarked(students, plans, keys, kept)), keys, kept)
@@ -138,7 +138,8 @@ def _grade_all(
         lost += [p for p, mark in given if mark.status == NOT_GRADED and p.exercise in keys]
         if lost:
             again.setdefault(student.name, (student, []))[1].extend(lost)
-    _grade_tasks(replace(run, jobs=max(1, run.jobs // 2)), again, keys, kept)
+    patient = replace(run, jobs=max(1, run.jobs // 2), seconds=2 * run.seconds)
+    _grade_tasks(patient, again, keys, kept)
     for student in students:
         student.marks = {plan.exercise: student.marks[plan.exercise] for plan in plans}
 

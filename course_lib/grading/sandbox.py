@@ -144,7 +144,8 @@ class Sandbox:
         command += ["--proc", "/proc", "--tmpfs", "/dev", "--dir", "/dev/shm"]
         for device in DEVICES:
             command += ["--dev-bind", device, device]
-        command += ["--dir", "/run/kernel", "--dir", "/run/library", "--dir", "/run/scratch"]
+        command += ["--dir", "/run/kernel", "--dir", "/run/library"]
+        command += ["--tmpfs", "/run/scratch"]  # the zygote's own, for matplotlib's list of fonts
         command += ["--bind", str(self.folder / "kernels"), "/run/kernels"]
         command += ["--ro-bind", str(self.libraries), "/run/libraries"]
         command += ["--ro-bind", str(Path(__file__).with_name("confine.py")), "/run/confine.py"]

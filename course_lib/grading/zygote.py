@@ -23,6 +23,7 @@ import traceback
 import confine
 
 PRELOAD: tuple[str, ...] = ("numpy", "torch", "jaxtyping", "scipy.spatial", "pandas")
+PRELOAD += ("matplotlib.pyplot",)  # without it each kernel would list the fonts again
 PRELOAD += ("IPython.core.completerlib", "IPython.core.oinspect", "IPython.extensions.storemagic")
 PRELOAD += ("ipykernel.debugger", "ipykernel.kernelapp", "tornado.platform.asyncio")
 POLL_SECONDS, MEGABYTE = 0.05, 1 << 20
