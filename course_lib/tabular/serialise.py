@@ -68,12 +68,12 @@ def permuted_names(row: Row, *, seed: int = 0) -> str:
 
 
 class ValuePermutation:
-    """For each column a fixed exchange of its values; numbers are exchanged by tenths.
+    """For each column a fixed exchange of its values; numbers are exchanged by groups.
 
     A category becomes the category that the permutation assigns to it. A number becomes the median
-    of the tenth of the column (ten quantile bins) that the permutation assigns to its own tenth. A
-    classifier that learns from many rows loses little by it, but what a language model knows of the
-    values is no help any more.
+    of the group (`bins` quantiles of the column, fewer where values are often equal) that the
+    permutation assigns to its own. A classifier that learns from many rows loses little by it, but
+    what a language model knows of the values is no help any more.
     Unseen categories and missing values stay as they are.
     """
 

@@ -62,7 +62,7 @@ progress()
 #
 # | thing | convention |
 # |---|---|
-# | world | right-handed, **y is up**; shapes lie in $[-1, 1]^3$ (about one lamp in six stands out on top, and is cut off there) |
+# | world | right-handed, **y is up**; shapes lie in $[-1, 1]^3$, with few exceptions (about one lamp in six stands out on top, and is cut off there) |
 # | camera | looks along its own $-z$, with $y$ up and $x$ to the right (as OpenGL and Blender) |
 # | `camera_to_world` | a $4 \times 4$ matrix: columns are the camera's $x$, $y$, $z$ axes and its position |
 # | image | row 0 is on top; the centre of pixel (column $j$, row $i$) lies at $(j + 0.5,\ i + 0.5)$ |

@@ -9,7 +9,7 @@
 # estimate, not measured).*
 #
 # The first time, the language model (SmolLM2, 135 million weights) is downloaded: about 270 MB from the
-# Hugging Face hub, or, where the hub cannot be reached, 93 MB with weights rounded to 4 bits. The
+# Hugging Face hub, or, where the hub cannot be reached, 93 MB with most weights rounded to 4 bits. The
 # outputs and stored scores here are of the rounded one; yours may differ a little. Without a model the
 # notebook runs on the stored scores.
 
@@ -119,7 +119,7 @@ viz.bar_chart(aucs, y="AUC on held-out rows", alt="One-hot columns are best, ord
 # | text template | one sentence "The $n_i$ is $v_i$." per feature |
 # | values only | one line "$v_i$" per feature |
 # | permuted names | the list template, each value under another column's name, the same for all rows |
-# | permuted values | the list template, each category exchanged for another of its column, each number for one out of another tenth, likewise |
+# | permuted values | the list template, each category exchanged for another of its column, each number for the median of another group of its column's values (tenths, where they can be made), likewise |
 #
 # **Exercises [[list_template]] and [[text_template]].** Write the two templates. `row` is a dictionary;
 # a missing value is None, and its feature is left out; 0 is a value. (TabLLM's code keeps its sentence,
@@ -202,8 +202,9 @@ viz.table(
 # into words of its own ("a salesperson" for *sales*, "a service provider" for *other services*), and
 # invents next to nothing. Of whole rows only a minority survives: the employer is what is left out most
 # often, and nearly all that is invented stands in the last example of the prompt, about a man: 35 of
-# these 57 women became men. To the slide's rows, of three columns only, it added a job from there. The
-# search is for words, so more or less may be wrong than it finds.
+# these 57 women are called male, and 19 of those are "she" further on. To the slide's rows, of three
+# columns only, it added a job from there. The search is for words, so more or less may be wrong than it
+# finds.
 #
 # The AUC is highest with single features all the same. Two reasons are likely: the sentences say of whom
 # they speak, as the question does ("This person is male."), and are plainer English than "The Sex is

@@ -84,11 +84,21 @@ def test_what_is_invented_was_copied(seed):
     return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9
 
 
-@claim("1.3", "35 of these 57 women became men.")
-def test_women_become_men(_):
+@claim("1.3", "35 of these 57 women are called male, and 19 of those are")
+def test_women_are_called_male(_):
     pairs, _, sexes = told()["LLM-written"]
-    became = ["Male" in pair[1] for pair, sex in zip(pairs, sexes, strict=False) if sex == "Female"]
-    return (sum(became), len(became)) == (35, 57)
+    texts = table()["study"].load_scores().texts["LLM-written"]
+    women = [
+        (pair[1], text)
+        for pair, text, sex in zip(pairs, texts, sexes, strict=False)
+        if sex == "Female"
+    ]
+    male = [text.lower().split() for invented, text in women if "Male" in invented]
+    return (len(women), len(male), sum("she" in words or "her" in words for words in male)) == (
+        57,
+        35,
+        19,
+    )
 
 
 @claim("1.3", "The AUC is highest with single features all the same")
