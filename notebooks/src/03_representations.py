@@ -215,7 +215,8 @@ print(f"power of r by which the fraction falls: {slope:.2f}; slide: {theirs:.2f}
 # differ in the factor, which is mostly their surface, and hardly in the power of $r$.
 #
 # > **Slide check.** "The higher the resolution, the lower the fraction of occupied voxels" holds
-# > for surface grids only. A solid grid converges to its volume's share.
+# > for surface grids only, and there on the whole: coarse grids of a thin shape go up and down. A solid
+# > grid converges to its volume's share.
 
 
 # %%
@@ -688,7 +689,7 @@ viz.table(rows, ["faces", "ms per frame", "area error, %"], "Our rasteriser, 128
 #   $2\pi$ (at the border of a mesh $\pi$) minus the sum of the angles, is the **angle defect**; at a
 #   saddle it is negative.
 # - **Gauss–Bonnet** joins the two: all defects together are $2\pi\chi$, whatever the triangulation. So
-#   bending a surface moves curvature about, and never makes any.
+#   denting a surface may move curvature about, or make as much of either sign: their sum stays.
 #
 # **Exercise [[euler_characteristic]].** Write `euler_characteristic` from the faces alone.
 
@@ -730,7 +731,7 @@ viz.gallery([picture], ["curvature per area"], alt="Positive outside, negative a
 
 # %% [markdown]
 # **Experiment.** Which part of a mug is a vertex on, body or handle? The only feature is its normal,
-# so a vertex alone knows little. The same network with and without neighbours. *Time: about 5 s
+# so a vertex alone knows only a part. The same network with and without neighbours. *Time: about 5 s
 # on two CPU cores.*
 
 
@@ -976,10 +977,10 @@ viz.table(rows, header, "Marching cubes of a ball: errors")
 # picture, is in notebook 6.
 #
 # ## 3.20 "Can't be obtained from other formats"?
-# > **Slide check.** From a watertight mesh the SDF follows exactly: the distance to the nearest face,
-# > with the sign of the **winding number** $w(x) = \frac{1}{4\pi}\sum_f \Omega_f(x)$, $\Omega_f$ the solid
-# > angle of face $f$ seen from $x$: 1 inside, 0 outside. From loose triangles that are not joined, and
-# > from scans with holes, it follows approximately.
+# > **Slide check.** From a watertight mesh that does not cut through itself the SDF follows exactly: the
+# > distance to the nearest face, with the sign of the **winding number**
+# > $w(x) = \frac{1}{4\pi}\sum_f \Omega_f(x)$, $\Omega_f$ the solid angle of face $f$ seen from $x$: 1 inside,
+# > 0 outside. From triangles with gaps between them, and from scans with holes, it follows approximately.
 #
 # A **solid angle** is how much of a sphere of radius 1 around $x$ a face covers; the whole sphere is
 # $4\pi$. With $a, b, c$ the corners seen from $x$ (Van Oosterom and Strackee 1983):
