@@ -21,11 +21,10 @@ def test_there_are_at_least_six_families():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_objects_lie_in_the_cube_and_take_up_space(family):
-    border, inner = cube_surface(), torch.rand(20_000, 3) * 2 - 1
+def test_objects_take_up_space(family):
+    inner = torch.rand(20_000, 3) * 2 - 1
     for seed in SEEDS:
         shape = make_shape(family, seed)
-        assert shape.sdf(border).min() > 0, shape.name
         assert 0.005 < (shape.sdf(inner) < 0).float().mean() < 0.6, shape.name
 
 
