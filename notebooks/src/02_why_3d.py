@@ -713,7 +713,7 @@ viz.scatter_chart(
 # - coverage: which share of the references is the nearest one of some generated shape? It asks for
 #   variety;
 # - MMD, the *minimum matching distance*: how far is the nearest generated shape from a reference, on
-#   average? It asks for quality;
+#   average? It asks for a good match to every reference; shapes that match none cost nothing;
 # - **1-NNA**, the accuracy of the nearest neighbour: put both heaps together and ask of each shape
 #   whether the nearest other one is of its own heap. One half means that it cannot tell the heaps apart;
 #   1 that the generated ones are bad, or all alike. It asks for both.
@@ -789,7 +789,8 @@ viz.gallery(
 #   family, which was told, depends on the draw: the 1-NNA of 40 shapes changes from one draw to the
 #   next.
 # - Coverage hardly tells the last three generators apart here: broken furniture has a nearest reference,
-#   too. It asks for variety and not for quality, so never report it alone.
+#   too. It asks for variety and not for quality, so never report it alone; nor with MMD only, from which
+#   bad shapes among good ones can hide.
 # - With 80 codes a flow that is trained for long could learn them by heart, and then it would "generate"
 #   the training set, which all three measures praise. Look for the nearest training shape, too.
 #
