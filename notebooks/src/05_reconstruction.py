@@ -568,8 +568,7 @@ viz.table(rows, ["answer", "IoU", "1000 × Chamfer", "F @ 0.05", "normals", "par
 #   shapes, while this retrieval searches 700: the second table below is the fairer one.)
 # - In this table the limits lie far above voxels and points trained here: what stops these two is mostly
 #   what they know, not their representation. The points' checkpoint is far from its limit, too. That of
-#   the voxels is nearer: in Chamfer distance on some test sets hardly behind; in F-score more is missing
-#   for want of knowledge than for want of voxels.
+#   the voxels is nearer. In F-score more is missing for want of knowledge than for want of voxels.
 # - The mesh checkpoint has a better Chamfer distance and normals than the voxels that it refines, and as
 #   a rule a better F-score, all by little. Its loss knows no IoU.
 # - Measures need not agree about the order. Of the four the points have the lowest IoU: it is that of
@@ -646,9 +645,9 @@ print(f"correlation of the ranks, mean of the pairs: {agreement[np.triu_indices(
 # %% [markdown]
 # *What to see:* the networks largely agree which shapes are hard (voxels and mesh almost fully, as one
 # refines the other; the points least), which is why each may show only one that no other has shown.
-# Arm rests, engines, tails, legs and backs, these parts taken together, are missed more often than the
-# others. (Thinness alone is not why: a lamp's pole is nearly always there.) Ask of each: does the picture
-# show what is missing?
+# Arm rests, engines, tails, shelves, legs and backs, these parts taken together, are missed more often
+# than the others. (Thinness alone is not why: a lamp's pole is nearly always there.) Ask of each: does the
+# picture show what is missing?
 
 # %% [markdown]
 # ## 5.10 What is seen and what is guessed
