@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import functools
+import importlib
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ from course_lib.checking import check
 from course_lib.checking.compare import difference
 from course_lib.checking.diagnose import State, examine
 from course_lib.checking.kinds import usable
+from course_lib.checking.limits import TimeLimitReached, time_limit
 from course_lib.checking.outcome import Outcome, run_arguments, run_case
 from course_lib.checking.render import Message, report_message
 from course_lib.checking.sources import solution_source, stub_source
@@ -124,6 +126,21 @@ def test_an_endless_loop_ends_at_the_time_limit():
     outcome = run_case(EXERCISE, endless, EXERCISE.cases[0])
     assert outcome.failure.kind == "TimeLimitReached"
     assert time.perf_counter() - start < 5.0
+
+
+def test_the_time_limit_leaves_no_package_half_imported(tmp_path, monkeypatch):
+    (tmp_path / "slowly").mkdir()
+    (tmp_path / "slowly" / "__init__.py").write_text("import slowly.first, slowly.second")
+    (tmp_path / "slowly" / "first.py").touch()
+    (tmp_path / "slowly" / "second.py").write_text(
+        "import time\nfor _ in range(50):\n    time.sleep(0.01)"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TimeLimitReached), time_limit(0.1):
+        importlib.import_module("slowly")
+        while True:
+            time.sleep(0.01)
+    assert hasattr(importlib.import_module("slowly"), "first")
 
 
 def test_an_exception_is_shown_with_the_students_own_line():

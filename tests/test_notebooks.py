@@ -122,18 +122,21 @@ def test_a_notebook_is_built_from_its_source(source):
 @each_notebook
 @pytest.mark.extra  # the browser's tests run all of them, too
 def test_a_notebook_as_shipped_runs_and_its_checks_say_not_attempted(source, as_shipped):
-    assert as_shipped[built_path(source).name] == ""
+    said = as_shipped[built_path(source).name]
+    assert not said, said
 
 
 @each_notebook
 @pytest.mark.extra
 def test_a_solved_notebook_runs_and_its_checks_say_correct(source, solved):
-    assert solved[built_path(source).name] == ""
+    said = solved[built_path(source).name]
+    assert not said, said
 
 
 @each_notebook
 def test_a_solved_notebook_runs_on_a_gpu_though_trainings_are_cut(source, solved_on_a_gpu_and_cut):
-    assert solved_on_a_gpu_and_cut[built_path(source).name] == ""
+    said = solved_on_a_gpu_and_cut[built_path(source).name]
+    assert not said, said
 
 
 @pytest.mark.extra

@@ -44,7 +44,9 @@ def failures(notebooks: Sequence[Path], report: Path, **environment: str) -> dic
     said: dict[str, list[str]] = {}
     for case in ET.parse(report).iter("testcase") if report.exists() else ():
         faults = [*case.iter("failure"), *case.iter("error")]
-        texts = [COLOR.sub("", f"{case.get('name')}: {fault.text}") for fault in faults]
+        texts = [
+            f"{case.get('name')}: {COLOR.sub('', fault.text or '')[-1500:]}" for fault in faults
+        ]
         said.setdefault(case.get("classname", ""), []).extend(texts)
     if result.returncode and not any(said.values()):
         said = {}
