@@ -445,8 +445,8 @@ viz.gallery(
 # %% [markdown]
 # *What to see:* k-means likes compact pieces of similar size. It mostly cuts a table top in half and
 # joins a leg to a piece of it: position is not what makes a part. On the average of ten objects spectral
-# clustering is ahead for tables, aeroplanes and lamps. Directions help clearly with chairs: there
-# k-means with directions is mostly ahead of spectral clustering on such an average. But look at the
+# clustering is ahead for tables and lamps, and mostly for aeroplanes. Directions help clearly with chairs:
+# there k-means with directions is mostly ahead of spectral clustering on such an average. But look at the
 # deviations: one object says little, and the next one may say the reverse. In practice parts are usually
 # *learned* from labels, with the features of networks like PointNet.
 #
