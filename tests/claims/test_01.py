@@ -84,21 +84,15 @@ def test_what_is_invented_was_copied(seed):
     return np.mean([value in table()["writing"].BEN for value in invented]) - 0.9
 
 
-@claim("1.3", "35 of these 57 women are called male, and 19 of those are")
+@claim("1.3", '35 of these 57 women are called male, and 19 of those are "she" further on.')
 def test_women_are_called_male(_):
     pairs, _, sexes = told()["LLM-written"]
     texts = table()["study"].load_scores().texts["LLM-written"]
-    women = [
-        (pair[1], text)
-        for pair, text, sex in zip(pairs, texts, sexes, strict=False)
-        if sex == "Female"
-    ]
-    male = [text.lower().split() for invented, text in women if "Male" in invented]
-    return (len(women), len(male), sum("she" in words or "her" in words for words in male)) == (
-        57,
-        35,
-        19,
-    )
+    rows = zip(pairs, texts, sexes, strict=False)
+    women = [(invented, text) for (_, invented), text, sex in rows if sex == "Female"]
+    male = [set(text.lower().split()) for invented, text in women if "Male" in invented]
+    she = sum(not words.isdisjoint({"she", "her"}) for words in male)
+    return (len(women), len(male), she) == (57, 35, 19)
 
 
 @claim("1.3", "The AUC is highest with single features all the same")

@@ -194,7 +194,8 @@ def test_the_networks_agree_which_shapes_are_hard(seed):
 
 @claim(
     "5.9",
-    "Arm rests, engines, tails, shelves, legs and backs, these parts taken together, are missed",
+    "Arm rests, engines, tails, shelves, legs and backs, these parts taken together, are missed "
+    "more often than the others.",
     slow=True,
 )
 def test_some_parts_are_missed_more_often(seed):
